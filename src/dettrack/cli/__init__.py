@@ -1,0 +1,55 @@
+"""The command line: one file per command, each imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from dettrack import __version__
+from dettrack.errors import DettrackError
+
+__all__ = ["main"]
+
+# command -> (module, one line for --help); a module offers `run(args: list[str]) -> int`.
+COMMANDS = {
+    "evaluate": ("dettrack.cli.evaluate", "AP, MOTA and HOTA by the official PoseTrack rules"),
+}
+
+_USAGE = """\
+usage: dettrack COMMAND [OPTIONS]
+
+{commands}
+
+dettrack COMMAND --help says more about one command; dettrack --version prints the version.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0 done, 1 failed input or run, 2 wrong usage, 130 interrupted.
+    """
+    args = list(sys.argv[1:] if argv is None else argv)
+    if args[:1] == ["--version"]:
+        sys.stdout.write(f"dettrack {__version__}\n")
+        return 0
+    if not args or args[0] in ("-h", "--help", "help"):
+        width = max(map(len, COMMANDS))
+        lines = "\n".join(f"  {name:<{width}}  {about}" for name, (_, about) in COMMANDS.items())
+        sys.stdout.write(_USAGE.format(commands=lines))
+        return 0 if args else 2
+    if args[0] not in COMMANDS:
+        sys.stderr.write(f"dettrack: unknown command {args[0]!r}; expected one of {', '.join(COMMANDS)}\n")
+        return 2
+    try:
+        return importlib.import_module(COMMANDS[args[0]][0]).run(args[1:])
+    except DettrackError as error:
+        sys.stderr.write(f"dettrack {args[0]}: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write(f"dettrack {args[0]}: interrupted\n")
+        return 130
+    except BrokenPipeError:
+        return 0

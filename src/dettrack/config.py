@@ -1,0 +1,231 @@
+"""Every setting of a tracking run, with the paper's value as default where the paper gives one.
+
+One definition serves the command line (`--clip-length`), a TOML file (`[cut] clip_length = 9`) and the API
+(`CutConfig(clip_length=9)`). Nothing here imports torch, so that `--help` answers at once. Names are unique
+across the sections: the command line shows them without a prefix.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dettrack.errors import UsageError
+
+__all__ = [
+    "AfterConfig",
+    "CutConfig",
+    "DetectConfig",
+    "EstimateConfig",
+    "PolishConfig",
+    "SewConfig",
+    "TrackConfig",
+]
+
+Linking = Literal["tubes", "oks-gbm", "oks-gbm-greedy", "oks-velocity"]
+Merge = Literal["spatial-temporal", "spatial", "temporal", "baseline", "keyframe"]
+
+
+def _require(ok: bool, what: str) -> None:
+    if not ok:
+        raise UsageError(what)
+
+
+@dataclass(frozen=True)
+class CutConfig:
+    """Keyframes and tubes (paper 3.1, 4.2).
+
+    Attributes:
+        clip_length: |C|, frames in a tube; odd.
+        step: S, frames between keyframes; smaller than |C| (1 when |C| is 1).
+        enlarge: Factor by which a box grows in both dimensions before the tube is cut.
+        shots: Look for shot cuts; tubes and tracks never cross one.
+    """
+
+    clip_length: int = 9
+    step: int = 1
+    enlarge: float = 1.25
+    shots: bool = True
+
+    def __post_init__(self) -> None:
+        _require(
+            self.clip_length >= 1 and self.clip_length % 2 == 1,
+            f"--clip-length is {self.clip_length}: it must be odd and at least 1, "
+            "because the keyframe is the middle of its clip",
+        )
+        _require(self.step >= 1, f"--step is {self.step}: it must be at least 1")
+        _require(
+            self.step < self.clip_length or self.step == 1,
+            f"--step is {self.step} and --clip-length {self.clip_length}: the step must be smaller than the "
+            "clip, or tubes do not overlap and cannot be joined",
+        )
+        _require(self.enlarge >= 1, f"--enlarge is {self.enlarge}: it must be at least 1")
+
+
+@dataclass(frozen=True)
+class DetectConfig:
+    """The person detector on keyframes.
+
+    Attributes:
+        detector: File (ONNX, detections JSON, MOT csv), "hf:NAME_OR_PATH", or the name of built-in weights.
+        detector_layout: Output layout of an ONNX detector; "auto" recognises it from the file.
+        detector_size: Longer side of the detector's input in pixels; 0 takes the file's own, or 640.
+        detector_threshold: Boxes with a lower score are dropped.
+        detector_nms: IoU above which the weaker of two boxes is dropped.
+        min_box_area: Boxes with W x H below this many square pixels are dropped (paper 4.1: 3200).
+        max_people: At most this many boxes of one keyframe, best first; 0 for no bound.
+        drop_boxes: Share of boxes dropped on purpose, for experiments.
+        drop_runs: Boxes are dropped in runs of this many frames per person instead of one by one.
+        seed: Seed of the drops.
+    """
+
+    detector: str = "default"
+    detector_layout: Literal["auto", "rtmdet", "yolox"] = "auto"
+    detector_size: int = 0
+    detector_threshold: float = 0.3
+    detector_nms: float = 0.65
+    min_box_area: float = 3200.0
+    max_people: int = 0
+    drop_boxes: float = 0.0
+    drop_runs: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.drop_boxes <= 1, f"--drop-boxes is {self.drop_boxes}: it is a share, from 0 to 1")
+        _require(self.drop_runs >= 1, f"--drop-runs is {self.drop_runs}: it must be at least 1")
+        _require(
+            0 <= self.detector_threshold <= 1,
+            f"--detector-threshold is {self.detector_threshold}: it must lie between 0 and 1",
+        )
+        _require(
+            self.detector_size == 0 or self.detector_size >= 32,
+            f"--detector-size is {self.detector_size}: it must be 0 (the file's own) or at least 32",
+        )
+
+
+@dataclass(frozen=True)
+class EstimateConfig:
+    """The network that finds the joints in a tube.
+
+    Attributes:
+        model: File (dettrack .safetensors, ONNX, OpenVINO .xml), or the name of built-in weights.
+        joints: Joint set of the results; "auto" keeps PoseTrack's 15 joints unless the model is a COCO one.
+        flip: Average the heatmaps of the crop and of its mirror image (paper 4.2).
+        decoding: "quarter": arg max moved a quarter pixel towards the higher neighbour; "dark": second-order fit.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        precision: Arithmetic of the network; "auto" is the fastest that keeps the joints in place.
+        batch: Crops or tubes in one pass; 0 chooses.
+        threads: CPU threads of the network; 0 takes all.
+    """
+
+    model: str = "default"
+    joints: Literal["auto", "posetrack15", "posetrack17", "coco17", "mpii16"] = "auto"
+    flip: bool = True
+    decoding: Literal["quarter", "dark"] = "dark"
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    batch: int = 0
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.batch >= 0, f"--batch is {self.batch}: it must be 0 (automatic) or positive")
+        known = self.device in ("auto", "cpu", "cuda") or (
+            self.device.startswith("cuda:") and self.device[5:].isdigit()
+        )
+        _require(known, f"--device is {self.device!r}: expected auto, cpu, cuda or cuda:N")
+
+
+@dataclass(frozen=True)
+class SewConfig:
+    """Tracklets into tracks (paper 3.2).
+
+    Attributes:
+        linking: "tubes" is the paper's; the others are rivals that look at keyframe poses only: "oks-gbm"
+            (Hungarian, frame to frame), "oks-gbm-greedy", and "oks-velocity" (Hungarian with constant-velocity
+            prediction, a memory of `memory` frames and linear interpolation of gaps).
+        min_similarity: OKS floor below which a tracklet does not join a track.
+        nms_similarity: OKS above which the weaker of two tracklets of one keyframe is dropped.
+        joint_confidence: A joint counts in OKS where both sides have at least this confidence.
+        link_to: Compare with all overlapping tracklets of a track (paper) or its last one only.
+        memory: Frames that "oks-velocity" keeps a lost person.
+    """
+
+    linking: Linking = "tubes"
+    min_similarity: float = 0.3
+    nms_similarity: float = 0.7
+    joint_confidence: float = 0.2
+    link_to: Literal["all", "last"] = "all"
+    memory: int = 16
+
+    def __post_init__(self) -> None:
+        for name in ("min_similarity", "nms_similarity", "joint_confidence"):
+            value = getattr(self, name)
+            _require(0 <= value <= 1, f"--{name.replace('_', '-')} is {value}: it must lie between 0 and 1")
+        _require(self.memory >= 1, f"--memory is {self.memory}: it must be at least 1 frame")
+
+
+@dataclass(frozen=True)
+class PolishConfig:
+    """Several hypotheses into one pose (paper 3.3, 4.2).
+
+    Attributes:
+        merge: "spatial-temporal" is the paper's full method; "keyframe" takes a frame's own detected pose where
+            there is one, else the best hypothesis; "baseline" the best hypothesis joint by joint.
+        lam: λ, weight of the temporal term.
+        radius: Mean-shift radius in head sizes.
+        spatial_form: Spatial term of φ: "count" |H|-|c| (the reading in use), or "ratio" 1-|c|/|H|.
+        temporal_form: Temporal term of φ: distance ("l2") or squared distance ("l2-squared") of cluster centres.
+        distance_unit: Distances in pixels (paper) or head sizes (scale-free).
+        hypothesis_confidence: Hypotheses with a lower score do not take part in clustering while better ones exist.
+        max_lag: Frames after which an undecided path is decided; bounds memory.
+    """
+
+    merge: Merge = "spatial-temporal"
+    lam: float = 0.1
+    radius: float = 0.5
+    spatial_form: Literal["count", "ratio"] = "count"
+    temporal_form: Literal["l2", "l2-squared"] = "l2"
+    distance_unit: Literal["pixel", "head"] = "pixel"
+    hypothesis_confidence: float = 0.05
+    max_lag: int = 256
+
+    def __post_init__(self) -> None:
+        _require(self.lam >= 0, f"--lam is {self.lam}: it must not be negative")
+        _require(self.radius > 0, f"--radius is {self.radius}: it must be positive")
+        _require(self.max_lag >= 1, f"--max-lag is {self.max_lag}: it must be at least 1 frame")
+
+
+@dataclass(frozen=True)
+class AfterConfig:
+    """What is removed, filled or smoothed at the end (paper 4.1).
+
+    Attributes:
+        min_track_frames: Tracks with fewer frames are dropped.
+        joint_thresholds: TOML file of per-joint score thresholds, or "" for none; joints below become NaN.
+        fill_gaps: Interpolate gaps inside a track up to this many frames; 0 for none.
+        smooth: Zero-phase smoothing; the raw joints are kept beside it.
+        smooth_window_s: Window of "savgol", or 1 / cut-off frequency of "one-euro", in seconds.
+    """
+
+    min_track_frames: int = 5
+    joint_thresholds: str = ""
+    fill_gaps: int = 0
+    smooth: Literal["none", "one-euro", "savgol"] = "none"
+    smooth_window_s: float = 0.3
+
+    def __post_init__(self) -> None:
+        _require(self.min_track_frames >= 1, f"--min-track-frames is {self.min_track_frames}: at least 1")
+        _require(self.fill_gaps >= 0, f"--fill-gaps is {self.fill_gaps}: it must not be negative")
+        _require(self.smooth_window_s > 0, f"--smooth-window-s is {self.smooth_window_s}: must be positive")
+
+
+@dataclass(frozen=True)
+class TrackConfig:
+    """All settings of a run; hashable, written whole into `summary.json`."""
+
+    cut: CutConfig = field(default_factory=CutConfig)
+    detect: DetectConfig = field(default_factory=DetectConfig)
+    estimate: EstimateConfig = field(default_factory=EstimateConfig)
+    sew: SewConfig = field(default_factory=SewConfig)
+    polish: PolishConfig = field(default_factory=PolishConfig)
+    after: AfterConfig = field(default_factory=AfterConfig)

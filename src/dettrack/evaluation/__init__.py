@@ -1,0 +1,1 @@
+"""The PoseTrack evaluation and what explains its figures."""

@@ -1,0 +1,1 @@
+"""One file per format; the arrays of `structures` know none of them."""

@@ -1,0 +1,1 @@
+"""The networks, their checkpoints, and the estimators that turn tubes into joints."""

@@ -1,0 +1,240 @@
+"""The arrays that flow through the house, one frozen dataclass each.
+
+Conventions, everywhere: pixels are those of the displayed frame (after the container's display matrix), x to the
+right and y down, with integer coordinates at pixel centres; boxes are `x1, y1, x2, y2`; images are RGB uint8;
+`frame` is the index of a frame in its video, from 0, and `time_s` its timestamp in seconds; scores lie in [0, 1];
+NaN means missing, never (0, 0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from fractions import Fraction
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+from dettrack.skeleton import JointSet
+
+__all__ = ["Boxes", "Clip", "Frame", "Source", "TrackTable", "Tracklets", "Tubes", "VideoInfo"]
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What is known of a video before its frames are read.
+
+    Attributes:
+        name: Name for outputs (file stem, folder or sequence name).
+        path: Where it was read from, as given by the user.
+        width: Displayed width in pixels.
+        height: Displayed height in pixels.
+        fps: Average frames per second; None where the source has no clock (a list of images without a rate).
+        n_frames: Number of frames that the source announces; None if unknown. It may be wrong.
+    """
+
+    name: str
+    path: str
+    width: int
+    height: int
+    fps: Fraction | None
+    n_frames: int | None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One displayed frame.
+
+    Attributes:
+        index: Position in the video, from 0.
+        time_s: Timestamp in seconds, as the container says (it may not start at 0, nor be evenly spaced).
+        image: Pixels, RGB.
+        shot: Number of the shot that the frame belongs to, from 0; tubes and tracks stay within one shot.
+        name: File name of the image where the source is made of images; else "".
+    """
+
+    index: int
+    time_s: float
+    image: UInt8[np.ndarray, "height width 3"]
+    shot: int = 0
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """People found in one frame.
+
+    Attributes:
+        xyxy: `(n, 4)` corners in pixels.
+        scores: `(n,)` in [0, 1].
+    """
+
+    xyxy: Float[np.ndarray, "n 4"]
+    scores: Float[np.ndarray, " n"]
+
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+    def __getitem__(self, keep: Int[np.ndarray, " m"] | Bool[np.ndarray, " n"] | slice) -> Boxes:
+        return Boxes(self.xyxy[keep], self.scores[keep])
+
+    @staticmethod
+    def empty() -> Boxes:
+        """No box."""
+        return Boxes(np.zeros((0, 4)), np.zeros(0))
+
+
+@dataclass(frozen=True)
+class Clip:
+    """The frames around a keyframe that exist: up to `|C|`, fewer at the border of a video or shot.
+
+    Attributes:
+        frames: `|c|` consecutive frames, `|c| <= |C|`.
+        key: Position of the keyframe among them.
+    """
+
+    frames: tuple[Frame, ...]
+    key: int
+
+    @property
+    def keyframe(self) -> Frame:
+        """The frame whose boxes the tubes are cut at."""
+        return self.frames[self.key]
+
+    @property
+    def indices(self) -> Int[np.ndarray, " clip"]:
+        """Frame indices."""
+        return np.array([frame.index for frame in self.frames])
+
+
+@dataclass(frozen=True)
+class Tubes:
+    """Where the people of one keyframe are cut out of its clip (paper 3.1); the crop stands still in the clip.
+
+    Attributes:
+        boxes: The keyframe's boxes as detected, not enlarged.
+        affines: `(n, 2, 3)` maps from displayed pixels to crop pixels, one per tube.
+        size: Height and width of the crop in pixels.
+    """
+
+    boxes: Boxes
+    affines: Float[np.ndarray, "n 2 3"]
+    size: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+@dataclass(frozen=True)
+class Tracklets:
+    """The poses of the people of one keyframe in every frame of its clip.
+
+    Attributes:
+        keyframe: Frame index of the keyframe.
+        frames: `(clip,)` frame indices, consecutive, containing `keyframe`.
+        boxes: The keyframe's boxes as detected, not enlarged.
+        xy: `(n, clip, joints, 2)` in displayed pixels, NaN where there is no prediction.
+        scores: `(n, clip, joints)` in [0, 1].
+    """
+
+    keyframe: int
+    frames: Int[np.ndarray, " clip"]
+    boxes: Boxes
+    xy: Float[np.ndarray, "n clip joints 2"]
+    scores: Float[np.ndarray, "n clip joints"]
+
+    def __len__(self) -> int:
+        return len(self.xy)
+
+    def __getitem__(self, keep: Int[np.ndarray, " m"] | Bool[np.ndarray, " n"] | slice) -> Tracklets:
+        return Tracklets(self.keyframe, self.frames, self.boxes[keep], self.xy[keep], self.scores[keep])
+
+
+class Source(IntEnum):
+    """Where a pose of a track comes from."""
+
+    DETECTED = 0
+    """The detector found the person in this very frame."""
+    RECOVERED = 1
+    """The person was propagated here from other keyframes (dotted boxes in the paper's figure 6)."""
+    INTERPOLATED = 2
+    """No hypothesis covers this frame; filled between neighbours on request."""
+
+
+@dataclass(frozen=True)
+class TrackTable:
+    """Poses of tracked people, one row per person and frame, sorted by frame, then by track id.
+
+    Attributes:
+        joint_set: Order of the joints.
+        frame: `(rows,)` frame index.
+        time_s: `(rows,)` timestamp in seconds.
+        track_id: `(rows,)` identity, from 0, unique in the video and never used again.
+        box: `(rows, 4)` the person's box in this frame, in pixels.
+        score: `(rows,)` confidence of the pose, in [0, 1].
+        xy: `(rows, joints, 2)` joint positions in pixels; NaN where absent.
+        joint_scores: `(rows, joints)` in [0, 1].
+        spread: `(rows, joints)` root mean square distance in pixels of all hypotheses from the chosen position;
+            NaN where absent.
+        support: `(rows, joints)` number of hypotheses that agree with the chosen position.
+        source: `(rows,)` values of `Source`.
+    """
+
+    joint_set: JointSet
+    frame: Int[np.ndarray, " rows"]
+    time_s: Float[np.ndarray, " rows"]
+    track_id: Int[np.ndarray, " rows"]
+    box: Float[np.ndarray, "rows 4"]
+    score: Float[np.ndarray, " rows"]
+    xy: Float[np.ndarray, "rows joints 2"]
+    joint_scores: Float[np.ndarray, "rows joints"]
+    spread: Float[np.ndarray, "rows joints"]
+    support: Int[np.ndarray, "rows joints"]
+    source: Int[np.ndarray, " rows"]
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __getitem__(self, keep: Int[np.ndarray, " m"] | Bool[np.ndarray, " rows"] | slice) -> TrackTable:
+        columns = {f.name: getattr(self, f.name)[keep] for f in fields(self) if f.name != "joint_set"}
+        return TrackTable(self.joint_set, **columns)
+
+    def sorted(self) -> TrackTable:
+        """Rows by frame, then by track id."""
+        return self[np.lexsort((self.track_id, self.frame))]
+
+    def by_frame(self) -> Iterator[tuple[int, TrackTable]]:
+        """Each frame index that has rows, with its rows, in order."""
+        starts = np.flatnonzero(np.diff(self.frame, prepend=self.frame[:1] - 1))
+        for start, stop in zip(starts, [*starts[1:], len(self)], strict=True):
+            yield int(self.frame[start]), self[int(start) : int(stop)]
+
+    @staticmethod
+    def empty(joint_set: JointSet) -> TrackTable:
+        """A table without rows."""
+        j = len(joint_set)
+        return TrackTable(
+            joint_set,
+            frame=np.zeros(0, np.int64),
+            time_s=np.zeros(0),
+            track_id=np.zeros(0, np.int64),
+            box=np.zeros((0, 4)),
+            score=np.zeros(0),
+            xy=np.zeros((0, j, 2)),
+            joint_scores=np.zeros((0, j)),
+            spread=np.zeros((0, j)),
+            support=np.zeros((0, j), np.int64),
+            source=np.zeros(0, np.int64),
+        )
+
+    @staticmethod
+    def concatenate(tables: Iterable[TrackTable], joint_set: JointSet) -> TrackTable:
+        """All rows of `tables`, in the order given."""
+        parts: Sequence[TrackTable] = [TrackTable.empty(joint_set), *tables]
+        columns = {
+            f.name: np.concatenate([getattr(part, f.name) for part in parts])
+            for f in fields(TrackTable)
+            if f.name != "joint_set"
+        }
+        return TrackTable(joint_set, **columns)

@@ -1,0 +1,1 @@
+"""Data, augmentation, losses and the loop that train the networks."""

@@ -1,0 +1,1 @@
+"""Video in and out: sequential reading with true timestamps, shot cuts, H.264 writing."""

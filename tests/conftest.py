@@ -1,0 +1,41 @@
+"""Shared by all tests: shapes are checked at run time, and real data is found or the test skips."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from jaxtyping import install_import_hook
+
+# Checks every jaxtyping shape in the package while the tests run, and only then.
+install_import_hook("dettrack", "beartype.beartype")
+
+settings.register_profile("default", deadline=None, print_blob=True)
+settings.load_profile("default")
+
+SHARED = Path(os.environ.get("DETTRACK_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder with `data/`, `evaluator/`: real videos, models, annotations and evaluator cases."""
+    if not SHARED.is_dir():
+        pytest.skip("the shared data is absent (set DETTRACK_SHARED to its folder)")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def videos(shared: Path) -> Path:
+    return shared / "data" / "videos"
+
+
+@pytest.fixture(scope="session")
+def weights(shared: Path) -> Path:
+    return shared / "data" / "weights"
+
+
+@pytest.fixture(scope="session")
+def annotated(shared: Path) -> Path:
+    return shared / "data" / "annotated"

@@ -1,0 +1,184 @@
+"""Cut (paper 3.1): keyframes, the clips around them, and the tubes cut out of a clip at each detected box.
+
+A clip holds the keyframe and δ frames on either side, |C| = 2δ + 1. Every box of the keyframe gives one tube: the
+same crop, standing still, in each frame of the clip.
+
+Conventions that the paper leaves open, stated here once:
+
+* **Pixels.** Integer coordinates are pixel centres, in the frame and in the crop. The crop's outer edges
+  (-0.5 and width - 0.5) lie on the enlarged box's edges, so its centre (width - 1) / 2 is the box's centre.
+* **Shape.** The box grows in its shorter direction to the network's aspect, then by `enlarge` in both dimensions
+  (1.25 in the paper); nothing is ever squeezed.
+* **Beyond the picture** a crop is black.
+* **Beyond the video or shot** a tube has no frames: the first keyframe of a shot has δ + 1 frames, none repeated.
+  Nothing is predicted, hence nothing has to be ignored, for frames that do not exist.
+* **The end of a shot.** Where more than δ frames follow a shot's last regular keyframe, which happens for
+  S > δ + 1, the shot's last frame is a keyframe too; without it nobody could be found there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from dettrack.errors import InputError
+from dettrack.structures import Boxes, Clip, Frame, Tubes
+
+__all__ = ["iter_clips", "keyframe_indices", "make_clip", "make_tubes", "sample_tubes", "to_crop", "to_image"]
+
+# A side shorter than this (a degenerate box) is taken as this many pixels, so that every tube has an inverse.
+MIN_SIDE = 1.0
+
+
+def keyframe_indices(start: int, stop: int, step: int, clip_length: int) -> Int[np.ndarray, " keyframes"]:
+    """Frame indices of the keyframes of the shot `start <= index < stop`.
+
+    Args:
+        start: First frame of the shot.
+        stop: One past the last frame of the shot.
+        step: S, frames between keyframes.
+        clip_length: |C|, odd.
+
+    Returns:
+        `start`, `start + step`, ... and the last frame where no tube would reach it; ascending.
+    """
+    keys = np.arange(start, stop, step)
+    if len(keys) and stop - 1 - keys[-1] > clip_length // 2:
+        keys = np.append(keys, stop - 1)
+    return keys
+
+
+def make_clip(window: Sequence[Frame], position: int, clip_length: int) -> Clip:
+    """The clip around `window[position]`.
+
+    Args:
+        window: Consecutive frames; any that are further than δ from the keyframe, or of another shot, are left out.
+        position: Place of the keyframe in `window`.
+        clip_length: |C|, odd.
+
+    Returns:
+        The frames of the keyframe's shot that exist within δ of it.
+
+    Raises:
+        InputError: If the frames of the shot are not consecutive.
+    """
+    key = window[position]
+    reach = clip_length // 2
+    low = position
+    while low > 0 and position - low < reach and window[low - 1].shot == key.shot:
+        low -= 1
+    high = position + 1
+    while high < len(window) and high - position <= reach and window[high].shot == key.shot:
+        high += 1
+    frames = tuple(window[low:high])
+    if any(frame.index != key.index + low + i - position for i, frame in enumerate(frames)):
+        raise InputError(
+            f"the frames around keyframe {key.index} are {[frame.index for frame in frames]}: "
+            "a clip needs consecutive frames; give a new shot number after a gap"
+        )
+    return Clip(frames, position - low)
+
+
+def iter_clips(frames: Iterable[Frame], clip_length: int, step: int) -> Iterator[Clip]:
+    """Clips of a video in order, while it is read.
+
+    A clip comes as soon as its last frame is read, or its shot has ended. At most |C| + S frames are held.
+
+    Args:
+        frames: Frames in order; a change of `Frame.shot` ends a shot.
+        clip_length: |C|, odd.
+        step: S, frames between keyframes.
+
+    Yields:
+        One clip per keyframe, as `keyframe_indices` places them in each shot.
+    """
+    reach = clip_length // 2
+    window: list[Frame] = []
+    key = 0  # index of the next regular keyframe
+    for frame in frames:
+        if window and frame.shot != window[-1].shot:
+            yield from _last_clips(window, key, clip_length, step)
+            window = []
+        if not window:
+            key = frame.index
+        window.append(frame)
+        if frame.index == key + reach:
+            yield make_clip(window, key - window[0].index, clip_length)
+            key += step
+        # the last frame may become a keyframe, so its δ predecessors stay as well
+        window = window[max(0, min(key, frame.index) - reach - window[0].index) :]
+    if window:
+        yield from _last_clips(window, key, clip_length, step)
+
+
+def _last_clips(window: Sequence[Frame], key: int, clip_length: int, step: int) -> Iterator[Clip]:
+    """Clips at the end of a shot, from the regular keyframe `key` on; the last frame may become one more."""
+    first, stop = window[0].index, window[-1].index + 1
+    for index in keyframe_indices(key - step, stop, step, clip_length)[1:]:
+        yield make_clip(window, int(index) - first, clip_length)
+
+
+def make_tubes(boxes: Boxes, size: tuple[int, int], enlarge: float = 1.25) -> Tubes:
+    """One tube per box.
+
+    Args:
+        boxes: The keyframe's people. A side below one pixel is taken as one pixel about the box's centre.
+        size: Height and width of the crop in pixels.
+        enlarge: Factor on both dimensions.
+
+    Returns:
+        Tubes with one affine each, displayed pixels -> crop pixels: one scale for both axes, no rotation.
+
+    Raises:
+        InputError: If a corner is not finite.
+    """
+    if not np.isfinite(boxes.xyxy).all():
+        bad = int(np.flatnonzero(~np.isfinite(boxes.xyxy).all(1))[0])
+        raise InputError(f"box {bad} is {boxes.xyxy[bad].tolist()}: corners must be finite numbers of pixels")
+    height, width = size
+    corners = boxes.xyxy.astype(np.float64)
+    centre = (corners[:, :2] + corners[:, 2:]) / 2
+    sides = np.maximum(corners[:, 2:] - corners[:, :2], MIN_SIDE)
+    scale = 1 / (enlarge * np.maximum(sides[:, 0] / width, sides[:, 1] / height))  # crop pixels per displayed pixel
+    affines = np.zeros((len(boxes), 2, 3))
+    affines[:, 0, 0] = affines[:, 1, 1] = scale
+    affines[:, :, 2] = np.array([width - 1, height - 1]) / 2 - scale[:, None] * centre
+    return Tubes(boxes, affines, (height, width))
+
+
+def sample_tubes(clip: Clip, tubes: Tubes) -> UInt8[np.ndarray, "n clip height width 3"]:
+    """Crops of every tube in every frame of the clip, RGB, black beyond the picture; bilinear."""
+    height, width = tubes.size
+    crops = np.empty((len(tubes), len(clip.frames), height, width, 3), np.uint8)
+    for t, frame in enumerate(clip.frames):
+        for n, affine in enumerate(tubes.affines):
+            cv2.warpAffine(
+                frame.image,
+                affine,
+                (width, height),
+                dst=crops[n, t],
+                flags=cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_CONSTANT,
+                borderValue=(0, 0, 0),
+            )
+    return crops
+
+
+def to_crop(
+    xy: Float[np.ndarray, "n *points 2"], affines: Float[np.ndarray, "n 2 3"]
+) -> Float[np.ndarray, "n *points 2"]:
+    """Displayed pixels -> crop pixels, tube by tube; NaN stays NaN."""
+    affines = affines.reshape(-1, *(1,) * (xy.ndim - 2), 2, 3)
+    return np.einsum("...ij,...j->...i", affines[..., :2], xy) + affines[..., 2]
+
+
+def to_image(
+    xy: Float[np.ndarray, "n *points 2"], affines: Float[np.ndarray, "n 2 3"]
+) -> Float[np.ndarray, "n *points 2"]:
+    """Crop pixels -> displayed pixels, tube by tube: the exact inverse of `to_crop`; NaN stays NaN."""
+    inverse = np.linalg.inv(affines[:, :, :2]).reshape(-1, *(1,) * (xy.ndim - 2), 2, 2)
+    shift = affines[:, :, 2].reshape(-1, *(1,) * (xy.ndim - 2), 2)
+    return np.einsum("...ij,...j->...i", inverse, xy - shift)

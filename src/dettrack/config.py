@@ -109,6 +109,8 @@ class EstimateConfig:
 
     Attributes:
         model: File (dettrack .safetensors, ONNX, OpenVINO .xml), or the name of built-in weights.
+        variant: Where a 2D checkpoint gets its temporal filters, by mean initialisation (paper table 8); "auto" runs
+            a network as it is stored.
         joints: Joint set of the results; "auto" keeps PoseTrack's 15 joints unless the model is a COCO one.
         flip: Average the heatmaps of the crop and of its mirror image (paper 4.2).
         decoding: "quarter": arg max moved a quarter pixel towards the higher neighbour; "dark": second-order fit.
@@ -119,6 +121,7 @@ class EstimateConfig:
     """
 
     model: str = "default"
+    variant: Literal["auto", "none", "early", "last", "all"] = "auto"
     joints: Literal["auto", "posetrack15", "posetrack17", "coco17", "mpii16"] = "auto"
     flip: bool = True
     decoding: Literal["quarter", "dark"] = "dark"

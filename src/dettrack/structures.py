@@ -9,7 +9,7 @@ NaN means missing, never (0, 0).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from fractions import Fraction
 
@@ -203,6 +203,10 @@ class TrackTable:
     def sorted(self) -> TrackTable:
         """Rows by frame, then by track id."""
         return self[np.lexsort((self.track_id, self.frame))]
+
+    def at_times(self, first_frame: int, times_s: Float[np.ndarray, " n"]) -> TrackTable:
+        """The same rows with their timestamps, where `times_s[i]` is that of frame `first_frame + i`."""
+        return replace(self, time_s=times_s[self.frame - first_frame])
 
     def by_frame(self) -> Iterator[tuple[int, TrackTable]]:
         """Each frame index that has rows, with its rows, in order."""

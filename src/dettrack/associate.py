@@ -1,0 +1,171 @@
+"""Tracklets in, finished poses out: sew -> polish -> after (paper 3.2, 3.3, 4.1).
+
+Needs neither video nor network, so that a saved run can be linked and merged again in seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from dettrack.after import After
+from dettrack.config import TrackConfig
+from dettrack.linking import make_sewer
+from dettrack.polish import Polisher
+from dettrack.skeleton import JointSet
+from dettrack.structures import Source, Tracklets, TrackTable
+
+__all__ = ["FrameStamp", "Report", "Segment", "Step", "associate"]
+
+
+@dataclass(frozen=True)
+class FrameStamp:
+    """A frame without its pixels: index, timestamp in seconds, shot number, image file name ("" for a video)."""
+
+    index: int
+    time_s: float
+    shot: int = 0
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one pass of the networks adds to a run.
+
+    Attributes:
+        stamps: The frames read since the step before.
+        tracklets: One item per keyframe, in order; it may hold nobody.
+        final_before: No later tracklet covers a frame before this one.
+        shot_ended: The last of `tracklets` is the last of its shot.
+    """
+
+    stamps: tuple[FrameStamp, ...]
+    tracklets: tuple[Tracklets, ...]
+    final_before: int
+    shot_ended: bool
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A run of finished frames.
+
+    Attributes:
+        frames: `(n,)` frame indices, consecutive; frames without people are listed too.
+        times_s: `(n,)` their timestamps in seconds.
+        names: Image file name of each frame, "" for a video.
+        table: Poses in these frames, sorted by frame and track id.
+    """
+
+    frames: Int[np.ndarray, " n"]
+    times_s: Float[np.ndarray, " n"]
+    names: tuple[str, ...]
+    table: TrackTable
+
+    def by_frame(self) -> Iterator[tuple[int, float, TrackTable]]:
+        """Every frame of the segment: its index, its timestamp and its poses (maybe none)."""
+        edges = np.searchsorted(self.table.frame, [*self.frames, self.frames[-1] + 1])
+        for i, (index, time_s) in enumerate(zip(self.frames, self.times_s, strict=True)):
+            yield int(index), float(time_s), self.table[int(edges[i]) : int(edges[i + 1])]
+
+
+@dataclass
+class Report:
+    """What a run counted and where its time went; goes into `summary.json`.
+
+    Attributes:
+        counts: Frames, keyframes, shots, boxes, tracks and poses by source.
+        dropped: How many of what was removed, by reason.
+        seconds: Wall time by stage.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time spent inside to `seconds[name]`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+def associate(
+    steps: Iterable[Step], joint_set: JointSet, config: TrackConfig, report: Report | None = None
+) -> Iterator[Segment]:
+    """Join tracklets into tracks and merge their hypotheses, while they come.
+
+    Args:
+        steps: Tracklets of one video in order.
+        joint_set: Joints of the tracklets.
+        config: Settings; those of `detect` and `estimate` play no part here.
+        report: Filled on the way.
+
+    Yields:
+        Finished frames, in order, each frame exactly once.
+    """
+    run = _Run(joint_set, config, report or Report())
+    for step in steps:
+        run.add(step)
+        yield from run.decided(step)
+    yield from run.rest()
+
+
+class _Run:
+    """The state of one video between its tracklets and its finished frames."""
+
+    def __init__(self, joint_set: JointSet, config: TrackConfig, report: Report) -> None:
+        self.report = report
+        self.sewer = make_sewer(config.sew, joint_set, config.cut.clip_length)
+        self.polisher = Polisher(config.polish, joint_set)
+        self.after = After(config.after, joint_set, config.sew)
+        self.waiting: deque[FrameStamp] = deque()
+        self.track_ids: set[int] = set()
+
+    def add(self, step: Step) -> None:
+        self.waiting.extend(step.stamps)
+        self.report.counts["frames"] += len(step.stamps)
+        with self.report.stage("sew"):
+            for tracklets in step.tracklets:
+                self.polisher.add(tracklets, self.sewer.add(tracklets))
+            if step.shot_ended:
+                self.sewer.end_shot()
+                self.report.counts["shots"] += 1
+
+    def decided(self, step: Step) -> Iterator[Segment]:
+        with self.report.stage("polish"):
+            table = self.polisher.pop(step.final_before)
+        with self.report.stage("after"):
+            table, final_before = self.after.push(table, self.polisher.decided_before)
+        yield from self._segment(table, final_before)
+
+    def rest(self) -> Iterator[Segment]:
+        with self.report.stage("polish"):
+            table = self.polisher.finish()
+        with self.report.stage("after"):
+            table = self.after.finish(table)
+        yield from self._segment(table, None)
+        self.report.counts["tracks"] = len(self.track_ids)
+        self.report.dropped.update(self.sewer.dropped)
+        self.report.dropped.update(self.after.dropped)
+
+    def _segment(self, table: TrackTable, final_before: int | None) -> Iterator[Segment]:
+        done = []
+        while self.waiting and (final_before is None or self.waiting[0].index < final_before):
+            done.append(self.waiting.popleft())
+        if not done:
+            return
+        times_s = np.array([stamp.time_s for stamp in done])
+        table = table.at_times(done[0].index, times_s)
+        self.track_ids.update(table.track_id.tolist())
+        for source in Source:
+            self.report.counts[f"poses_{source.name.lower()}"] += int((table.source == source).sum())
+        yield Segment(np.array([stamp.index for stamp in done]), times_s, tuple(stamp.name for stamp in done), table)

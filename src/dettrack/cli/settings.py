@@ -1,0 +1,61 @@
+"""Settings from a TOML file: one table for each section of `TrackConfig`, checked key by key."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from dettrack.config import TrackConfig
+from dettrack.errors import InputError, UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["config_option", "load_config", "read_toml"]
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Contents of a TOML file; raises `InputError` with the place of a mistake."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid TOML: {error}") from error
+
+
+def load_config(path: Path) -> TrackConfig:
+    """A `TrackConfig` from a TOML file; what the file leaves out keeps its default.
+
+    Raises:
+        InputError: The file cannot be read or is not TOML.
+        UsageError: An unknown section or key, or a value out of range.
+    """
+    known = {f.name: f for f in fields(TrackConfig)}
+    sections: dict[str, Any] = {}
+    for name, table in read_toml(path).items():
+        if name not in known or not isinstance(table, dict):
+            raise UsageError(f"{path}: unknown section [{name}]; expected some of {', '.join(known)}")
+        section = known[name].default_factory  # type: ignore[misc]
+        keys = {f.name: type(getattr(section(), f.name)) for f in fields(section)}  # type: ignore[arg-type]
+        for key, value in table.items():
+            if key not in keys:
+                raise UsageError(f"{path}: unknown key {key!r} in [{name}]; expected some of {', '.join(keys)}")
+            if not isinstance(value, (int, float) if keys[key] is float else keys[key]):
+                raise UsageError(f"{path}: {key} in [{name}] is {value!r}: expected a {keys[key].__name__}")
+        sections[name] = section(**table)
+    return TrackConfig(**sections)
+
+
+def config_option(args: list[str]) -> TrackConfig:
+    """Defaults for the command line: those of `--config FILE` where it is given."""
+    for i, arg in enumerate(args):
+        if arg == "--config" and i + 1 < len(args):
+            return load_config(Path(args[i + 1]))
+        if arg.startswith("--config="):
+            return load_config(Path(arg.removeprefix("--config=")))
+    return TrackConfig()

@@ -1,0 +1,188 @@
+"""`dettrack track`: videos in, result folders out; or a PoseTrack data set in, prediction files out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from dettrack.cli.settings import config_option
+from dettrack.config import (
+    AfterConfig,
+    CutConfig,
+    DetectConfig,
+    EstimateConfig,
+    PolishConfig,
+    SewConfig,
+    TrackConfig,
+)
+from dettrack.errors import DettrackError, UsageError
+
+__all__ = ["TrackArgs", "run"]
+
+_IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+
+
+@dataclass(frozen=True)
+class TrackArgs:
+    """Find every person in a video, follow each one, and write their joints in every frame.
+
+    Each INPUT gives a folder <name>.dettrack with the tracks in the asked formats and summary.json.
+
+    Attributes:
+        inputs: Videos, GIFs, folders of frames; several image files are the frames of one video.
+        out: Folder that receives the result folders; beside the input if not given. With --posetrack: the folder of
+            the prediction files.
+        formats: Comma-separated: jsonl, parquet, csv, posetrack18, coco, mot, trc, openpose.
+        render: Write render.mp4: skeletons and ids on the video; detected boxes solid, recovered ones dotted.
+        start: Skip what comes before this time, in seconds.
+        end: Stop at this time, in seconds.
+        resume: Leave out inputs whose result is complete.
+        posetrack: Folder of PoseTrack17 or 18 annotation files: their frame lists are tracked (poses and boxes in
+            them are never read).
+        images: With --posetrack: folder that the image names in the annotation files start from.
+        config: TOML file of settings ([cut], [detect], [estimate], [sew], [polish], [after]); options given here win.
+        quiet: Print errors only.
+    """
+
+    inputs: tyro.conf.Positional[tuple[str, ...]] = ()
+    out: Path | None = None
+    formats: str = "jsonl,parquet"
+    render: bool = False
+    start: float = 0.0
+    end: float | None = None
+    resume: bool = False
+    posetrack: Path | None = None
+    images: Path | None = None
+    config: Path | None = None
+    quiet: bool = False
+    cut: CutConfig = field(default_factory=CutConfig)
+    detect: DetectConfig = field(default_factory=DetectConfig)
+    estimate: EstimateConfig = field(default_factory=EstimateConfig)
+    sew: SewConfig = field(default_factory=SewConfig)
+    polish: PolishConfig = field(default_factory=PolishConfig)
+    after: AfterConfig = field(default_factory=AfterConfig)
+
+    @property
+    def settings(self) -> TrackConfig:
+        """The settings alone."""
+        return TrackConfig(self.cut, self.detect, self.estimate, self.sew, self.polish, self.after)
+
+
+def run(args: Sequence[str]) -> int:
+    """Entry point; see `dettrack.cli.main` for the exit codes."""
+    defaults = config_option(list(args))
+    sections = {name: getattr(defaults, name) for name in ("cut", "detect", "estimate", "sew", "polish", "after")}
+    parsed = tyro.cli(
+        Annotated[TrackArgs, tyro.conf.arg(name="")],
+        args=list(args),
+        prog="dettrack track",
+        default=TrackArgs(**sections),
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+    )
+    if parsed.posetrack is not None:
+        return _run_dataset(parsed)
+    if not parsed.inputs:
+        raise UsageError("nothing to track: name a video, a folder of frames, or --posetrack; see --help")
+    return _run_videos(parsed)
+
+
+def _sources(inputs: Sequence[str]) -> list[str | list[Path]]:
+    """Several image files are one video; everything else stands for itself."""
+    if len(inputs) > 1 and all(Path(name).suffix.lower() in _IMAGES for name in inputs):
+        return [[Path(name) for name in inputs]]
+    return list(inputs)
+
+
+def _result_folder(source: str | list[Path], out: Path | None) -> Path:
+    first = source[0].parent if isinstance(source, list) else Path(source)
+    first = first.resolve() if first.name in ("", ".", "..") else first
+    name = first.name if first.is_dir() else first.stem
+    return (out if out is not None else first.parent) / f"{name}.dettrack"
+
+
+def _run_videos(parsed: TrackArgs) -> int:
+    from dettrack.cli.progress import RunProgress
+    from dettrack.pipeline import Pipeline
+    from dettrack.run import RunOptions, check_formats, is_complete, track_to_folder
+
+    formats = tuple(name.strip() for name in parsed.formats.split(",") if name.strip())
+    check_formats(formats)
+    if parsed.end is not None and parsed.end <= parsed.start:
+        raise UsageError(f"--end is {parsed.end} and --start {parsed.start}: the end must come after the start")
+    options = RunOptions(formats, parsed.render, parsed.start, parsed.end)
+    pipeline = Pipeline(parsed.settings)
+    if not parsed.quiet:
+        _say(f"detector: {pipeline.detector.description}")
+        _say(f"model: {pipeline.estimator.description}")
+    failed = 0
+    taken: set[Path] = set()
+    for source in _sources(parsed.inputs):
+        out = _result_folder(source, parsed.out)
+        try:
+            if out in taken:
+                raise UsageError(f"{source}: another input has the same result folder {out}; run them separately")
+            taken.add(out)
+            if parsed.resume and is_complete(out):
+                _say(f"{out}: complete, left as it is")
+                continue
+            with RunProgress(out.name.removesuffix(".dettrack"), quiet=parsed.quiet) as progress:
+                summary = track_to_folder(pipeline, source, out, options, progress)
+        except DettrackError as error:
+            sys.stderr.write(f"dettrack track: {error}\n")
+            failed = max(failed, error.exit_code)
+            continue
+        if not parsed.quiet:
+            _say(_result_line(out, summary))
+    return failed
+
+
+def _result_line(out: Path, summary: dict) -> str:
+    counts = summary["counts"]
+    poses = sum(counts.get(f"poses_{name}", 0) for name in ("detected", "recovered", "interpolated"))
+    share = 100 * counts.get("poses_recovered", 0) / poses if poses else 0.0
+    line = (
+        f"{out}: {counts.get('frames', 0)} frames, {counts.get('tracks', 0)} tracks, {poses} poses "
+        f"({share:.0f} % recovered), {summary['frames_per_second']} frames/s"
+    )
+    return "\n".join([line, *(f"  note: {note}" for note in summary["notes"])])
+
+
+def _run_dataset(parsed: TrackArgs) -> int:
+    from dettrack.cli.progress import RunProgress
+    from dettrack.pipeline import Pipeline
+    from dettrack.run import find_annotations, track_sequence
+
+    assert parsed.posetrack is not None
+    if parsed.inputs:
+        raise UsageError("give either inputs or --posetrack, not both")
+    if parsed.images is None or parsed.out is None:
+        raise UsageError("--posetrack needs --images ROOT (where the frames are) and --out DIR (for the predictions)")
+    files = find_annotations(parsed.posetrack)
+    pipeline = Pipeline(parsed.settings)
+    if not parsed.quiet:
+        _say(f"detector: {pipeline.detector.description}")
+        _say(f"model: {pipeline.estimator.description}")
+    failed = 0
+    for number, path in enumerate(files, 1):
+        target = parsed.out / path.name
+        if parsed.resume and target.exists():
+            continue
+        try:
+            with RunProgress(f"{path.stem} ({number}/{len(files)})", quiet=parsed.quiet) as progress:
+                track_sequence(pipeline, path, parsed.images, target, progress)
+        except DettrackError as error:
+            sys.stderr.write(f"dettrack track: {error}\n")
+            failed = max(failed, error.exit_code)
+    if not parsed.quiet:
+        _say(f"{parsed.out}: {len(files) - (failed > 0)} of {len(files)} sequences")
+    return failed
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

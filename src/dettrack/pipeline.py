@@ -1,0 +1,166 @@
+"""Video in, finished poses out: cut -> network -> sew -> polish, in one pass over the frames, with flat memory.
+
+The only room that knows all steps. Frames stream through a window of one clip; a keyframe's tubes are cut as soon as
+its clip is complete; a frame's poses leave as soon as no later tube covers it and its paths are decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from dettrack.associate import FrameStamp, Report, Segment, Step, associate
+from dettrack.config import TrackConfig
+from dettrack.cut import iter_clips, make_tubes
+from dettrack.detection import Detector, load_detector
+from dettrack.detection.filters import filter_boxes
+from dettrack.network import Estimator, load_estimator
+from dettrack.skeleton import JointSet
+from dettrack.structures import Clip, Frame, Tracklets, TrackTable
+from dettrack.video import VideoSource, open_video
+
+__all__ = ["KEYFRAMES_AT_ONCE", "Pipeline", "earliest_later_frame", "track", "track_all"]
+
+# Keyframes whose tubes share a pass of the networks: enough to fill a batch, few enough to bound delay and memory.
+KEYFRAMES_AT_ONCE = 4
+
+
+def earliest_later_frame(keyframe: int, clip_length: int, step: int) -> int:
+    """First frame that a clip after the one at `keyframe` may cover.
+
+    The next regular keyframe's clip starts at `keyframe + step - reach`; the extra keyframe at a shot's end
+    (`cut.keyframe_indices`) is at least `keyframe + reach + 1`, so its clip starts at `keyframe + 1` or later.
+    """
+    return keyframe + min(step - clip_length // 2, 1)
+
+
+class Pipeline:
+    """Detector and network, loaded once, ready to track many videos one after the other."""
+
+    def __init__(self, config: TrackConfig | None = None) -> None:
+        """Load the models.
+
+        Raises:
+            InputError: A weights file cannot be used.
+            MissingExtraError: A weights file needs an optional dependency.
+        """
+        self.config = config or TrackConfig()
+        options = self.config.estimate
+        self.detector: Detector = load_detector(self.config.detect, device=options.device, threads=options.threads)
+        self.estimator: Estimator = load_estimator(options, self.config.cut)
+
+    @property
+    def joint_set(self) -> JointSet:
+        """Joints of the results."""
+        return self.estimator.joint_set
+
+    def track(self, frames: Iterable[Frame], report: Report | None = None) -> Iterator[Segment]:
+        """Track the people in a stream of frames.
+
+        Args:
+            frames: Consecutive frames of one video.
+            report: Filled on the way.
+
+        Yields:
+            Finished frames, in order, each frame exactly once.
+        """
+        report = report or Report()
+        return associate(self.tracklets(frames, report), self.joint_set, self.config, report)
+
+    def tracklets(self, frames: Iterable[Frame], report: Report | None = None) -> Iterator[Step]:
+        """Cut and estimate only: the tracklets of one video, for `associate` or for saving.
+
+        Args:
+            frames: Consecutive frames of one video.
+            report: Filled on the way.
+
+        Yields:
+            One step for every few keyframes.
+        """
+        report = report or Report()
+        cut = self.config.cut
+        stamps: list[FrameStamp] = []
+        batch: list[Clip] = []
+        self.detector.reset()
+        for clip in iter_clips(_stamped(frames, stamps, report), cut.clip_length, cut.step):
+            if batch and (clip.keyframe.shot != batch[-1].keyframe.shot):
+                yield self._step(batch, stamps, clip.frames[0].index, report, shot_ended=True)
+            elif len(batch) >= KEYFRAMES_AT_ONCE:
+                final_before = earliest_later_frame(batch[-1].keyframe.index, cut.clip_length, cut.step)
+                yield self._step(batch, stamps, final_before, report)
+            batch.append(clip)
+        if batch:
+            yield self._step(batch, stamps, batch[-1].frames[-1].index + 1, report, shot_ended=True)
+
+    def _step(
+        self,
+        batch: list[Clip],
+        stamps: list[FrameStamp],
+        final_before: int,
+        report: Report,
+        *,
+        shot_ended: bool = False,
+    ) -> Step:
+        made = self._estimate(batch, report)
+        step = Step(tuple(stamps), tuple(made), final_before, shot_ended)
+        batch.clear()
+        stamps.clear()
+        return step
+
+    def _estimate(self, batch: Sequence[Clip], report: Report) -> list[Tracklets]:
+        """Find people on the keyframes, cut their tubes and find the joints in them."""
+        with report.stage("detect"):
+            found = self.detector.detect([clip.keyframe for clip in batch])
+        work = []
+        for clip, raw in zip(batch, found, strict=True):
+            boxes, dropped = filter_boxes(raw, self.config.detect)
+            report.dropped.update(dropped)
+            report.counts["keyframes"] += 1
+            report.counts["boxes"] += len(boxes)
+            work.append((clip, make_tubes(boxes, self.estimator.size, self.config.cut.enlarge)))
+        with report.stage("estimate"):
+            return self.estimator.estimate(work)
+
+
+def _stamped(frames: Iterable[Frame], stamps: list[FrameStamp], report: Report) -> Iterator[Frame]:
+    iterator = iter(frames)
+    while True:
+        with report.stage("read"):
+            frame = next(iterator, None)
+        if frame is None:
+            return
+        stamps.append(FrameStamp(frame.index, frame.time_s, frame.shot, frame.name))
+        yield frame
+
+
+def track(
+    source: VideoSource, config: TrackConfig | None = None, *, start_s: float = 0.0, end_s: float | None = None
+) -> Iterator[Segment]:
+    """Track every person in a video; finished frames arrive while it is read, memory stays flat.
+
+    Args:
+        source: Video file, GIF, folder of frames, or a list of image files.
+        config: All settings; the paper's by default.
+        start_s: Skip frames before this timestamp, in seconds.
+        end_s: Stop at this timestamp, in seconds; None reads to the end.
+
+    Yields:
+        `Segment`s: consecutive finished frames with the poses in them.
+
+    Raises:
+        InputError: The video or a weights file cannot be used.
+    """
+    config = config or TrackConfig()
+    pipeline = Pipeline(config)
+    with open_video(source, start_s=start_s, end_s=end_s, shots=config.cut.shots) as video:
+        yield from pipeline.track(video)
+
+
+def track_all(
+    source: VideoSource, config: TrackConfig | None = None, *, start_s: float = 0.0, end_s: float | None = None
+) -> TrackTable:
+    """`track`, gathered into one table (see there)."""
+    config = config or TrackConfig()
+    pipeline = Pipeline(config)
+    with open_video(source, start_s=start_s, end_s=end_s, shots=config.cut.shots) as video:
+        tables = [segment.table for segment in pipeline.track(video)]
+    return TrackTable.concatenate(tables, pipeline.joint_set)

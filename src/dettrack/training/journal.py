@@ -1,0 +1,83 @@
+"""What a training run writes while it runs: a CSV, TensorBoard events where TensorBoard is installed, a curve."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Journal", "read_log"]
+
+_LOG = logging.getLogger("dettrack.training")
+_HEADER = ["step", "name", "value"]
+
+
+class Journal:
+    """The log of a run in `folder`: `log.csv` (step, name, value), `tensorboard/`, `curve.png`."""
+
+    def __init__(self, folder: Path, step: int = 0) -> None:
+        """Open the log; rows after `step` are dropped, because a resumed run writes them again."""
+        self.folder = folder
+        self._path = folder / "log.csv"
+        kept = [row for row in read_log(self._path) if row[0] <= step]
+        self._file = self._path.open("w", newline="")
+        self._rows = csv.writer(self._file)
+        self._rows.writerow(_HEADER)
+        self._rows.writerows(kept)
+        self._board = _tensorboard(folder / "tensorboard", step)
+
+    def add(self, step: int, figures: dict[str, float]) -> None:
+        """Write `figures` of `step`, at once."""
+        for name, value in figures.items():
+            self._rows.writerow([step, name, repr(float(value))])
+            if self._board is not None:
+                self._board.add_scalar(name, value, step)
+        self._file.flush()
+        _LOG.info("step %d  %s", step, "  ".join(f"{name} {value:.4g}" for name, value in figures.items()))
+
+    def draw(self) -> None:
+        """Write `curve.png`: one panel a figure; nothing where Matplotlib is not installed."""
+        try:
+            from matplotlib.figure import Figure
+        except ImportError:
+            return
+        curves: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        for step, name, value in read_log(self._path):
+            curves[name].append((step, value))
+        if not curves:
+            return
+        figure = Figure(figsize=(8, 2.2 * len(curves)), layout="constrained")
+        for number, (name, points) in enumerate(curves.items(), 1):
+            axes = figure.add_subplot(len(curves), 1, number)
+            axes.plot(*zip(*points, strict=True), marker="." if len(points) < 50 else None)
+            axes.set_title(name, fontsize=9)
+            axes.grid(alpha=0.3)
+        figure.savefig(self.folder / "curve.png", dpi=80)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+        self.draw()
+        if self._board is not None:
+            self._board.close()
+
+
+def read_log(path: Path) -> list[tuple[int, str, float]]:
+    """Rows `(step, name, value)` of a `log.csv`; empty where there is none. A half-written last row is left out."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        rows = [row for row in csv.reader(file) if len(row) == len(_HEADER)]
+    return [(int(step), name, float(value)) for step, name, value in rows[1:]]
+
+
+def _tensorboard(folder: Path, step: int) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder), purge_step=step + 1 if step else None)

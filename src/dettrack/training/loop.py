@@ -1,0 +1,324 @@
+"""The training loop of every network in the house: plain PyTorch, resumable to the step, data parallel by torchrun.
+
+A run is a pure function of its configuration: sample `i` depends on `(seed, i)` alone and step `s` takes the samples
+`s * batch ... (s + 1) * batch - 1`, whatever the number of processes, workers and accumulated pieces. A resumed run
+therefore needs the state of model and optimiser and one number, the step.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader, Dataset
+
+from dettrack.errors import DettrackError, InputError, UsageError
+from dettrack.training.batchnorm import synchronise_batch_norm
+from dettrack.training.journal import Journal
+
+__all__ = ["LoopConfig", "Task", "learning_rate", "train"]
+
+
+@runtime_checkable
+class Task(Protocol):
+    """What is trained: a network, its samples and its loss."""
+
+    model: nn.Module
+
+    def sample(self, index: int) -> dict[str, Tensor]:
+        """Sample `index >= 0`, deterministic in the task's seed and `index`; a "skipped" entry counts broken data."""
+
+    def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        """The mean loss over the batch's samples, through `model(...)`, and figures to log."""
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Figures of `model` (averaged weights, evaluation mode) on data that is not trained on."""
+
+    def export(self, model: nn.Module, path: Path, metrics: dict[str, float]) -> None:
+        """Write the weights that users load to `path` (.safetensors)."""
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """Settings of a run.
+
+    Attributes:
+        steps: Optimiser steps of the whole run.
+        batch: Samples in one step, over all processes and pieces together.
+        accumulation: Pieces that each process cuts its share of the batch into, to save memory. Batch norm sees a
+            piece at a time.
+        optimizer: "adam" or "adamw".
+        lr: Highest learning rate.
+        warmup: Steps over which it rises from 0.
+        schedule: "cosine" falls to 0 at the end; "steps" multiplies by 0.1 at each of `milestones`.
+        milestones: Shares of the run, in (0, 1), at which "steps" lowers the rate.
+        weight_decay: Of weights with two or more dimensions.
+        ema: Decay of the averaged weights that are validated and exported; 0 for none.
+        autocast: Arithmetic of the forward pass.
+        clip_grad: Largest norm of the gradient; 0 for no limit.
+        workers: Processes that prepare samples; 0 prepares them in the training process.
+        checkpoint_every: Steps between checkpoints.
+        validate_every: Steps between validations; 0 validates at the end only.
+        log_every: Steps between rows of the log.
+        seed: Seed of the run.
+        max_hours: The run stops after this time, with a checkpoint to resume from; 0 for no limit.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+    """
+
+    steps: int = 1000
+    batch: int = 32
+    accumulation: int = 1
+    optimizer: Literal["adam", "adamw"] = "adamw"
+    lr: float = 1e-3
+    warmup: int = 0
+    schedule: Literal["cosine", "steps"] = "cosine"
+    milestones: tuple[float, ...] = (0.5, 0.75)
+    weight_decay: float = 0.0
+    ema: float = 0.999
+    autocast: Literal["none", "bf16", "fp16"] = "none"
+    clip_grad: float = 0.0
+    workers: int = 0
+    checkpoint_every: int = 500
+    validate_every: int = 1000
+    log_every: int = 20
+    seed: int = 0
+    max_hours: float = 0.0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "accumulation", "checkpoint_every", "log_every"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}: it must be at least 1")
+        if self.autocast not in _DTYPES:
+            raise UsageError(f"autocast is {self.autocast!r}: expected one of {', '.join(_DTYPES)}")
+
+
+_DTYPES = {"none": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_SAME_ON_RESUME = ("steps", "batch", "optimizer", "lr", "warmup", "schedule", "milestones", "seed")
+
+
+def learning_rate(config: LoopConfig, step: int) -> float:
+    """Learning rate of step `step`, from 0 to `config.steps - 1`."""
+    if step < config.warmup:
+        return config.lr * (step + 1) / config.warmup
+    if config.schedule == "steps":
+        passed = sum(step >= round(milestone * config.steps) for milestone in config.milestones)
+        return config.lr * 0.1**passed
+    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
+    return config.lr * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def train(task: Task, config: LoopConfig, folder: Path, *, resume: bool = True) -> dict[str, float]:
+    """Train until `config.steps`, from the checkpoint in `folder` where there is one.
+
+    Args:
+        task: What is trained. Under torchrun every process makes the same task.
+        config: Settings; the same ones are needed to resume.
+        folder: Receives `checkpoint.pt`, `log.csv`, `curve.png`, TensorBoard events and `model.safetensors`.
+        resume: Continue an earlier run in `folder`; otherwise a folder with a checkpoint is refused.
+
+    Returns:
+        The last validation's figures; empty if `max_hours` ended the run first.
+    """
+    rank, world, device = _join(config)
+    if config.batch % (world * config.accumulation):
+        raise UsageError(
+            f"batch {config.batch} cannot be split over {world} processes x {config.accumulation} pieces: "
+            "choose a multiple"
+        )
+    # Without it two runs of one seed differ on CUDA; it has no meaning on a CPU.
+    torch.backends.cudnn.deterministic = True
+    model = task.model.to(device)
+    if world > 1:
+        synchronise_batch_norm(model)
+    ema = copy.deepcopy(model).requires_grad_(False) if config.ema else model
+    optimizer = _optimizer(model, config)
+    scaler = torch.amp.GradScaler(device.type, enabled=config.autocast == "fp16" and device.type == "cuda")
+    state = {"model": model, "ema": ema, "optimizer": optimizer, "scaler": scaler}
+    folder.mkdir(parents=True, exist_ok=True)
+    start = _load(folder / "checkpoint.pt", state, config, device) if resume else _refuse(folder)
+    parallel = DistributedDataParallel(model, broadcast_buffers=False) if world > 1 else model
+    batches = _batches(task, config, start, rank, world)
+    began = time.monotonic()
+    metrics: dict[str, float] = {}
+    with Journal(folder, start) if rank == 0 else nullcontext() as journal:
+        for step, pieces in enumerate(batches, start):
+            rate = learning_rate(config, step)
+            figures = _step(task, config, step, rate, pieces, parallel, optimizer, scaler, device)
+            if config.ema:
+                _average(ema, model, min(config.ema, (1 + step) / (10 + step)))
+            done = step + 1
+            if journal and (done % config.log_every == 0 or done == config.steps or figures["skipped"]):
+                journal.add(done, {**figures, "lr": rate, "step_s": (time.monotonic() - began) / (done - start)})
+            late = bool(config.max_hours) and time.monotonic() - began > config.max_hours * 3600
+            if rank == 0 and (done % config.checkpoint_every == 0 or done == config.steps or late):
+                _save(folder / "checkpoint.pt", state, config, done)
+            if done == config.steps or (config.validate_every and done % config.validate_every == 0):
+                metrics = _validate(task, ema, folder, journal, done)
+            if late and done < config.steps:
+                return {}
+    return metrics
+
+
+def _step(
+    task: Task,
+    config: LoopConfig,
+    step: int,
+    rate: float,
+    pieces: list[dict[str, Tensor]],
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    device: torch.device,
+) -> dict[str, float]:
+    """One optimiser step; returns the mean loss and the task's figures."""
+    torch.manual_seed(config.seed * 1_000_003 + step)  # dropout and the like: resuming needs no generator state
+    model.train()
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.zero_grad(set_to_none=True)
+    totals: dict[str, float] = {}
+    for number, piece in enumerate(pieces):
+        skipped = float(piece.pop("skipped").sum()) if "skipped" in piece else 0.0
+        batch = {name: value.to(device, non_blocking=True) for name, value in piece.items()}
+        last = number == len(pieces) - 1
+        with nullcontext() if last or not isinstance(model, DistributedDataParallel) else model.no_sync():
+            with torch.autocast(device.type, _DTYPES[config.autocast], enabled=config.autocast != "none"):
+                loss, figures = task.loss(model, batch)
+            scaler.scale(loss / len(pieces)).backward()
+        for name, value in {"loss": float(loss.detach()), **figures}.items():
+            totals[name] = totals.get(name, 0.0) + value / len(pieces)
+        totals["skipped"] = totals.get("skipped", 0.0) + skipped
+    if isinstance(model, DistributedDataParallel):
+        totals = _over_processes(totals, device)
+    if not math.isfinite(totals["loss"]):
+        raise DettrackError(f"the loss is {totals['loss']} at step {step}: lower lr; the last checkpoint is kept")
+    if config.clip_grad:
+        scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(model.parameters(), config.clip_grad)
+    scaler.step(optimizer)
+    scaler.update()
+    return totals
+
+
+def _over_processes(figures: dict[str, float], device: torch.device) -> dict[str, float]:
+    """Mean of the figures over all processes; the count of skipped samples is summed."""
+    values = torch.tensor(list(figures.values()), dtype=torch.float64, device=device)
+    dist.all_reduce(values)
+    values /= dist.get_world_size()
+    return dict(zip(figures, values.tolist(), strict=True)) | {"skipped": float(values[-1]) * dist.get_world_size()}
+
+
+class _Samples(Dataset[dict[str, Tensor]]):
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        return self.task.sample(index)
+
+
+def _batches(task: Task, config: LoopConfig, start: int, rank: int, world: int) -> Iterator[list[dict[str, Tensor]]]:
+    """The pieces of each step's batch that belong to this process."""
+    share = config.batch // (world * config.accumulation)
+    size = share * config.accumulation
+    pieces = [
+        list(range(first, first + share))
+        for step in range(start, config.steps)
+        for first in range(step * config.batch + rank * size, step * config.batch + (rank + 1) * size, share)
+    ]
+    loader = iter(DataLoader(_Samples(task), batch_sampler=pieces, num_workers=config.workers, pin_memory=False))
+    for _ in range(start, config.steps):
+        yield [next(loader) for _ in range(config.accumulation)]
+
+
+def _join(config: LoopConfig) -> tuple[int, int, torch.device]:
+    """This process's rank, the number of processes (from torchrun's environment) and the device."""
+    cuda = torch.cuda.is_available() if config.device == "auto" else config.device.startswith("cuda")
+    world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_RANK", 0))
+    if world > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if cuda else "gloo")
+    name = config.device if config.device not in ("auto", "cuda") else f"cuda:{local}" if cuda else "cpu"
+    return dist.get_rank() if world > 1 else 0, world, torch.device(name)
+
+
+def _optimizer(model: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
+    learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in learned if p.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in learned if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return (torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam)(groups, lr=config.lr)
+
+
+@torch.no_grad()
+def _average(ema: nn.Module, model: nn.Module, decay: float) -> None:
+    for mean, value in zip(ema.state_dict().values(), model.state_dict().values(), strict=True):
+        if mean.is_floating_point():
+            mean.lerp_(value, 1 - decay)
+        else:
+            mean.copy_(value)
+
+
+def _validate(task: Task, ema: nn.Module, folder: Path, journal: Journal | None, step: int) -> dict[str, float]:
+    """Validate and export on the first process while the others wait."""
+    metrics: dict[str, float] = {}
+    if journal:
+        ema.eval()
+        with torch.no_grad():
+            metrics = task.validate(ema)
+        journal.add(step, {f"val_{name}": value for name, value in metrics.items()})
+        journal.draw()
+        task.export(ema, folder / "model.safetensors", metrics)
+    if dist.is_initialized():
+        dist.barrier()
+    return metrics
+
+
+def _save(path: Path, state: dict[str, Any], config: LoopConfig, step: int) -> None:
+    """Write a checkpoint so that a kill at any moment leaves the old one or the new one, never half of one."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        torch.save(
+            {name: part.state_dict() for name, part in state.items()} | {"step": step, "config": asdict(config)}, file
+        )
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _load(path: Path, state: dict[str, Any], config: LoopConfig, device: torch.device) -> int:
+    """Take up the checkpoint at `path`; returns its step, 0 where there is none."""
+    if not path.exists():
+        return 0
+    saved = torch.load(path, map_location=device, weights_only=True)
+    now = asdict(config)
+    for name in _SAME_ON_RESUME:
+        if tuple(_listed(saved["config"][name])) != tuple(_listed(now[name])):
+            raise UsageError(
+                f"{path} was trained with {name} = {saved['config'][name]}, not {now[name]}: "
+                "give the same settings or another folder"
+            )
+    for name, part in state.items():
+        part.load_state_dict(saved[name])
+    return int(saved["step"])
+
+
+def _listed(value: object) -> list[object]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _refuse(folder: Path) -> int:
+    if (folder / "checkpoint.pt").exists():
+        raise InputError(f"{folder} holds a checkpoint already: resume it or choose another folder")
+    return 0

@@ -19,36 +19,9 @@ from dettrack.config import TrackConfig
 from dettrack.linking import make_sewer
 from dettrack.polish import Polisher
 from dettrack.skeleton import JointSet
-from dettrack.structures import Source, Tracklets, TrackTable
+from dettrack.structures import FrameStamp, Source, Step, TrackTable
 
-__all__ = ["FrameStamp", "Report", "Segment", "Step", "associate"]
-
-
-@dataclass(frozen=True)
-class FrameStamp:
-    """A frame without its pixels: index, timestamp in seconds, shot number, image file name ("" for a video)."""
-
-    index: int
-    time_s: float
-    shot: int = 0
-    name: str = ""
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one pass of the networks adds to a run.
-
-    Attributes:
-        stamps: The frames read since the step before.
-        tracklets: One item per keyframe, in order; it may hold nobody.
-        final_before: No later tracklet covers a frame before this one.
-        shot_ended: The last of `tracklets` is the last of its shot.
-    """
-
-    stamps: tuple[FrameStamp, ...]
-    tracklets: tuple[Tracklets, ...]
-    final_before: int
-    shot_ended: bool
+__all__ = ["Report", "Segment", "associate"]
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from dettrack.associate import FrameStamp, Report, Segment, Step, associate
+from dettrack.associate import Report, Segment, associate
 from dettrack.config import TrackConfig
 from dettrack.cut import iter_clips, make_tubes
 from dettrack.detection import Detector, load_detector
 from dettrack.detection.filters import filter_boxes
 from dettrack.network import Estimator, load_estimator
 from dettrack.skeleton import JointSet
-from dettrack.structures import Clip, Frame, Tracklets, TrackTable
+from dettrack.structures import Clip, Frame, FrameStamp, Step, Tracklets, TrackTable
 from dettrack.video import VideoSource, open_video
 
 __all__ = ["KEYFRAMES_AT_ONCE", "Pipeline", "earliest_later_frame", "track", "track_all"]

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from dettrack import __version__
+from dettrack.associate import Report
 from dettrack.errors import DettrackError, OutputError, UsageError
 from dettrack.formats import FORMATS, open_writers, read_tracks
-from dettrack.associate import Report
 from dettrack.pipeline import Pipeline
 from dettrack.structures import TrackTable, VideoInfo
 from dettrack.video import VideoSource, open_video

@@ -18,7 +18,18 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from dettrack.skeleton import JointSet
 
-__all__ = ["Boxes", "Clip", "Frame", "Source", "TrackTable", "Tracklets", "Tubes", "VideoInfo"]
+__all__ = [
+    "Boxes",
+    "Clip",
+    "Frame",
+    "FrameStamp",
+    "Source",
+    "Step",
+    "TrackTable",
+    "Tracklets",
+    "Tubes",
+    "VideoInfo",
+]
 
 
 @dataclass(frozen=True)
@@ -149,6 +160,33 @@ class Tracklets:
 
     def __getitem__(self, keep: Int[np.ndarray, " m"] | Bool[np.ndarray, " n"] | slice) -> Tracklets:
         return Tracklets(self.keyframe, self.frames, self.boxes[keep], self.xy[keep], self.scores[keep])
+
+
+@dataclass(frozen=True)
+class FrameStamp:
+    """A frame without its pixels: index, timestamp in seconds, shot number, image file name ("" for a video)."""
+
+    index: int
+    time_s: float
+    shot: int = 0
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one pass of the networks adds to a run.
+
+    Attributes:
+        stamps: The frames read since the step before.
+        tracklets: One item per keyframe, in order; it may hold nobody.
+        final_before: No later tracklet covers a frame before this one.
+        shot_ended: The last of `tracklets` is the last of its shot.
+    """
+
+    stamps: tuple[FrameStamp, ...]
+    tracklets: tuple[Tracklets, ...]
+    final_before: int
+    shot_ended: bool
 
 
 class Source(IntEnum):

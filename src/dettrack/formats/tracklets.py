@@ -1,0 +1,178 @@
+"""Saved tracklets (`tracklets.parquet`): what the networks found, so that linking and merging can be run again.
+
+One row for every `Step` of a run: the frames read, and the tracklets of its keyframes as flat float32 lists. The file's
+metadata holds the joint set, |C|, S and the settings of the run, so that it can be read alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dettrack.config import CutConfig
+from dettrack.errors import InputError, OutputError
+from dettrack.skeleton import JointSet, joint_set
+from dettrack.structures import Boxes, FrameStamp, Step, Tracklets
+
+__all__ = ["TrackletFile", "TrackletWriter"]
+
+_VERSION = 1
+_KEY = b"dettrack.tracklets"
+_FLOATS = pa.list_(pa.float32())
+_STAMP = pa.struct(
+    [("index", pa.int64()), ("time_s", pa.float64()), ("shot", pa.int32()), ("name", pa.string())],
+)
+_KEYFRAME = pa.struct(
+    [
+        ("keyframe", pa.int64()),
+        ("first_frame", pa.int64()),
+        ("n_frames", pa.int32()),
+        ("boxes", _FLOATS),
+        ("box_scores", _FLOATS),
+        ("xy", _FLOATS),
+        ("scores", _FLOATS),
+    ]
+)
+_SCHEMA = pa.schema(
+    [
+        ("stamps", pa.list_(_STAMP)),
+        ("keyframes", pa.list_(_KEYFRAME)),
+        ("final_before", pa.int64()),
+        ("shot_ended", pa.bool_()),
+    ]
+)
+
+
+class TrackletWriter:
+    """Writes the steps of one run while they come; a context manager.
+
+    The file has its name only when it is whole.
+    """
+
+    def __init__(self, path: Path, joints: JointSet, cut: CutConfig, about: dict[str, Any] | None = None) -> None:
+        """Open the file.
+
+        Args:
+            path: File to write.
+            joints: Joints of the tracklets.
+            cut: Keyframes and tubes of the run.
+            about: Anything else to keep beside the tracklets (video, models); must fit JSON.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        self._path, self._part = path, path.with_name(path.name + ".part")
+        header = {"version": _VERSION, "joint_set": joints.name, "cut": asdict(cut), "about": about or {}}
+        schema = _SCHEMA.with_metadata({_KEY: json.dumps(header).encode()})
+        try:
+            self._writer = pq.ParquetWriter(self._part, schema, compression="zstd")
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+    def write(self, step: Step) -> None:
+        """Append one step; raises `OutputError` if the disk does not take it."""
+        row = {
+            "stamps": [asdict(stamp) for stamp in step.stamps],
+            "keyframes": [_pack(tracklets) for tracklets in step.tracklets],
+            "final_before": step.final_before,
+            "shot_ended": step.shot_ended,
+        }
+        try:
+            self._writer.write_table(pa.Table.from_pylist([row], self._writer.schema))
+        except OSError as error:
+            raise OutputError(f"cannot write {self._path}: {error.strerror or error}") from error
+
+    def close(self) -> None:
+        """Finish the file and give it its name."""
+        try:
+            self._writer.close()
+            self._part.replace(self._path)
+        except OSError as error:
+            raise OutputError(f"cannot write {self._path}: {error.strerror or error}") from error
+
+    def __enter__(self) -> TrackletWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _pack(tracklets: Tracklets) -> dict[str, Any]:
+    return {
+        "keyframe": tracklets.keyframe,
+        "first_frame": int(tracklets.frames[0]),
+        "n_frames": len(tracklets.frames),
+        "boxes": tracklets.boxes.xyxy.ravel().astype(np.float32),
+        "box_scores": tracklets.boxes.scores.astype(np.float32),
+        "xy": tracklets.xy.ravel().astype(np.float32),
+        "scores": tracklets.scores.ravel().astype(np.float32),
+    }
+
+
+@dataclass(frozen=True)
+class TrackletFile:
+    """A saved run.
+
+    Attributes:
+        path: The file.
+        joints: Joints of the tracklets.
+        cut: Keyframes and tubes of the run.
+        about: What else was kept (see `TrackletWriter`).
+    """
+
+    path: Path
+    joints: JointSet
+    cut: CutConfig
+    about: dict[str, Any]
+
+    @staticmethod
+    def open(path: Path) -> TrackletFile:
+        """Read the header; raises `InputError` if the file is missing or is no tracklet file of this version."""
+        try:
+            metadata = pq.read_schema(path).metadata or {}
+        except (OSError, pa.ArrowInvalid) as error:
+            raise InputError(f"cannot read {path}: {error}; expected the tracklets.parquet of a run") from error
+        if _KEY not in metadata:
+            raise InputError(f"{path} holds no tracklets; make it with `dettrack track --save-tracklets`")
+        header = json.loads(metadata[_KEY])
+        if header["version"] != _VERSION:
+            raise InputError(f"{path} has tracklets version {header['version']}: this release reads {_VERSION}")
+        return TrackletFile(path, joint_set(header["joint_set"]), CutConfig(**header["cut"]), header["about"])
+
+    def steps(self) -> Iterator[Step]:
+        """The steps of the run, in order, read one at a time."""
+        with pq.ParquetFile(self.path) as file:
+            for batch in file.iter_batches(batch_size=16):
+                for row in batch.to_struct_array():
+                    yield self._unpack(row)
+
+    def _unpack(self, row: pa.StructScalar) -> Step:
+        stamps = tuple(FrameStamp(**stamp) for stamp in row["stamps"].as_py())
+        tracklets = []
+        for item in row["keyframes"].values if row["keyframes"].values is not None else ():
+            floats = {
+                name: item[name].values.to_numpy().astype(float) for name in ("boxes", "box_scores", "xy", "scores")
+            }
+            first, n_frames = item["first_frame"].as_py(), item["n_frames"].as_py()
+            boxes = Boxes(floats["boxes"].reshape(-1, 4), floats["box_scores"])
+            shape = (len(boxes), n_frames, len(self.joints))
+            tracklets.append(
+                Tracklets(
+                    item["keyframe"].as_py(),
+                    np.arange(first, first + n_frames),
+                    boxes,
+                    floats["xy"].reshape(*shape, 2),
+                    floats["scores"].reshape(shape),
+                )
+            )
+        return Step(stamps, tuple(tracklets), row["final_before"].as_py(), row["shot_ended"].as_py())

@@ -1,0 +1,222 @@
+"""Frames out of a video file, through PyAV.
+
+Reading is sequential and never seeks, not even to a start time: what comes before is decoded and thrown away. A seek
+lands where the file's index, or a guess from the bit rate, says; with edit lists, open groups of pictures, variable
+frame rates or a damaged index that is some other frame than counting from the start gives, and then a pose belongs to
+the wrong frame. Decoding a skipped frame costs about a millisecond; a network costs more for every frame it keeps.
+
+Pixels come out as displayed: colours by the matrix and range that the stream names (ITU-R 601 where it names none),
+non-square pixels stretched to square ones (along the axis that grows, so that nothing is lost), then the display
+matrix applied. Transparency is dropped. High dynamic range is not tone-mapped; interlaced frames are not
+deinterlaced.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from jaxtyping import UInt8
+
+from dettrack.errors import InputError
+from dettrack.structures import Frame, VideoInfo
+from dettrack.video.orientation import UPRIGHT, Orientation
+
+__all__ = ["ContainerFrames"]
+
+# FFmpeg opens plain text of some names as the picture of a terminal; nobody means that.
+_TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf", "concat", "hls"}
+_FALLBACK_FPS = Fraction(25)
+_MANY = 5  # more skipped packets than this are counted, not listed
+
+
+class ContainerFrames:
+    """Decoded frames of one video file.
+
+    Timestamps are the container's own, in seconds; where one is missing or runs backwards, the previous frame's
+    duration is added instead.
+
+    Attributes:
+        notes: What went wrong on the way.
+        complete: False once reading stopped before the announced end.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.notes: list[str] = []
+        self.complete = True
+        self._container = _open(path)
+        try:
+            self._stream = self._pick_stream()
+        except BaseException:
+            self._container.close()
+            raise
+        self._stream.thread_type = "AUTO"
+        self._reformatter = VideoReformatter()
+        self._fps = _frame_rate(self._stream)
+        self._damaged = 0
+        self._untimed = 0
+
+    def _pick_stream(self) -> av.video.stream.VideoStream:
+        streams = [s for s in self._container.streams.video if "attached_pic" not in str(s.disposition).lower()]
+        if not streams:
+            kinds = ", ".join(sorted({stream.type for stream in self._container.streams})) or "nothing"
+            raise InputError(f"{self._path}: no video in it, only {kinds}; expected a video file")
+        stream = streams[0]
+        if stream.codec_context is None:
+            raise InputError(f"{self._path}: its video codec is not one that this build of PyAV can decode")
+        return stream
+
+    @property
+    def _announced_s(self) -> float | None:
+        """Length in seconds that the header promises for this stream; None if it does not."""
+        stream, container = self._stream, self._container
+        if stream.duration is not None and stream.time_base is not None:
+            return float(stream.duration * stream.time_base)
+        if container.duration is not None and len(container.streams) == 1:  # else the sound may be what is longer
+            return container.duration / av.time_base
+        return None
+
+    @property
+    def _announced_frames(self) -> int | None:
+        if self._stream.frames > 0:
+            return int(self._stream.frames)
+        if self._announced_s is not None and self._fps is not None:
+            return max(1, round(self._announced_s * self._fps))
+        return None
+
+    def info(self, first: Frame, start_s: float, end_s: float | None) -> VideoInfo:
+        """What is known before reading on; the size is that of the first frame read."""
+        count, fps = self._announced_frames, self._fps
+        if fps is not None and (start_s > 0 or end_s is not None):
+            stop = math.inf if count is None else count
+            stop = stop if end_s is None else min(stop, math.ceil(end_s * fps))
+            count = None if math.isinf(stop) else max(1, int(stop) - math.ceil(start_s * fps))
+        height, width = first.image.shape[:2]
+        return VideoInfo(self._path.stem, str(self._path), width, height, fps, count)
+
+    def frames(self, start_s: float, end_s: float | None) -> Iterator[Frame]:
+        """Frames with `start_s <= time < end_s`, both counted from the first frame as a player does.
+
+        `Frame.index` counts from the file's first frame and `Frame.time_s` is the container's, whatever the start.
+
+        Raises:
+            InputError: Nothing can be decoded.
+        """
+        zero = time_s = 0.0
+        index = -1
+        for index, (frame, time_s) in enumerate(self._timed()):
+            zero = time_s if index == 0 else zero
+            # Half a microsecond: container times are fractions, and 0.3 s must not miss the frame at 3/10 s.
+            if end_s is not None and time_s - zero >= end_s - 5e-7:
+                return
+            if time_s - zero >= start_s - 5e-7:
+                yield Frame(index, time_s, self._displayed(frame))
+        if index < 0:
+            raise InputError(f"{self._path}: no frame can be decoded; is the file damaged?")
+        self._note_end(index + 1, time_s - zero)
+
+    def _timed(self) -> Iterator[tuple[av.VideoFrame, float]]:
+        step = 1 / (self._fps or _FALLBACK_FPS)
+        time: Fraction | None = None
+        for frame in self._decoded():
+            base = frame.time_base or self._stream.time_base
+            stamp = None if frame.pts is None or base is None else frame.pts * base
+            if stamp is None or (time is not None and stamp <= time):
+                self._untimed += 1
+                stamp = Fraction(0) if time is None else time + step
+            time = stamp
+            duration = getattr(frame, "duration", 0)
+            step = duration * base if duration and base else 1 / (self._fps or _FALLBACK_FPS)
+            yield frame, float(time)
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except (av.FFmpegError, OSError) as error:
+                self.complete = False
+                self.notes.append(f"the file cannot be read to its end ({_reason(error)})")
+                packet = None
+            if packet is None:
+                return
+            try:
+                frames = packet.decode()
+            except av.FFmpegError as error:
+                # One damaged packet is no reason to lose what follows: decoders find their feet again.
+                self._damaged += 1
+                if self._damaged == 1:
+                    self.notes.append(f"a damaged part was skipped ({_reason(error)})")
+                continue
+            yield from frames
+
+    def _note_end(self, count: int, last_s: float) -> None:
+        if self._damaged > 1:
+            self.notes.append(f"{self._damaged} damaged parts were skipped in all")
+        if self._untimed:
+            self.notes.append(f"{self._untimed} frames without a usable timestamp were timed by their neighbours")
+        frames, length = self._stream.frames, self._announced_s
+        # A frame or two less is common in sound files (encoder delay, a last field); a real cut is larger.
+        short = count < frames - max(2, frames // 100)
+        if not frames and length is not None and self._fps is not None:
+            short = last_s + 1 / self._fps < length - max(0.5, length / 50)
+        if short:
+            promised = f"{frames} frames" if frames else f"{length:.1f} s"
+            self.complete = False
+            self.notes.append(f"the video ends early: {count} frames ({last_s:.1f} s) of the announced {promised}")
+
+    def _displayed(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "height width 3"]:
+        width, height = _square_size(frame.width, frame.height, self._stream.sample_aspect_ratio)
+        image = self._reformatter.reformat(frame, width=width, height=height, format="rgb24").to_ndarray()
+        return _orientation(frame).apply(image)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+
+
+def _open(path: Path) -> av.container.InputContainer:
+    try:
+        if path.stat().st_size == 0:
+            raise InputError(f"{path}: the file is empty")
+        container = av.open(str(path), metadata_errors="replace")
+    except av.error.InvalidDataError as error:
+        raise InputError(f"{path}: not a video that can be read, or cut off before its index") from error
+    except (av.FFmpegError, OSError) as error:
+        raise InputError(f"{path}: cannot be opened ({_reason(error)})") from error
+    if _TEXT_FORMATS & set(container.format.name.split(",")):
+        container.close()
+        raise InputError(f"{path}: a text file, not a video")
+    return container
+
+
+def _reason(error: OSError | av.FFmpegError) -> str:
+    return (getattr(error, "strerror", None) or str(error)).strip().rstrip(".").lower()
+
+
+def _frame_rate(stream: av.video.stream.VideoStream) -> Fraction | None:
+    for rate in (stream.average_rate, stream.guessed_rate):
+        if rate and 0 < rate <= 1000:
+            return Fraction(rate)
+    return None
+
+
+def _square_size(width: int, height: int, aspect: Fraction | None) -> tuple[int, int]:
+    """Size with square pixels: the shorter-than-square axis grows, as browsers do it."""
+    if not aspect or not Fraction(1, 8) <= aspect <= 8:
+        return width, height
+    return (round(width * aspect), height) if aspect >= 1 else (width, round(height / aspect))
+
+
+def _orientation(frame: av.VideoFrame) -> Orientation:
+    data = cast("bytes | None", frame.side_data.get("DISPLAYMATRIX"))
+    if data is None:
+        return UPRIGHT
+    return Orientation.from_matrix(np.frombuffer(data, np.int32).reshape(3, 3))

@@ -1,0 +1,85 @@
+"""Decode the next frames while the network works on the last ones."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+__all__ = ["ReadAhead"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _End:
+    error: BaseException | None
+
+
+class ReadAhead(Generic[T]):
+    """An iterator that runs another one in a thread, at most `depth` items ahead.
+
+    Order is kept; an exception of the inner iterator arrives where its item would have. The thread ends with the
+    inner iterator, at `close()`, or when this object is forgotten.
+
+    Args:
+        items: Iterator to run ahead; only the thread touches it from now on. Generators are closed in the end.
+        depth: Bound on finished items waiting to be taken; at least 1.
+    """
+
+    def __init__(self, items: Iterator[T], depth: int) -> None:
+        self._queue: queue.Queue[T | _End] = queue.Queue(max(1, depth))
+        self._done = False
+        stop = threading.Event()
+        # The thread must not hold `self`, or a forgotten reader would never be collected.
+        thread = threading.Thread(
+            target=_produce, args=(items, self._queue, stop), name="dettrack read-ahead", daemon=True
+        )
+        self._finalizer = weakref.finalize(self, _shut, self._queue, stop, thread)
+        thread.start()
+
+    def __iter__(self) -> ReadAhead[T]:
+        return self
+
+    def __next__(self) -> T:
+        if self._done:
+            raise StopIteration
+        item = self._queue.get()
+        if isinstance(item, _End):
+            self._done = True
+            if item.error is not None:
+                raise item.error
+            raise StopIteration
+        return item
+
+    def close(self) -> None:
+        """Stop the thread and wait for it; safe to call again."""
+        self._done = True
+        self._finalizer()
+
+
+def _produce(items: Iterator[T], out: queue.Queue[T | _End], stop: threading.Event) -> None:
+    error = None
+    try:
+        for item in items:
+            out.put(item)
+            if stop.is_set():
+                break
+    except BaseException as caught:  # noqa: BLE001 (raised again in the thread that reads)
+        error = caught
+    finally:
+        close = getattr(items, "close", None)
+        if close is not None:
+            close()
+        out.put(_End(error))
+
+
+def _shut(out: queue.Queue[T | _End], stop: threading.Event, thread: threading.Thread) -> None:
+    stop.set()
+    while thread.is_alive():
+        with contextlib.suppress(queue.Empty):
+            out.get(timeout=0.05)  # room for a producer that waits to put

@@ -1,0 +1,152 @@
+"""Object keypoint similarity (OKS) between poses, and OKS-NMS (paper 3.2; the measure is COCO's).
+
+Two poses a and b of `joints` positions have
+
+    OKS = mean over j of exp(-|a_j - b_j|² / (2 s² (2 σ_j)²)),
+
+where σ_j is the joint's fall-off (`JointSet.sigmas`), s² the object's area: here the mean of both boxes' areas, so
+that the measure is symmetric. The mean is over the joints that *both* poses have; where they share fewer than
+`min_joints`, the OKS is NaN: nothing is known, which is not the same as 0.
+
+The functions take arrays of pairs, because in a crowd only neighbours are ever compared: `neighbours` finds the
+pairs that can reach a given OKS at all, at a cost that grows with the neighbours, not with the square of the people.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+__all__ = ["box_areas", "extents", "neighbours", "oks", "oks_nms", "pairwise_oks", "reach"]
+
+
+def box_areas(xyxy: Float[np.ndarray, "*n 4"]) -> Float[np.ndarray, "*n"]:
+    """Areas in square pixels, at least 1 so that a degenerate box divides nothing by zero."""
+    return np.maximum((xyxy[..., 2:] - xyxy[..., :2]).clip(0).prod(-1), 1.0)
+
+
+def oks(
+    a_xy: Float[np.ndarray, "*batch joints 2"],
+    a_has: Bool[np.ndarray, "*batch joints"],
+    b_xy: Float[np.ndarray, "*batch joints 2"],
+    b_has: Bool[np.ndarray, "*batch joints"],
+    area: Float[np.ndarray, "*batch"],
+    sigmas: Float[np.ndarray, " joints"],
+    min_joints: int = 1,
+) -> Float[np.ndarray, "*batch"]:
+    """OKS of `a` with `b`, position by position of the batch.
+
+    Args:
+        a_xy: Positions in pixels; anything, NaN included, where `a_has` is False.
+        a_has: Joints that `a` has.
+        b_xy: Likewise.
+        b_has: Likewise.
+        area: s² in square pixels.
+        sigmas: Fall-off per joint.
+        min_joints: Fewer common joints give NaN.
+
+    Returns:
+        Values in [0, 1], NaN where too few joints are common.
+    """
+    both = a_has & b_has
+    difference = a_xy - b_xy
+    squared = np.einsum("...c,...c->...", difference, difference)
+    exponent = squared * (-1 / (8 * sigmas**2)) / area[..., None]
+    similarity = np.exp(np.where(both, exponent, -np.inf))
+    common = both.sum(-1)
+    enough = common >= max(min_joints, 1)
+    return np.where(enough, similarity.sum(-1) / np.maximum(common, 1), np.nan)
+
+
+def pairwise_oks(
+    a_xy: Float[np.ndarray, "n joints 2"],
+    a_has: Bool[np.ndarray, "n joints"],
+    a_area: Float[np.ndarray, " n"],
+    b_xy: Float[np.ndarray, "m joints 2"],
+    b_has: Bool[np.ndarray, "m joints"],
+    b_area: Float[np.ndarray, " m"],
+    sigmas: Float[np.ndarray, " joints"],
+    min_joints: int = 1,
+) -> Float[np.ndarray, "n m"]:
+    """OKS of every pose of `a` with every pose of `b`; the area of a pair is the mean of both."""
+    shape = (len(a_xy), len(b_xy), a_xy.shape[1])
+    return oks(
+        np.broadcast_to(a_xy[:, None], (*shape, 2)),
+        np.broadcast_to(a_has[:, None], shape),
+        np.broadcast_to(b_xy[None], (*shape, 2)),
+        np.broadcast_to(b_has[None], shape),
+        (a_area[:, None] + b_area[None]) / 2,
+        sigmas,
+        min_joints,
+    )
+
+
+def extents(xy: Float[np.ndarray, "n *points 2"], has: Bool[np.ndarray, "n *points"]) -> Float[np.ndarray, "n 4"]:
+    """Smallest boxes around all points that exist; inverted (inf, inf, -inf, -inf) where there is none."""
+    points = tuple(range(1, xy.ndim - 1))
+    low = np.where(has[..., None], xy, np.inf).min(points, initial=np.inf)
+    high = np.where(has[..., None], xy, -np.inf).max(points, initial=-np.inf)
+    return np.concatenate([low, high], 1)
+
+
+def reach(area: Float[np.ndarray, " n"], sigmas: Float[np.ndarray, " joints"], floor: float) -> Float[np.ndarray, " n"]:
+    """Distance in pixels beyond which no joint can contribute `floor` or more; infinite for a floor of 0."""
+    if floor <= 0:
+        return np.full(len(area), np.inf)
+    return 2 * float(sigmas.max()) * np.sqrt(-2 * np.log(floor) * area)
+
+
+def neighbours(
+    a: Float[np.ndarray, "n 4"],
+    a_reach: Float[np.ndarray, " n"],
+    b: Float[np.ndarray, "m 4"],
+    b_reach: Float[np.ndarray, " m"],
+) -> tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]]:
+    """Pairs whose extents come closer than the larger of their reaches, in x and in y.
+
+    A mean OKS of `floor` needs a joint with that similarity, so with `reach` of that floor no pair is lost. Found by
+    a sweep along x: only boxes that meet there are looked at.
+
+    Returns:
+        Indices into `a` and into `b`, ordered by `a`, then by `b`.
+    """
+    none = np.zeros(0, np.int64)
+    if not len(a) or not len(b):
+        return none, none
+    # Each box grown by its own reach covers every pair that is within the larger one.
+    a_low, a_high, b_low, b_high = a[:, 0] - a_reach, a[:, 2] + a_reach, b[:, 0] - b_reach, b[:, 2] + b_reach
+    order = np.argsort(b_low, kind="stable")
+    highest = np.maximum.accumulate(b_high[order])  # ascending, so that the sweep can skip what lies left of a box
+    start = np.searchsorted(highest, a_low)
+    count = (np.searchsorted(b_low[order], a_high, side="right") - start).clip(0)
+    i = np.repeat(np.arange(len(a)), count)
+    j = order[np.arange(len(i)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(start, count)]
+    far = np.maximum(a_reach[i], b_reach[j])[:, None]
+    near = ((a[i, :2] - far <= b[j, 2:]) & (b[j, :2] - far <= a[i, 2:])).all(1)
+    i, j = i[near], j[near]
+    ranked = np.lexsort((j, i))
+    return i[ranked], j[ranked]
+
+
+def oks_nms(
+    similar: tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]], scores: Float[np.ndarray, " n"]
+) -> Bool[np.ndarray, " n"]:
+    """Which of n poses survive when of two too similar ones the weaker is dropped.
+
+    Args:
+        similar: Pairs of indices whose OKS exceeds the threshold, in any order, each pair at least one way round.
+        scores: Strength of each pose; of equal ones the first survives.
+
+    Returns:
+        True for survivors: greedy from the strongest, and a dropped pose drops nobody.
+    """
+    keep = np.ones(len(scores), bool)
+    rank = np.empty(len(scores), np.int64)
+    rank[np.argsort(-scores, kind="stable")] = np.arange(len(scores))
+    i, j = similar
+    stronger, weaker = np.where(rank[i] < rank[j], i, j), np.where(rank[i] < rank[j], j, i)
+    # Survival of the stronger is settled before it drops anyone: its own droppers have lower ranks still.
+    for pair in np.argsort(rank[stronger], kind="stable"):
+        if stronger[pair] != weaker[pair] and keep[stronger[pair]]:
+            keep[weaker[pair]] = False
+    return keep

@@ -1,0 +1,245 @@
+"""Sew (paper 3.2): tracklets into tracks, by the similarity of their poses in the frames that they share.
+
+Each tracklet of a new keyframe is compared with every earlier tracklet of a track that it overlaps (figure 3), not
+only with those of the previous keyframe: that bridges keyframes in which the detector missed the person. The
+similarity of a tracklet and a track is the mean OKS over all (frame, earlier tracklet) pairs; the Hungarian
+algorithm maximises its sum.
+
+What the paper leaves open:
+
+* a joint counts where both poses have it with `SewConfig.joint_confidence`; a frame counts where the poses share
+  `MIN_JOINTS` joints (one joint agrees by chance too easily);
+* pairs below `SewConfig.min_similarity` are never joined;
+* duplicates of one person in a keyframe go first, by OKS-NMS over the whole tubes: two people who cross in one
+  frame are not duplicates. Strength is box score times mean joint score;
+* a track ends when no tracklet of it can overlap a new one, |C| frames after its last, and at a shot cut.
+
+The cost of a keyframe grows with the pairs of neighbours in space (`oks.neighbours` loses no pair that could reach
+the floor), not with the square of the people; the assignment is solved per connected component of those pairs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from dettrack.config import SewConfig
+from dettrack.oks import box_areas, extents, neighbours, oks, oks_nms, reach
+from dettrack.skeleton import JointSet
+from dettrack.structures import Tracklets
+
+__all__ = ["MIN_JOINTS", "Sewer", "match", "match_greedily", "strongest"]
+
+MIN_JOINTS = 3
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """One keyframe's tracklets with what every comparison needs, computed once."""
+
+    keyframe: int
+    first: int
+    xy: Float[np.ndarray, "n clip joints 2"]
+    has: Bool[np.ndarray, "n clip joints"]
+    area: Float[np.ndarray, " n"]
+    extent: Float[np.ndarray, "n 4"]
+    ids: Int[np.ndarray, " n"]
+
+    @property
+    def stop(self) -> int:
+        """One past the last frame."""
+        return self.first + self.xy.shape[1]
+
+
+def _prepare(tracklets: Tracklets, confidence: float) -> _Prepared:
+    has = (tracklets.scores >= confidence) & np.isfinite(tracklets.xy).all(-1)
+    xy = np.where(has[..., None], tracklets.xy, 0.0)
+    return _Prepared(
+        tracklets.keyframe,
+        int(tracklets.frames[0]),
+        xy,
+        has,
+        box_areas(tracklets.boxes.xyxy),
+        extents(xy, has),
+        np.full(len(tracklets), -1),
+    )
+
+
+def _near(
+    a: _Prepared, b: _Prepared, sigmas: Float[np.ndarray, " joints"], floor: float
+) -> tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]]:
+    """Pairs of tracklets of two keyframes whose OKS may reach `floor` in some frame."""
+    return neighbours(a.extent, reach(a.area, sigmas, floor), b.extent, reach(b.area, sigmas, floor))
+
+
+def _oks_by_frame(
+    a: _Prepared,
+    i: Int[np.ndarray, " pairs"],
+    b: _Prepared,
+    j: Int[np.ndarray, " pairs"],
+    sigmas: Float[np.ndarray, " joints"],
+) -> tuple[Float[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]]:
+    """Sum of the OKS of tracklets `a[i]` and `b[j]` over the frames in which it is known, and their number."""
+    first, stop = max(a.first, b.first), min(a.stop, b.stop)
+    in_a, in_b = slice(first - a.first, stop - a.first), slice(first - b.first, stop - b.first)
+    area = np.repeat(((a.area[i] + b.area[j]) / 2)[:, None], stop - first, 1)
+    values = oks(a.xy[:, in_a][i], a.has[:, in_a][i], b.xy[:, in_b][j], b.has[:, in_b][j], area, sigmas, MIN_JOINTS)
+    known = np.isfinite(values)
+    return np.where(known, values, 0).sum(1), known.sum(1)
+
+
+def strongest(
+    tracklets: Tracklets, prepared: _Prepared, sigmas: Float[np.ndarray, " joints"], threshold: float
+) -> Bool[np.ndarray, " n"]:
+    """Survivors of OKS-NMS among one keyframe's tracklets: mean OKS over the clip above `threshold` is a duplicate."""
+    i, j = _near(prepared, prepared, sigmas, threshold)
+    i, j = i[i < j], j[i < j]
+    total, known = _oks_by_frame(prepared, i, prepared, j, sigmas)
+    duplicate = total / np.maximum(known, 1) > threshold
+    has = np.isfinite(tracklets.xy).all(-1)
+    joints = np.where(has, tracklets.scores, 0).sum((1, 2)) / np.maximum(has.sum((1, 2)), 1)
+    return oks_nms((i[duplicate], j[duplicate]), tracklets.boxes.scores * joints)
+
+
+def match(
+    rows: Int[np.ndarray, " pairs"],
+    columns: Int[np.ndarray, " pairs"],
+    similarity: Float[np.ndarray, " pairs"],
+    shape: tuple[int, int],
+) -> Int[np.ndarray, " matched"]:
+    """Indices of the pairs chosen by the Hungarian algorithm: one per row and column, greatest sum of similarity.
+
+    Args:
+        rows: Row of each allowed pair; a pair that is not listed is not allowed.
+        columns: Column of each allowed pair; no pair twice.
+        similarity: Positive.
+        shape: Numbers of rows and columns.
+    """
+    n_rows, n_columns = shape
+    if not len(rows):
+        return np.zeros(0, np.int64)
+    # A pair whose row and column have no other pair is decided; the rest falls into small components.
+    alone = (np.bincount(rows, minlength=n_rows)[rows] == 1) & (np.bincount(columns, minlength=n_columns)[columns] == 1)
+    chosen = [np.flatnonzero(alone)]
+    rest = np.flatnonzero(~alone)
+    if len(rest):
+        size = n_rows + n_columns
+        graph = coo_array((np.ones(len(rest)), (rows[rest], n_rows + columns[rest])), (size, size))
+        component = connected_components(graph, directed=False)[1][rows[rest]]
+        order = np.argsort(component, kind="stable")
+        parts = np.split(rest[order], np.flatnonzero(np.diff(component[order])) + 1)
+        chosen += [part[_hungarian(rows[part], columns[part], similarity[part])] for part in parts]
+    return np.sort(np.concatenate(chosen))
+
+
+def _hungarian(
+    rows: Int[np.ndarray, " pairs"], columns: Int[np.ndarray, " pairs"], similarity: Float[np.ndarray, " pairs"]
+) -> Int[np.ndarray, " matched"]:
+    """`match` on one component, densely: pairs that are not allowed are worth nothing and dropped afterwards."""
+    row_values, r = np.unique(rows, return_inverse=True)
+    column_values, c = np.unique(columns, return_inverse=True)
+    value = np.zeros((len(row_values), len(column_values)))
+    value[r, c] = similarity
+    pair = np.full(value.shape, -1)
+    pair[r, c] = np.arange(len(rows))
+    chosen = pair[linear_sum_assignment(value, maximize=True)]
+    return chosen[chosen >= 0]
+
+
+def match_greedily(
+    rows: Int[np.ndarray, " pairs"],
+    columns: Int[np.ndarray, " pairs"],
+    similarity: Float[np.ndarray, " pairs"],
+    shape: tuple[int, int],
+) -> Int[np.ndarray, " matched"]:
+    """As `match`, but most similar first."""
+    free_row, free_column = np.ones(shape[0], bool), np.ones(shape[1], bool)
+    chosen = []
+    for pair in np.argsort(-similarity, kind="stable"):
+        if free_row[rows[pair]] and free_column[columns[pair]]:
+            free_row[rows[pair]] = free_column[columns[pair]] = False
+            chosen.append(pair)
+    return np.sort(np.array(chosen, np.int64))
+
+
+class Sewer:
+    """Gives each tracklet the identity of its track, keyframe by keyframe.
+
+    Attributes:
+        last_similarity: `(n,)` similarity of each tracklet of the last `add` with the track that it joined; NaN where
+            it started a track or was dropped. A low one is a suspect link.
+        dropped: Tracklets dropped so far, by reason.
+    """
+
+    def __init__(self, config: SewConfig, joint_set: JointSet, clip_length: int) -> None:
+        self.config = config
+        self.clip_length = clip_length
+        self.last_similarity: Float[np.ndarray, " n"] = np.zeros(0)
+        self.dropped: Counter[str] = Counter()
+        self._sigmas = joint_set.sigmas
+        self._past: deque[_Prepared] = deque()  # keyframes whose tubes may overlap the next one's
+        self._next_id = 0
+
+    def add(self, tracklets: Tracklets) -> Int[np.ndarray, " n"]:
+        """Identities of the tracklets of the next keyframe.
+
+        Args:
+            tracklets: Of a later keyframe than all before.
+
+        Returns:
+            Track ids from 0, never used twice; -1 for a tracklet that OKS-NMS dropped.
+        """
+        new = _prepare(tracklets, self.config.joint_confidence)
+        keep = strongest(tracklets, new, self._sigmas, self.config.nms_similarity)
+        self.dropped["oks_nms"] += int((~keep).sum())
+        while self._past and self._past[0].stop <= new.first:
+            self._past.popleft()
+        self.last_similarity = np.full(len(tracklets), np.nan)
+        rows, tracks, similarity = self._compare(new)
+        allowed = keep[rows] & (similarity >= self.config.min_similarity) & (similarity > 0)
+        rows, tracks, similarity = rows[allowed], tracks[allowed], similarity[allowed]
+        columns, column = np.unique(tracks, return_inverse=True)
+        chosen = match(rows, column, similarity, (len(tracklets), len(columns)))
+        new.ids[rows[chosen]] = tracks[chosen]
+        self.last_similarity[rows[chosen]] = similarity[chosen]
+        started = np.flatnonzero(keep & (new.ids < 0))
+        new.ids[started] = self._next_id + np.arange(len(started))
+        self._next_id += len(started)
+        if len(new.ids):
+            self._past.append(new)
+        return new.ids
+
+    def end_shot(self) -> None:
+        """End all tracks: nothing is compared across a shot cut."""
+        self._past.clear()
+
+    def _compare(
+        self, new: _Prepared
+    ) -> tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"], Float[np.ndarray, " pairs"]]:
+        """Pairs (tracklet, track id) with their mean OKS; every pair that can reach the floor is among them."""
+        n_ids = max(self._next_id, 1)
+        keys = [np.zeros(0, np.int64)]
+        for old in self._past:
+            i, j = _near(new, old, self._sigmas, self.config.min_similarity)
+            keys.append((i * n_ids + old.ids[j])[old.ids[j] >= 0])
+        rows, tracks = np.divmod(np.unique(np.concatenate(keys)), n_ids)
+        # All earlier tracklets of such a track count, those that are far away with what they deserve.
+        totals, counts = np.zeros(len(rows)), np.zeros(len(rows), np.int64)
+        open_pairs = np.arange(len(rows))
+        for old in reversed(self._past):
+            order = np.argsort(old.ids, kind="stable")
+            j = order[np.searchsorted(old.ids, tracks[open_pairs], sorter=order).clip(max=len(order) - 1)]
+            present = old.ids[j] == tracks[open_pairs]
+            pairs = open_pairs[present]
+            total, count = _oks_by_frame(new, rows[pairs], old, j[present], self._sigmas)
+            totals[pairs] += total
+            counts[pairs] += count
+            if self.config.link_to == "last":
+                open_pairs = open_pairs[~present]
+        return rows, tracks, totals / np.maximum(counts, 1)

@@ -9,19 +9,20 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from dettrack.after import After
-from dettrack.config import TrackConfig
+from dettrack.config import CutConfig, TrackConfig
+from dettrack.errors import UsageError
 from dettrack.linking import make_sewer
 from dettrack.polish import Polisher
 from dettrack.skeleton import JointSet
 from dettrack.structures import FrameStamp, Source, Step, TrackTable
 
-__all__ = ["Report", "Segment", "associate"]
+__all__ = ["Report", "Segment", "associate", "narrow"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,48 @@ def associate(
         run.add(step)
         yield from run.decided(step)
     yield from run.rest()
+
+
+def narrow(steps: Iterable[Step], saved: CutConfig, wanted: CutConfig) -> Iterator[Step]:
+    """Steps as a run with a shorter clip or fewer keyframes would have made them from the same tubes.
+
+    Args:
+        steps: Steps of a run with the settings `saved`.
+        saved: |C| and S of these steps.
+        wanted: |C| and S to imitate. (A network that looks at the whole clip would answer a little differently to a
+            shorter one; a network without temporal filters answers the same.)
+
+    Raises:
+        UsageError: `wanted` asks for frames or keyframes that were not saved.
+    """
+    if wanted.clip_length > saved.clip_length or wanted.step % saved.step:
+        raise UsageError(
+            f"--clip-length {wanted.clip_length} --step {wanted.step} cannot be made from tracklets of clip length "
+            f"{saved.clip_length} and step {saved.step}: ask for a clip no longer, and a multiple of the step"
+        )
+    if (wanted.clip_length, wanted.step) == (saved.clip_length, saved.step):
+        yield from steps
+        return
+    reach, shot_start = wanted.clip_length // 2, None
+    for step in steps:
+        kept = []
+        for i, tracklets in enumerate(step.tracklets):
+            key = tracklets.keyframe
+            shot_start = key if shot_start is None else shot_start
+            since_regular = (key - shot_start) % wanted.step
+            last = step.shot_ended and i == len(step.tracklets) - 1
+            if since_regular == 0 or (last and since_regular > reach):
+                near = np.abs(tracklets.frames - key) <= reach
+                kept.append(
+                    replace(
+                        tracklets,
+                        frames=tracklets.frames[near],
+                        xy=tracklets.xy[:, near],
+                        scores=tracklets.scores[:, near],
+                    )
+                )
+        shot_start = None if step.shot_ended else shot_start
+        yield replace(step, tracklets=tuple(kept))
 
 
 class _Run:

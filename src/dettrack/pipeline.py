@@ -80,7 +80,6 @@ class Pipeline:
         cut = self.config.cut
         stamps: list[FrameStamp] = []
         batch: list[Clip] = []
-        self.detector.reset()
         for clip in iter_clips(_stamped(frames, stamps, report), cut.clip_length, cut.step):
             if batch and (clip.keyframe.shot != batch[-1].keyframe.shot):
                 yield self._step(batch, stamps, clip.frames[0].index, report, shot_ended=True)

@@ -80,7 +80,7 @@ class DetectConfig:
     """
 
     detector: str = "default"
-    detector_layout: Literal["auto", "rtmdet", "yolox"] = "auto"
+    detector_layout: Literal["auto", "rtmdet", "yolox", "picodet"] = "auto"
     detector_size: int = 0
     detector_threshold: float = 0.3
     detector_nms: float = 0.65

@@ -6,12 +6,14 @@ its clip is complete; a frame's poses leave as soon as no later tube covers it a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from dettrack.associate import Report, Segment, associate
 from dettrack.config import TrackConfig
 from dettrack.cut import iter_clips, make_tubes
 from dettrack.detection import Detector, load_detector
+from dettrack.detection.drop import DroppingDetector
 from dettrack.detection.filters import filter_boxes
 from dettrack.network import Estimator, load_estimator
 from dettrack.skeleton import JointSet
@@ -80,6 +82,7 @@ class Pipeline:
         cut = self.config.cut
         stamps: list[FrameStamp] = []
         batch: list[Clip] = []
+        lost_before = Counter(self._lost_on_purpose)
         for clip in iter_clips(_stamped(frames, stamps, report), cut.clip_length, cut.step):
             if batch and (clip.keyframe.shot != batch[-1].keyframe.shot):
                 yield self._step(batch, stamps, clip.frames[0].index, report, shot_ended=True)
@@ -89,6 +92,11 @@ class Pipeline:
             batch.append(clip)
         if batch:
             yield self._step(batch, stamps, batch[-1].frames[-1].index + 1, report, shot_ended=True)
+        report.dropped.update(self._lost_on_purpose - lost_before)
+
+    @property
+    def _lost_on_purpose(self) -> Counter[str]:
+        return self.detector.counts if isinstance(self.detector, DroppingDetector) else Counter()
 
     def _step(
         self,

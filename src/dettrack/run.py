@@ -5,27 +5,45 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dettrack import __version__
-from dettrack.associate import Report
+from dettrack.associate import Report, Segment, associate, narrow
+from dettrack.config import TrackConfig
 from dettrack.errors import DettrackError, OutputError, UsageError
-from dettrack.formats import FORMATS, open_writers, read_tracks
+from dettrack.formats import FORMATS, open_writers
+from dettrack.formats.jsonl import iter_frames
+from dettrack.formats.tracklets import TrackletFile, TrackletWriter
 from dettrack.pipeline import Pipeline
-from dettrack.structures import TrackTable, VideoInfo
+from dettrack.skeleton import JointSet
+from dettrack.structures import Step, VideoInfo
 from dettrack.video import VideoSource, open_video
 from dettrack.visual.render import render_video
 
-__all__ = ["RunOptions", "check_formats", "track_to_folder"]
+__all__ = [
+    "RENDER",
+    "SUMMARY",
+    "TRACKLETS",
+    "RunOptions",
+    "associate_to_folder",
+    "check_formats",
+    "is_complete",
+    "read_summary",
+    "track_to_folder",
+]
 
 SUMMARY = "summary.json"
 RENDER = "render.mp4"
-_DEFAULT_FORMATS = ("jsonl", "parquet")
+TRACKLETS = "tracklets.parquet"
+
+Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)
@@ -33,16 +51,23 @@ class RunOptions:
     """What to write and which part of the video to read.
 
     Attributes:
-        formats: Names of `dettrack.formats.FORMATS`.
+        formats: Names of `dettrack.formats.FORMATS`; "jsonl" joins them where a picture is asked for.
         render: Write `render.mp4` too, in a second pass over the video.
-        start_s: Skip frames before this timestamp, in seconds.
-        end_s: Stop at this timestamp, in seconds; None reads to the end.
+        save_tracklets: Write `tracklets.parquet`, from which `dettrack associate` links and merges again.
+        start_s: Skip frames before this time, in seconds from the first frame.
+        end_s: Stop at this time, in seconds from the first frame; None reads to the end.
     """
 
-    formats: tuple[str, ...] = _DEFAULT_FORMATS
+    formats: tuple[str, ...] = ("jsonl", "parquet")
     render: bool = False
+    save_tracklets: bool = False
     start_s: float = 0.0
     end_s: float | None = None
+
+    def __post_init__(self) -> None:
+        # The picture is drawn in a second pass, from the rows on disk: frames are not kept in memory.
+        if self.render and "jsonl" not in self.formats:
+            object.__setattr__(self, "formats", (*self.formats, "jsonl"))
 
 
 def check_formats(names: Sequence[str]) -> None:
@@ -57,7 +82,7 @@ def track_to_folder(
     source: VideoSource,
     out: Path,
     options: RunOptions | None = None,
-    progress: Callable[[int, int | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Track one video into the folder `out`.
 
@@ -81,86 +106,173 @@ def track_to_folder(
     options = options or RunOptions()
     config, report, start = pipeline.config, Report(), time.perf_counter()
     with open_video(source, start_s=options.start_s, end_s=options.end_s, shots=config.cut.shots) as video:
-        _prepare(out)
-        # The picture is drawn in a second pass, from the tracks on disk: frames are not kept.
-        formats = options.formats if "jsonl" in options.formats or not options.render else (*options.formats, "jsonl")
-        writers = open_writers(formats, out, video.info, pipeline.joint_set)
-        failure: BaseException | None = None
-        try:
-            for segment in pipeline.track(video, report):
-                with report.stage("write"):
-                    for index, time_s, rows in segment.by_frame():
-                        for writer in writers:
-                            writer.write(index, time_s, rows)
-                if progress:
-                    progress(int(segment.frames[-1]) + 1, video.info.n_frames)
-        except (KeyboardInterrupt, DettrackError) as error:
-            failure = error
-        finally:
-            with report.stage("write"):
-                for writer in writers:
-                    writer.close()
-        info, notes = video.info, list(video.notes)
+        _prepare_folder(out)
+        about = {"video": _video_entry(video.info), **_models_entry(pipeline)}
+        with ExitStack() as stack:
+            steps: Iterable[Step] = pipeline.tracklets(video, report)
+            if options.save_tracklets:
+                keep = TrackletWriter(out / TRACKLETS, pipeline.joint_set, config.cut, about)
+                steps = _saving(steps, stack.enter_context(keep))
+            segments = associate(steps, pipeline.joint_set, config, report)
+            failure = _write(segments, out, options.formats, video.info, pipeline.joint_set, report, progress)
     if failure is None and options.render:
         with report.stage("render"):
-            _render(source, out, options)
-    if formats != options.formats:
-        (out / "tracks.jsonl").unlink(missing_ok=True)
-    if failure is not None:
-        notes.append(f"stopped early: {failure or type(failure).__name__}")
-    summary = _summary(pipeline, info, report, notes, time.perf_counter() - start, complete=failure is None)
+            rows = iter_frames(out / FORMATS["jsonl"])
+            render_video(source, rows, out / RENDER, start_s=options.start_s, end_s=options.end_s)
+    summary = {
+        "complete": failure is None and video.complete,
+        **about,
+        **_report_entry(report, time.perf_counter() - start),
+        "notes": [*video.notes, *_failure_note(failure)],
+        **_settings_entry(config),
+    }
     _write_json(out / SUMMARY, summary)
     if failure is not None:
         raise failure
     return summary
 
 
-def _prepare(out: Path) -> None:
-    """Make the folder, or clear an earlier result; never touch a folder that holds something else."""
+def associate_to_folder(
+    saved: TrackletFile, out: Path, config: TrackConfig, formats: tuple[str, ...]
+) -> dict[str, Any]:
+    """Link and merge the saved tracklets of a run again, without its video or network.
+
+    Args:
+        saved: Tracklets of a run.
+        out: Result folder to write; may be the run's own.
+        config: Settings; a shorter clip or larger step than saved is imitated (see `associate.narrow`).
+        formats: Names of `dettrack.formats.FORMATS`.
+
+    Returns:
+        What was written to `summary.json`.
+
+    Raises:
+        UsageError: The settings need tubes that were not saved.
+        OutputError: `out` cannot be written.
+    """
+    start, report = time.perf_counter(), Report()
+    _prepare_folder(out)
+    steps = narrow(saved.steps(), saved.cut, config.cut)
+    info = _video_info(saved.about["video"])
+    segments = associate(steps, saved.joints, config, report)
+    failure = _write(segments, out, formats, info, saved.joints, report, None)
+    summary = {
+        "complete": failure is None,
+        **saved.about,
+        "associated_from": str(saved.path),
+        **_report_entry(report, time.perf_counter() - start),
+        "notes": _failure_note(failure),
+        **_settings_entry(config),
+    }
+    _write_json(out / SUMMARY, summary)
+    if failure is not None:
+        raise failure
+    return summary
+
+
+def read_summary(out: Path) -> dict[str, Any] | None:
+    """Summary of a result folder, or None if it holds no readable one."""
+    try:
+        summary = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return summary if isinstance(summary, dict) else None
+
+
+def is_complete(out: Path) -> bool:
+    """Whether `out` holds the result of a run that came to its end."""
+    return bool((read_summary(out) or {}).get("complete"))
+
+
+def _saving(steps: Iterable[Step], writer: TrackletWriter) -> Iterator[Step]:
+    for step in steps:
+        writer.write(step)
+        yield step
+
+
+def _write(
+    segments: Iterable[Segment],
+    out: Path,
+    formats: tuple[str, ...],
+    info: VideoInfo,
+    joints: JointSet,
+    report: Report,
+    progress: Progress | None,
+) -> DettrackError | KeyboardInterrupt | None:
+    """Write segments while they come; what stops them is returned, after the files were closed properly."""
+    failure: DettrackError | KeyboardInterrupt | None = None
+    writers = open_writers(formats, out, info, joints)
+    try:
+        for segment in segments:
+            with report.stage("write"):
+                for index, time_s, rows in segment.by_frame():
+                    for writer in writers:
+                        writer.write(index, time_s, rows)
+            if progress:
+                progress(int(segment.frames[-1]) + 1, info.n_frames)
+    except (KeyboardInterrupt, DettrackError) as error:
+        failure = error
+    finally:
+        with report.stage("write"):
+            for writer in writers:
+                writer.close()
+    return failure
+
+
+def _failure_note(failure: BaseException | None) -> list[str]:
+    return [] if failure is None else [f"stopped early: {failure or 'interrupted'}; what was tracked so far is kept"]
+
+
+def _prepare_folder(out: Path) -> None:
+    """Make the folder, or take an earlier result over; never touch a folder that holds something else."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        earlier = [path for path in out.iterdir() if not _is_ours(path)]
-        if earlier:
-            raise OutputError(f"{out} exists and holds {earlier[0].name}, which is no result: name another --out")
+        strangers = [path.name for path in out.iterdir() if not _is_ours(path)]
+        if strangers:
+            raise OutputError(f"{out} holds {sorted(strangers)[0]}, which is no result of ours: name another --out")
         (out / SUMMARY).unlink(missing_ok=True)
+    except DettrackError:
+        raise
     except OSError as error:
-        if isinstance(error, OutputError):
-            raise
         raise OutputError(f"cannot write to {out}: {error.strerror or error}; name another --out") from error
 
 
 def _is_ours(path: Path) -> bool:
-    name = path.name.removesuffix(".part")
-    return name in {SUMMARY, RENDER, *FORMATS.values()} or ".part" in path.name
+    return ".part" in path.name or path.name in {SUMMARY, RENDER, TRACKLETS, *FORMATS.values()}
 
 
-def _render(source: VideoSource, out: Path, options: RunOptions) -> None:
-    def rows() -> Iterator[tuple[int, TrackTable]]:
-        yield from read_tracks(out / "tracks.jsonl").by_frame()
-
-    render_video(source, rows(), out / RENDER, start_s=options.start_s, end_s=options.end_s)
+def _video_entry(info: VideoInfo) -> dict[str, Any]:
+    return {**asdict(info), "fps": None if info.fps is None else str(info.fps)}
 
 
-def _summary(
-    pipeline: Pipeline, info: VideoInfo, report: Report, notes: list[str], seconds: float, *, complete: bool
-) -> dict[str, Any]:
-    frames = report.counts["frames"]
+def _video_info(entry: dict[str, Any]) -> VideoInfo:
+
+    return VideoInfo(**{**entry, "fps": None if entry["fps"] is None else Fraction(entry["fps"])})
+
+
+def _models_entry(pipeline: Pipeline) -> dict[str, Any]:
     return {
-        "complete": complete,
-        "video": {**asdict(info), "fps": None if info.fps is None else str(info.fps)},
         "detector": pipeline.detector.description,
         "model": pipeline.estimator.description,
         "joint_set": pipeline.joint_set.name,
         "joints": list(pipeline.joint_set.joints),
         "approximated_joints": list(pipeline.estimator.approximated),
+    }
+
+
+def _report_entry(report: Report, seconds: float) -> dict[str, Any]:
+    frames = report.counts["frames"]
+    return {
         "counts": dict(sorted(report.counts.items())),
         "dropped": dict(sorted(report.dropped.items())),
-        "seconds": {name: round(value, 3) for name, value in report.seconds.items()},
+        "seconds": {**{name: round(value, 3) for name, value in report.seconds.items()}, "all": round(seconds, 3)},
         "frames_per_second": round(frames / seconds, 2) if seconds > 0 else None,
-        "notes": notes,
-        "settings": asdict(pipeline.config),
-        "versions": {"dettrack": __version__, "python": platform.python_version(), "numpy": np.__version__},
     }
+
+
+def _settings_entry(config: TrackConfig) -> dict[str, Any]:
+    versions = {"dettrack": __version__, "python": platform.python_version(), "numpy": np.__version__}
+    return {"settings": asdict(config), "versions": versions}
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
@@ -170,11 +282,3 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
         part.replace(path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def is_complete(out: Path) -> bool:
-    """Whether `out` holds the result of a run that came to its end."""
-    try:
-        return bool(json.loads((out / SUMMARY).read_text(encoding="utf-8")).get("complete"))
-    except (OSError, ValueError, AttributeError):
-        return False

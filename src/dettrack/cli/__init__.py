@@ -14,6 +14,7 @@ __all__ = ["main"]
 # command -> (module, one line for --help); a module offers `run(args: list[str]) -> int`.
 COMMANDS = {
     "track": ("dettrack.cli.track", "find, follow and pose every person in videos"),
+    "associate": ("dettrack.cli.associate", "link and merge a saved run again, without video or network"),
     "evaluate": ("dettrack.cli.evaluate", "AP, MOTA and HOTA by the official PoseTrack rules"),
 }
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -21,6 +21,9 @@ from dettrack.config import (
     TrackConfig,
 )
 from dettrack.errors import DettrackError, UsageError
+
+if TYPE_CHECKING:
+    from dettrack.pipeline import Pipeline
 
 __all__ = ["TrackArgs", "run"]
 
@@ -39,8 +42,9 @@ class TrackArgs:
             the prediction files.
         formats: Comma-separated: jsonl, parquet, csv, posetrack18, coco, mot, trc, openpose.
         render: Write render.mp4: skeletons and ids on the video; detected boxes solid, recovered ones dotted.
-        start: Skip what comes before this time, in seconds.
-        end: Stop at this time, in seconds.
+        save_tracklets: Write tracklets.parquet, from which `dettrack associate` links and merges again in seconds.
+        start: Skip what comes before this time, in seconds from the first frame.
+        end: Stop at this time, in seconds from the first frame.
         resume: Leave out inputs whose result is complete.
         posetrack: Folder of PoseTrack17 or 18 annotation files: their frame lists are tracked (poses and boxes in
             them are never read).
@@ -53,6 +57,7 @@ class TrackArgs:
     out: Path | None = None
     formats: str = "jsonl,parquet"
     render: bool = False
+    save_tracklets: bool = False
     start: float = 0.0
     end: float | None = None
     resume: bool = False
@@ -107,18 +112,12 @@ def _result_folder(source: str | list[Path], out: Path | None) -> Path:
 
 def _run_videos(parsed: TrackArgs) -> int:
     from dettrack.cli.progress import RunProgress
-    from dettrack.pipeline import Pipeline
     from dettrack.run import RunOptions, check_formats, is_complete, track_to_folder
 
     formats = tuple(name.strip() for name in parsed.formats.split(",") if name.strip())
     check_formats(formats)
-    if parsed.end is not None and parsed.end <= parsed.start:
-        raise UsageError(f"--end is {parsed.end} and --start {parsed.start}: the end must come after the start")
-    options = RunOptions(formats, parsed.render, parsed.start, parsed.end)
-    pipeline = Pipeline(parsed.settings)
-    if not parsed.quiet:
-        _say(f"detector: {pipeline.detector.description}")
-        _say(f"model: {pipeline.estimator.description}")
+    options = RunOptions(formats, parsed.render, parsed.save_tracklets, parsed.start, parsed.end)
+    pipeline = _load(parsed)
     failed = 0
     taken: set[Path] = set()
     for source in _sources(parsed.inputs):
@@ -141,6 +140,17 @@ def _run_videos(parsed: TrackArgs) -> int:
     return failed
 
 
+def _load(parsed: TrackArgs) -> Pipeline:
+    """Load the models and say on the first lines which ones run."""
+    from dettrack.pipeline import Pipeline
+
+    pipeline = Pipeline(parsed.settings)
+    if not parsed.quiet:
+        _say(f"detector: {pipeline.detector.description}")
+        _say(f"model: {pipeline.estimator.description}")
+    return pipeline
+
+
 def _result_line(out: Path, summary: dict) -> str:
     counts = summary["counts"]
     poses = sum(counts.get(f"poses_{name}", 0) for name in ("detected", "recovered", "interpolated"))
@@ -154,33 +164,33 @@ def _result_line(out: Path, summary: dict) -> str:
 
 def _run_dataset(parsed: TrackArgs) -> int:
     from dettrack.cli.progress import RunProgress
-    from dettrack.pipeline import Pipeline
-    from dettrack.run import find_annotations, track_sequence
+    from dettrack.dataset import track_sequence
+    from dettrack.formats.posetrack_files import sequence_files
 
-    assert parsed.posetrack is not None
-    if parsed.inputs:
+    if parsed.posetrack is None or parsed.inputs:
         raise UsageError("give either inputs or --posetrack, not both")
     if parsed.images is None or parsed.out is None:
         raise UsageError("--posetrack needs --images ROOT (where the frames are) and --out DIR (for the predictions)")
-    files = find_annotations(parsed.posetrack)
-    pipeline = Pipeline(parsed.settings)
-    if not parsed.quiet:
-        _say(f"detector: {pipeline.detector.description}")
-        _say(f"model: {pipeline.estimator.description}")
-    failed = 0
+    files = sequence_files(parsed.posetrack)
+    pipeline = _load(parsed)
+    failed: list[DettrackError] = []
     for number, path in enumerate(files, 1):
-        target = parsed.out / path.name
+        target = parsed.out / f"{path.stem}.json"
         if parsed.resume and target.exists():
             continue
         try:
             with RunProgress(f"{path.stem} ({number}/{len(files)})", quiet=parsed.quiet) as progress:
-                track_sequence(pipeline, path, parsed.images, target, progress)
+                notes = track_sequence(pipeline, path, parsed.images, target, progress)
         except DettrackError as error:
             sys.stderr.write(f"dettrack track: {error}\n")
-            failed = max(failed, error.exit_code)
+            failed.append(error)
+            continue
+        if not parsed.quiet:
+            for note in notes:
+                _say(f"  note: {note}")
     if not parsed.quiet:
-        _say(f"{parsed.out}: {len(files) - (failed > 0)} of {len(files)} sequences")
-    return failed
+        _say(f"{parsed.out}: {len(files) - len(failed)} of {len(files)} sequences")
+    return max((error.exit_code for error in failed), default=0)
 
 
 def _say(line: str) -> None:

@@ -14,7 +14,7 @@ from dettrack.video.containers import ContainerFrames
 from dettrack.video.images import ImageFrames
 from dettrack.video.readahead import ReadAhead
 from dettrack.video.shots import mark_shots
-from dettrack.video.sources import ImageList, Source, find_source
+from dettrack.video.sources import ImageList, VideoSource, find_source
 
 __all__ = ["VideoReader", "open_video"]
 
@@ -22,7 +22,9 @@ _AHEAD_BYTES = 64 << 20
 _AHEAD_FRAMES = 16
 
 
-def open_video(source: Source, *, start_s: float = 0.0, end_s: float | None = None, shots: bool = True) -> VideoReader:
+def open_video(
+    source: VideoSource, *, start_s: float = 0.0, end_s: float | None = None, shots: bool = True
+) -> VideoReader:
     """Open a video, a folder of frames, a pattern, a list of images or an `ImageList`.
 
     Args:

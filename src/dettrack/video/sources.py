@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dettrack.errors import InputError
 
-__all__ = ["IMAGE_SUFFIXES", "ImageList", "Source", "find_source", "natural_key"]
+__all__ = ["IMAGE_SUFFIXES", "ImageList", "VideoSource", "find_source", "natural_key"]
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".jp2", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"})
 
@@ -48,7 +48,7 @@ class ImageList:
         return self.name or self.paths[0].absolute().parent.name or "images"
 
 
-Source = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | ImageList
+VideoSource = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | ImageList
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -57,7 +57,7 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part)
 
 
-def find_source(source: Source) -> Path | ImageList:
+def find_source(source: VideoSource) -> Path | ImageList:
     """Settle what `source` is.
 
     Args:

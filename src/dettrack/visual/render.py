@@ -1,0 +1,171 @@
+"""The rendered video: the run's own frames again, with what was found drawn on them.
+
+Rows become final many frames after their frame was read, and keeping the pixels until then would let memory grow with
+the lag. So the video is read a second time: decoding is cheap, and the table streams along.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from types import TracebackType
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from dettrack.structures import Frame, Source, TrackTable, VideoInfo
+from dettrack.video.reader import open_video
+from dettrack.video.sources import VideoSource
+from dettrack.video.writer import VideoWriter
+from dettrack.visual.colours import pale, track_colour
+from dettrack.visual.draw import Style, draw_box, draw_lines, draw_people, draw_text, line_unit
+
+__all__ = ["Renderer", "paint", "render_video", "zoom_for"]
+
+_MIN_SIDE = 720
+_FPS_OF_IMAGES = Fraction(25)
+_LEGEND = {Source.DETECTED: "detected", Source.RECOVERED: "recovered", Source.INTERPOLATED: "interpolated"}
+_LEGEND_COLOUR = (235, 235, 235)
+
+
+def zoom_for(width: int, height: int, min_side: int = _MIN_SIDE) -> float:
+    """Factor that brings the shorter side to `min_side` pixels; 1 for larger pictures.
+
+    Ids cannot be read on a 240-line video at its own size, so small videos are enlarged; large ones stay as they are.
+    """
+    return max(1.0, min_side / min(width, height))
+
+
+def paint(
+    frame: Frame, rows: TrackTable | None, *, zoom: float = 1.0, style: Style | None = None, legend: bool = True
+) -> UInt8[np.ndarray, "canvas_height canvas_width 3"]:
+    """One frame with its people drawn on it.
+
+    Args:
+        frame: The frame; left as it is.
+        rows: Its people; None for nobody.
+        zoom: Enlargement of the picture.
+        style: What is drawn; None takes the defaults.
+        legend: Explain the strokes, and show the frame's number and time.
+    """
+    height, width = frame.image.shape[:2]
+    size = (round(width * zoom), round(height * zoom))
+    canvas = cv2.resize(frame.image, size, interpolation=cv2.INTER_CUBIC) if zoom != 1 else frame.image.copy()
+    if rows is not None:
+        draw_people(canvas, rows, zoom=zoom, style=style)
+    if legend:
+        _draw_legend(canvas, frame)
+    return canvas
+
+
+def _draw_legend(canvas: UInt8[np.ndarray, "height width 3"], frame: Frame) -> None:
+    height, width = canvas.shape[:2]
+    unit = line_unit(width, height)
+    line, pad = round(26 * unit), round(8 * unit)
+    top, middle, right = height - 5 * line - 2 * pad, pad + round(60 * unit), round(190 * unit)
+    panel = canvas[top:, :right]
+    panel[:] = panel // 2  # half dark: the picture stays visible below
+
+    def text(row: int, words: str, x: int) -> None:
+        draw_text(canvas, words, (x, top + pad + row * line + round(0.7 * line)), unit, 0.5)
+
+    text(0, f"frame {frame.index}" + ("" if math.isnan(frame.time_s) else f", {frame.time_s:.2f} s"), pad)
+    for row, (source, name) in enumerate(_LEGEND.items(), start=1):
+        y = top + pad + row * line
+        box = np.array([pad, y + 0.15 * line, pad + 48 * unit, y + 0.85 * line])
+        draw_box(canvas, box, source, _LEGEND_COLOUR, unit)
+        text(row, name, middle)
+    y, colour = top + pad + 4.5 * line, track_colour(0)
+    for x, shade in ((pad, colour), (pad + 27 * unit, pale(colour))):
+        draw_lines(canvas, np.array([[[x, y], [x + 20 * unit, y]]]), shade, 3.2 * unit)
+    text(4, "left, right", middle)
+
+
+@dataclass
+class Renderer:
+    """Writes painted frames to a video; a context manager, see `VideoWriter`.
+
+    Attributes:
+        path: MP4 file to write.
+        info: Of the video that the frames come from.
+        style: What is drawn; None takes the defaults.
+        min_side: The shorter side of the picture is brought to at least this many pixels.
+    """
+
+    path: str | os.PathLike[str]
+    info: VideoInfo
+    style: Style | None = None
+    min_side: int = _MIN_SIDE
+
+    def __post_init__(self) -> None:
+        self.zoom = zoom_for(self.info.width, self.info.height, self.min_side)
+        size = round(self.info.width * self.zoom), round(self.info.height * self.zoom)
+        self._writer = VideoWriter(self.path, *size, self.info.fps or _FPS_OF_IMAGES)
+
+    def write(self, frame: Frame, rows: TrackTable | None) -> None:
+        """Append a frame with its people, at the frame's own time (images without a rate: 25 a second)."""
+        self._writer.write(paint(frame, rows, zoom=self.zoom, style=self.style), frame.time_s)
+
+    def __enter__(self) -> Renderer:
+        self._writer.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.__exit__(kind, error, trace)
+
+
+def render_video(
+    source: VideoSource,
+    tables: Iterable[tuple[int, TrackTable]],
+    path: str | os.PathLike[str],
+    *,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    style: Style | None = None,
+    on_frame: Callable[[Frame], None] | None = None,
+) -> int:
+    """Render a run, with flat memory: video and table are read side by side.
+
+    Args:
+        source: As for `open_video`, the same as in the run.
+        tables: Rows by frame index, increasing, as from `TrackTable.by_frame()`; frames may be missing.
+        path: MP4 file to write; replaced only when the new one is whole.
+        start_s: As in the run.
+        end_s: As in the run.
+        style: What is drawn.
+        on_frame: Called after each frame, for a progress bar.
+
+    Returns:
+        Number of frames written.
+
+    Raises:
+        InputError: The source cannot be read any more.
+        OutputError: The video cannot be written.
+    """
+    count = 0
+    with (
+        open_video(source, start_s=start_s, end_s=end_s, shots=False) as video,
+        Renderer(path, video.info, style) as out,
+    ):
+        for frame, rows in _beside(video, iter(tables)):
+            out.write(frame, rows)
+            count += 1
+            if on_frame is not None:
+                on_frame(frame)
+    return count
+
+
+def _beside(
+    frames: Iterable[Frame], tables: Iterator[tuple[int, TrackTable]]
+) -> Iterator[tuple[Frame, TrackTable | None]]:
+    index, rows = next(tables, (math.inf, None))
+    for frame in frames:
+        while index < frame.index:
+            index, rows = next(tables, (math.inf, None))
+        yield frame, rows if index == frame.index else None

@@ -1,0 +1,129 @@
+"""Recall of person boxes (paper, table 9): how many annotated people have a box of their own.
+
+The paper gives no overlap; here it is the usual intersection over union of 0.5, and each box serves one person. Boxes
+are those of the files; for predicted people without one, the box around their joints. Frames count by `is_labeled`, or
+where there is no such flag if somebody is annotated.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import linear_sum_assignment
+
+from dettrack.formats.posetrack import People, PoseSequence
+
+__all__ = ["BoxCounts", "box_counts", "box_recall", "count_boxes", "detection_recall", "iou", "read_detections"]
+
+MIN_IOU = 0.5
+
+
+@dataclass(frozen=True)
+class BoxCounts:
+    """Annotated boxes, how many of them were found, and predicted boxes, in the frames that count."""
+
+    annotated: int = 0
+    found: int = 0
+    predicted: int = 0
+
+    def __add__(self, other: BoxCounts) -> BoxCounts:
+        return BoxCounts(self.annotated + other.annotated, self.found + other.found, self.predicted + other.predicted)
+
+    @property
+    def recall(self) -> float:
+        """Share of annotated boxes that were found, in percent; NaN where none is annotated."""
+        return 100 * self.found / self.annotated if self.annotated else float("nan")
+
+    @property
+    def precision(self) -> float:
+        """Share of predicted boxes that serve someone, in percent; NaN where none is predicted."""
+        return 100 * self.found / self.predicted if self.predicted else float("nan")
+
+    def to_json(self) -> dict[str, float]:
+        """Counts and shares."""
+        return {**vars(self), "recall": self.recall, "precision": self.precision, "min_iou": MIN_IOU}
+
+
+def iou(a: Float[np.ndarray, "n 4"], b: Float[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:
+    """Intersection over union of boxes x1, y1, x2, y2."""
+    size = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
+    common = np.maximum(size, 0).prod(-1)
+    area_a, area_b = (np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(-1) for boxes in (a, b))
+    union = area_a[:, None] + area_b[None] - common
+    return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+
+
+def box_counts(gt: Float[np.ndarray, "n 4"], pred: Float[np.ndarray, "m 4"]) -> BoxCounts:
+    """Count one frame; as many annotated boxes as possible get a predicted box of their own."""
+    rows, columns = linear_sum_assignment(near := iou(gt, pred) >= MIN_IOU, maximize=True)
+    return BoxCounts(len(gt), int(near[rows, columns].sum()), len(pred))
+
+
+def boxes_of(people: People) -> Float[np.ndarray, "n 4"]:
+    """The people's boxes; around the joints where the file has none, NaN where it has no joints either."""
+    low = np.where(np.isnan(people.xy), np.inf, people.xy).min(1)
+    high = np.where(np.isnan(people.xy), -np.inf, people.xy).max(1)
+    around = np.concatenate([low, high], 1)
+    boxes = np.where(np.isnan(people.box), around, people.box)
+    return np.where(np.isfinite(boxes), boxes, np.nan)
+
+
+def count_boxes(gt: PoseSequence, pred: PoseSequence) -> BoxCounts:
+    """Count a sequence. Annotated people without a box of their own (PoseTrack17 has none) do not take part."""
+    found = boxes_of(pred.people)
+    edges = pred.starts
+    return box_recall(gt, [found[a:b] for a, b in pairwise(edges)])
+
+
+def box_recall(gt: PoseSequence, boxes: Sequence[Float[np.ndarray, "_ 4"]]) -> BoxCounts:
+    """Count a sequence against boxes given frame by frame.
+
+    Args:
+        gt: Annotations with boxes.
+        boxes: For each image of the sequence, `(m, 4)` corners in pixels.
+    """
+    total, edges = BoxCounts(), gt.starts
+    for i, (info, found) in enumerate(zip(gt.images, boxes, strict=True)):
+        truth = gt.people.box[edges[i] : edges[i + 1]]
+        counts = edges[i + 1] > edges[i] if info.is_labeled is None else info.is_labeled
+        if counts:
+            total += box_counts(truth[~np.isnan(truth).any(1)], found[~np.isnan(found).any(1)])
+    return total
+
+
+def read_detections(path: str | Path, min_score: float = 0.0) -> dict[int, Float[np.ndarray, "_ 4"]]:
+    """Boxes of a COCO-style list of detections, by image id.
+
+    Args:
+        path: JSON list of objects with `image_id`, `bbox` (x, y, width, height in pixels) and `score`.
+        min_score: Detections with a lower score are left out.
+
+    Raises:
+        InputError: The file cannot be read, or an entry is not a detection.
+    """
+    path = Path(path)
+    try:
+        entries = json.loads(path.read_bytes())
+        kept = [
+            (int(e["image_id"]), [float(v) for v in e["bbox"]]) for e in entries if e.get("score", 1.0) >= min_score
+        ]
+        ids, sizes = np.array([i for i, _ in kept], int), np.array([box for _, box in kept]).reshape(-1, 4)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: not a list of detections ({type(error).__name__}: {error}); expected objects with image_id, "
+            "bbox (x, y, width, height) and score"
+        ) from None
+    corners = np.concatenate([sizes[:, :2], sizes[:, :2] + sizes[:, 2:]], 1)
+    return {int(image): corners[ids == image] for image in np.unique(ids)}
+
+
+def detection_recall(gt: PoseSequence, detections: Mapping[int, Float[np.ndarray, "_ 4"]]) -> BoxCounts:
+    """Count a sequence against detections by image id (PoseTrack18 and 21)."""
+    return box_recall(gt, [detections.get(info.image_id, np.zeros((0, 4))) for info in gt.images])

@@ -112,7 +112,8 @@ def read_detections(path: str | Path, min_score: float = 0.0) -> dict[int, Float
         kept = [
             (int(e["image_id"]), [float(v) for v in e["bbox"]]) for e in entries if e.get("score", 1.0) >= min_score
         ]
-        ids, sizes = np.array([i for i, _ in kept], int), np.array([box for _, box in kept]).reshape(-1, 4)
+        ids = np.array([entry["image_id"] for entry in good], int)
+        sizes = np.array([entry["bbox"] for entry in good], float).reshape(-1, 4)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:

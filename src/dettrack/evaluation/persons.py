@@ -53,8 +53,8 @@ def frame_pairs(data: Prepared) -> Iterator[FramePairs]:
     for i, (gt, pred) in enumerate(zip(data.rows(data.gt), data.rows(data.pred), strict=True)):
         if pred.stop > pred.start and np.isnan(heads[gt]).any():
             raise InputError(
-                f"{data.name}: an annotated person in frame {data.frames[i]} has no head box, and distances are measured in "
-                "head sizes; add bbox_head (PoseTrack17: x1, y1, x2, y2)"
+                f"{data.name}: an annotated person in frame {data.frames[i]} has no head box, and distances are "
+                "measured in head sizes; add bbox_head (PoseTrack17: x1, y1, x2, y2)"
             )
         delta = data.pred.xy[pred][:, None] - data.gt.xy[gt][None]
         # vecdot rounds as the official norm of one pair does, which matters exactly on the threshold.

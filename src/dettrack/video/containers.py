@@ -33,7 +33,6 @@ __all__ = ["ContainerFrames"]
 # FFmpeg opens plain text of some names as the picture of a terminal; nobody means that.
 _TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf", "concat", "hls"}
 _FALLBACK_FPS = Fraction(25)
-_MANY = 5  # more skipped packets than this are counted, not listed
 
 
 class ContainerFrames:
@@ -160,7 +159,9 @@ class ContainerFrames:
     def _note_end(self, count: int, last_s: float) -> None:
         if self._damaged > 1:
             self.notes.append(f"{self._damaged} damaged parts were skipped in all")
-        if self._untimed:
+        if self._untimed == count:
+            self.notes.append("the file has no timestamps: its frames are taken as evenly spaced")
+        elif self._untimed:
             self.notes.append(f"{self._untimed} frames without a usable timestamp were timed by their neighbours")
         frames, length = self._stream.frames, self._announced_s
         # A frame or two less is common in sound files (encoder delay, a last field); a real cut is larger.
@@ -202,7 +203,9 @@ def _reason(error: OSError | av.FFmpegError) -> str:
 
 
 def _frame_rate(stream: av.video.stream.VideoStream) -> Fraction | None:
-    for rate in (stream.average_rate, stream.guessed_rate):
+    rates = (stream.average_rate, stream.guessed_rate)
+    # Without any timestamp the average is only a default of the reader; the codec's own rate is in the guess.
+    for rate in rates if stream.start_time is not None else rates[::-1]:
         if rate and 0 < rate <= 1000:
             return Fraction(rate)
     return None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dettrack.oks import box_areas, extents, neighbours, oks, oks_nms, pairwise_oks, reach
+from dettrack.oks import box_areas, extents, neighbours, oks, oks_nms, oks_of_rows, pack, pairwise_oks, reach
 from dettrack.skeleton import COCO17, POSETRACK15
 
 seeds = st.integers(0, 2**32 - 1)
@@ -43,6 +43,20 @@ def test_pairwise_oks_is_the_slow_formula(seed, n, m, min_joints):
         for i in range(n)
     ]
     np.testing.assert_allclose(got, np.array(want).reshape(n, m), rtol=1e-12)
+
+
+@given(seeds, st.integers(1, 5), st.integers(1, 5), st.integers(1, 4))
+def test_the_packed_form_gives_the_same_values(seed, n, m, min_joints):
+    rng = np.random.default_rng(seed)
+    a, a_has, a_area = poses(rng, n, 17)
+    b, b_has, b_area = poses(rng, m, 17)
+    i, j = np.divmod(np.arange(n * m), m)
+    values, known = oks_of_rows(
+        pack(a, a_has), i, pack(b, b_has), j, (a_area[i] + b_area[j]) / 2, COCO17.sigmas, min_joints
+    )
+    want = pairwise_oks(a, a_has, a_area, b, b_has, b_area, COCO17.sigmas, min_joints)[i, j]
+    np.testing.assert_array_equal(known, np.isfinite(want))
+    np.testing.assert_allclose(values, np.nan_to_num(want), atol=1e-5)
 
 
 def test_golden_value_and_the_joints_that_only_one_side_has():

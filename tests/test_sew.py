@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
@@ -128,6 +128,7 @@ def slow_similarity(new, past, ids, confidence, link_to):
     return {pair: total / count for pair, (total, count) in sums.items() if count}
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["all", "last"]), st.integers(1, 3))
 def test_links_are_the_hungarian_ones_of_the_slow_similarity(seed, link_to, step):
     rng = np.random.default_rng(seed)
@@ -143,13 +144,13 @@ def test_links_are_the_hungarian_ones_of_the_slow_similarity(seed, link_to, step
         got = sew.add(new)
         want = {pair: value for pair, value in want.items() if value >= 0.3}
         matched = {(int(n), int(i)): s for n, (i, s) in enumerate(zip(got, sew.last_similarity, strict=True)) if s == s}
-        assert all(want[pair] == pytest.approx(value) for pair, value in matched.items())
+        assert all(want[pair] == pytest.approx(value, abs=1e-5) for pair, value in matched.items())
         columns = sorted({track for _, track in want})
         value = np.zeros((len(new), len(columns)))
         for (n, track), similarity in want.items():
             value[n, columns.index(track)] = similarity
         best = value[linear_sum_assignment(value, maximize=True)].sum()
-        assert sum(matched.values()) == pytest.approx(best)
+        assert sum(matched.values()) == pytest.approx(best, abs=1e-4)
         past.append(new)
         ids.append(got)
 

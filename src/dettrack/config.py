@@ -181,6 +181,10 @@ class PolishConfig:
         distance_unit: Distances in pixels (paper) or head sizes (scale-free).
         hypothesis_confidence: Hypotheses with a lower score do not take part in clustering while better ones exist.
         max_lag: Frames after which an undecided path is decided; bounds memory.
+        joint_score: Score of a joint from those of the hypotheses in its cluster: their "mean", their "max", or
+            "support": their sum over the number of all hypotheses, which punishes disagreement.
+        presence: A pose that was not detected in its own frame is left out where no joint reaches this score: the
+            person has left or is hidden.
     """
 
     merge: Merge = "spatial-temporal"
@@ -191,11 +195,14 @@ class PolishConfig:
     distance_unit: Literal["pixel", "head"] = "pixel"
     hypothesis_confidence: float = 0.05
     max_lag: int = 256
+    joint_score: Literal["mean", "max", "support"] = "mean"
+    presence: float = 0.2
 
     def __post_init__(self) -> None:
         _require(self.lam >= 0, f"--lam is {self.lam}: it must not be negative")
         _require(self.radius > 0, f"--radius is {self.radius}: it must be positive")
         _require(self.max_lag >= 1, f"--max-lag is {self.max_lag}: it must be at least 1 frame")
+        _require(0 <= self.presence <= 1, f"--presence is {self.presence}: it must lie between 0 and 1")
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,24 @@ pairs that can reach a given OKS at all, at a cost that grows with the neighbour
 
 from __future__ import annotations
 
-import numpy as np
-from jaxtyping import Bool, Float, Int
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-__all__ = ["box_areas", "extents", "neighbours", "oks", "oks_nms", "pairwise_oks", "reach"]
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int, UInt64
+
+__all__ = [
+    "PackedPoses",
+    "box_areas",
+    "extents",
+    "neighbours",
+    "oks",
+    "oks_nms",
+    "oks_of_rows",
+    "pack",
+    "pairwise_oks",
+    "reach",
+]
 
 
 def box_areas(xyxy: Float[np.ndarray, "*n 4"]) -> Float[np.ndarray, "*n"]:
@@ -49,8 +63,7 @@ def oks(
         Values in [0, 1], NaN where too few joints are common.
     """
     both = a_has & b_has
-    difference = a_xy - b_xy
-    squared = np.einsum("...c,...c->...", difference, difference)
+    squared = (a_xy[..., 0] - b_xy[..., 0]) ** 2 + (a_xy[..., 1] - b_xy[..., 1]) ** 2
     exponent = squared * (-1 / (8 * sigmas**2)) / area[..., None]
     similarity = np.exp(np.where(both, exponent, -np.inf))
     common = both.sum(-1)
@@ -79,6 +92,67 @@ def pairwise_oks(
         sigmas,
         min_joints,
     )
+
+
+@dataclass(frozen=True)
+class PackedPoses:
+    """Many poses laid out for `oks_of_rows`.
+
+    Attributes:
+        x: `(rows, joints)` pixels, NaN where the pose lacks the joint.
+        y: Likewise.
+        joints: `(rows,)` the joints that a pose has, as bits.
+    """
+
+    x: Float32[np.ndarray, "rows joints"]
+    y: Float32[np.ndarray, "rows joints"]
+    joints: UInt64[np.ndarray, " rows"]
+
+    @staticmethod
+    def concatenate(parts: Sequence[PackedPoses]) -> PackedPoses:
+        """All rows of at least one part."""
+        return PackedPoses(
+            np.concatenate([part.x for part in parts]),
+            np.concatenate([part.y for part in parts]),
+            np.concatenate([part.joints for part in parts]),
+        )
+
+
+def pack(xy: Float[np.ndarray, "rows joints 2"], has: Bool[np.ndarray, "rows joints"]) -> PackedPoses:
+    """Pack poses of at most 64 joints; positions are anything where `has` is False."""
+    x, y = np.where(has, xy[..., 0], np.nan), np.where(has, xy[..., 1], np.nan)
+    bits = has @ (np.uint64(1) << np.arange(has.shape[1], dtype=np.uint64))
+    return PackedPoses(x.astype(np.float32), y.astype(np.float32), bits)
+
+
+def oks_of_rows(
+    a: PackedPoses,
+    i: Int[np.ndarray, " pairs"],
+    b: PackedPoses,
+    j: Int[np.ndarray, " pairs"],
+    area: Float[np.ndarray, " pairs"],
+    sigmas: Float[np.ndarray, " joints"],
+    min_joints: int = 1,
+) -> tuple[Float[np.ndarray, " pairs"], Bool[np.ndarray, " pairs"]]:
+    """`oks` of rows `i` of `a` with rows `j` of `b`, in single precision and about ten times faster.
+
+    Returns:
+        OKS, 0 where fewer than `min_joints` joints are common; and whether it is known, that is, enough are.
+    """
+    dx, dy = a.x[i], a.y[i]
+    dx -= b.x[j]
+    dy -= b.y[j]
+    dx *= dx
+    dy *= dy
+    dx += dy
+    dx *= (-1 / (8 * sigmas**2)).astype(np.float32)
+    dx *= (1 / area).astype(np.float32)[:, None]
+    np.fmax(dx, np.float32(-100), out=dx)  # NaN, a joint that is not common, becomes a term of (nearly) 0
+    np.exp(dx, out=dx)
+    common = np.bitwise_count(a.joints[i] & b.joints[j])
+    known = common >= max(min_joints, 1)
+    total = dx @ np.ones(dx.shape[1], np.float32)
+    return np.where(known, total / np.maximum(common, 1), 0.0), known
 
 
 def extents(xy: Float[np.ndarray, "n *points 2"], has: Bool[np.ndarray, "n *points"]) -> Float[np.ndarray, "n 4"]:

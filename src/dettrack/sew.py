@@ -21,6 +21,7 @@ the floor), not with the square of the people; the assignment is solved per conn
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +31,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from dettrack.config import SewConfig
-from dettrack.oks import box_areas, extents, neighbours, oks, oks_nms, reach
+from dettrack.oks import PackedPoses, box_areas, extents, neighbours, oks_nms, oks_of_rows, pack, reach
 from dettrack.skeleton import JointSet
 from dettrack.structures import Tracklets
 
@@ -41,66 +42,81 @@ MIN_JOINTS = 3
 
 @dataclass(frozen=True)
 class _Prepared:
-    """One keyframe's tracklets with what every comparison needs, computed once."""
+    """Tracklets with what every comparison needs, computed once; of one keyframe, or of several."""
 
-    keyframe: int
-    first: int
-    xy: Float[np.ndarray, "n clip joints 2"]
-    has: Bool[np.ndarray, "n clip joints"]
+    poses: PackedPoses  # clip after clip
+    start: Int[np.ndarray, " n"]  # row of each tracklet's first frame
+    first: Int[np.ndarray, " n"]  # that frame's index
+    stop: Int[np.ndarray, " n"]  # one past the index of the last frame
     area: Float[np.ndarray, " n"]
     extent: Float[np.ndarray, "n 4"]
     ids: Int[np.ndarray, " n"]
 
-    @property
-    def stop(self) -> int:
-        """One past the last frame."""
-        return self.first + self.xy.shape[1]
+    @staticmethod
+    def of(tracklets: Tracklets, confidence: float) -> _Prepared:
+        has = (tracklets.scores >= confidence) & np.isfinite(tracklets.xy).all(-1)
+        n, clip, joints = has.shape
+        return _Prepared(
+            pack(tracklets.xy.reshape(n * clip, joints, 2), has.reshape(n * clip, joints)),
+            np.arange(n) * clip,
+            np.full(n, tracklets.frames[0]),
+            np.full(n, tracklets.frames[0] + clip),
+            box_areas(tracklets.boxes.xyxy).astype(np.float64),
+            extents(tracklets.xy, has).astype(np.float64),
+            np.full(n, -1),
+        )
+
+    @staticmethod
+    def concatenate(parts: Sequence[_Prepared]) -> _Prepared:
+        """All tracklets of at least one part."""
+        rows = np.cumsum([0, *(len(part.poses.joints) for part in parts[:-1])])
+        return _Prepared(
+            PackedPoses.concatenate([part.poses for part in parts]),
+            np.concatenate([part.start + row for part, row in zip(parts, rows, strict=True)]),
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in ("first", "stop", "area", "extent", "ids")
+            ),
+        )
+
+    def near(
+        self, other: _Prepared, sigmas: Float[np.ndarray, " joints"], floor: float
+    ) -> tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]]:
+        """Pairs of tracklets whose OKS may reach `floor` in some frame."""
+        return neighbours(self.extent, reach(self.area, sigmas, floor), other.extent, reach(other.area, sigmas, floor))
 
 
-def _prepare(tracklets: Tracklets, confidence: float) -> _Prepared:
-    has = (tracklets.scores >= confidence) & np.isfinite(tracklets.xy).all(-1)
-    xy = np.where(has[..., None], tracklets.xy, 0.0)
-    return _Prepared(
-        tracklets.keyframe,
-        int(tracklets.frames[0]),
-        xy,
-        has,
-        box_areas(tracklets.boxes.xyxy),
-        extents(xy, has),
-        np.full(len(tracklets), -1),
-    )
+def _expand(count: Int[np.ndarray, " n"]) -> tuple[Int[np.ndarray, " total"], Int[np.ndarray, " total"]]:
+    """For each of the counts its index, `count` times, beside 0, 1, ..., `count` - 1."""
+    index = np.repeat(np.arange(len(count)), count)
+    return index, np.arange(len(index)) - np.repeat(np.cumsum(count) - count, count)
 
 
-def _near(
-    a: _Prepared, b: _Prepared, sigmas: Float[np.ndarray, " joints"], floor: float
-) -> tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]]:
-    """Pairs of tracklets of two keyframes whose OKS may reach `floor` in some frame."""
-    return neighbours(a.extent, reach(a.area, sigmas, floor), b.extent, reach(b.area, sigmas, floor))
-
-
-def _oks_by_frame(
+def _sum_oks(
     a: _Prepared,
     i: Int[np.ndarray, " pairs"],
     b: _Prepared,
     j: Int[np.ndarray, " pairs"],
     sigmas: Float[np.ndarray, " joints"],
-) -> tuple[Float[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]]:
-    """Sum of the OKS of tracklets `a[i]` and `b[j]` over the frames in which it is known, and their number."""
-    first, stop = max(a.first, b.first), min(a.stop, b.stop)
-    in_a, in_b = slice(first - a.first, stop - a.first), slice(first - b.first, stop - b.first)
-    area = np.repeat(((a.area[i] + b.area[j]) / 2)[:, None], stop - first, 1)
-    values = oks(a.xy[:, in_a][i], a.has[:, in_a][i], b.xy[:, in_b][j], b.has[:, in_b][j], area, sigmas, MIN_JOINTS)
-    known = np.isfinite(values)
-    return np.where(known, values, 0).sum(1), known.sum(1)
+) -> tuple[Float[np.ndarray, " pairs"], Float[np.ndarray, " pairs"]]:
+    """Sum of the OKS of tracklets `a[i]` and `b[j]` over their common frames, and the number of frames summed."""
+    first, stop = np.maximum(a.first[i], b.first[j]), np.minimum(a.stop[i], b.stop[j])
+    pair, frame = _expand(stop - first)
+    row_a = (a.start[i] + first - a.first[i])[pair] + frame
+    row_b = (b.start[j] + first - b.first[j])[pair] + frame
+    area = ((a.area[i] + b.area[j]) / 2)[pair]
+    values, known = oks_of_rows(a.poses, row_a, b.poses, row_b, area, sigmas, MIN_JOINTS)
+    # without pairs bincount counts in integers
+    return np.bincount(pair, values, len(i)).astype(np.float64), np.bincount(pair, known, len(i)).astype(np.float64)
 
 
 def strongest(
     tracklets: Tracklets, prepared: _Prepared, sigmas: Float[np.ndarray, " joints"], threshold: float
 ) -> Bool[np.ndarray, " n"]:
     """Survivors of OKS-NMS among one keyframe's tracklets: mean OKS over the clip above `threshold` is a duplicate."""
-    i, j = _near(prepared, prepared, sigmas, threshold)
+    i, j = prepared.near(prepared, sigmas, threshold)
     i, j = i[i < j], j[i < j]
-    total, known = _oks_by_frame(prepared, i, prepared, j, sigmas)
+    total, known = _sum_oks(prepared, i, prepared, j, sigmas)
     duplicate = total / np.maximum(known, 1) > threshold
     has = np.isfinite(tracklets.xy).all(-1)
     joints = np.where(has, tracklets.scores, 0).sum((1, 2)) / np.maximum(has.sum((1, 2)), 1)
@@ -195,10 +211,10 @@ class Sewer:
         Returns:
             Track ids from 0, never used twice; -1 for a tracklet that OKS-NMS dropped.
         """
-        new = _prepare(tracklets, self.config.joint_confidence)
+        new = _Prepared.of(tracklets, self.config.joint_confidence)
         keep = strongest(tracklets, new, self._sigmas, self.config.nms_similarity)
         self.dropped["oks_nms"] += int((~keep).sum())
-        while self._past and self._past[0].stop <= new.first:
+        while self._past and self._past[0].stop[0] <= tracklets.frames[0]:
             self._past.popleft()
         self.last_similarity = np.full(len(tracklets), np.nan)
         rows, tracks, similarity = self._compare(new)
@@ -223,23 +239,20 @@ class Sewer:
         self, new: _Prepared
     ) -> tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"], Float[np.ndarray, " pairs"]]:
         """Pairs (tracklet, track id) with their mean OKS; every pair that can reach the floor is among them."""
-        n_ids = max(self._next_id, 1)
-        keys = [np.zeros(0, np.int64)]
-        for old in self._past:
-            i, j = _near(new, old, self._sigmas, self.config.min_similarity)
-            keys.append((i * n_ids + old.ids[j])[old.ids[j] >= 0])
-        rows, tracks = np.divmod(np.unique(np.concatenate(keys)), n_ids)
+        none = np.zeros(0, np.int64)
+        if not self._past or not len(new.ids):
+            return none, none, np.zeros(0)
+        old = _Prepared.concatenate(list(self._past))
+        i, j = new.near(old, self._sigmas, self.config.min_similarity)
+        joined = old.ids[j] >= 0
+        rows, tracks = np.divmod(np.unique(i[joined] * self._next_id + old.ids[j[joined]]), max(self._next_id, 1))
         # All earlier tracklets of such a track count, those that are far away with what they deserve.
-        totals, counts = np.zeros(len(rows)), np.zeros(len(rows), np.int64)
-        open_pairs = np.arange(len(rows))
-        for old in reversed(self._past):
-            order = np.argsort(old.ids, kind="stable")
-            j = order[np.searchsorted(old.ids, tracks[open_pairs], sorter=order).clip(max=len(order) - 1)]
-            present = old.ids[j] == tracks[open_pairs]
-            pairs = open_pairs[present]
-            total, count = _oks_by_frame(new, rows[pairs], old, j[present], self._sigmas)
-            totals[pairs] += total
-            counts[pairs] += count
-            if self.config.link_to == "last":
-                open_pairs = open_pairs[~present]
-        return rows, tracks, totals / np.maximum(counts, 1)
+        order = np.argsort(old.ids, kind="stable")  # within a track by keyframe
+        begin = np.searchsorted(old.ids, tracks, sorter=order)
+        end = np.searchsorted(old.ids, tracks, side="right", sorter=order)
+        if self.config.link_to == "last":
+            begin = end - 1
+        pair, place = _expand(end - begin)
+        total, known = _sum_oks(new, rows[pair], old, order[begin[pair] + place], self._sigmas)
+        similarity = np.bincount(pair, total, len(rows)) / np.maximum(np.bincount(pair, known, len(rows)), 1)
+        return rows, tracks, similarity

@@ -1,0 +1,142 @@
+"""Mean shift over the few hypotheses of one joint, for all people and joints of a frame at once (paper 3.3).
+
+Flat kernel: a mode is a point that is the mean of all hypotheses within the radius of it. Every hypothesis starts a
+walk, and each walk ends after finitely many steps, for there are only finitely many sets of points to be the mean of.
+
+What the paper leaves open:
+
+* **Merging.** Modes closer than the radius are one cluster: the mode with the most hypotheses within the radius is
+  kept first, ties going to the higher sum of their scores, then to the earlier hypothesis; so equal input gives
+  equal output.
+* **Size.** Each hypothesis belongs to the nearest kept mode (ties: the stronger one); |c| is the number that belong.
+* **Centre.** μ(c) is the mode, the mean of the hypotheses within the radius of it, without weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+__all__ = ["Clusters", "cluster"]
+
+_MAX_STEPS = 100  # far beyond what a handful of points need; bounds the loop against rounding
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Clusters of hypotheses of many joints, strongest first; `k` is the largest number in the batch.
+
+    Attributes:
+        centres: `(batch, k, 2)` μ(c) in pixels, NaN where there is no cluster.
+        sizes: `(batch, k)` |c|; 0 where there is no cluster.
+        labels: `(batch, h)` cluster of each hypothesis, -1 where there is no hypothesis.
+    """
+
+    centres: Float[np.ndarray, "batch k 2"]
+    sizes: Int[np.ndarray, "batch k"]
+    labels: Int[np.ndarray, "batch h"]
+
+
+def cluster(
+    xy: Float[np.ndarray, "batch h 2"],
+    has: Bool[np.ndarray, "batch h"],
+    scores: Float[np.ndarray, "batch h"],
+    radius: Float[np.ndarray, " batch"],
+) -> Clusters:
+    """Cluster the hypotheses of each joint of a batch.
+
+    Args:
+        xy: Positions in pixels; anything where `has` is False.
+        has: Hypotheses that exist.
+        scores: Break ties between clusters of equal size.
+        radius: Kernel radius in pixels, positive.
+
+    Returns:
+        At least one (empty) slot per joint.
+    """
+    xy = np.where(has[..., None], xy, 0.0).astype(np.float64)
+    count = has.sum(1)
+    mean = xy.sum(1) / np.maximum(count, 1)[:, None]
+    high = np.where(has[..., None], xy, -np.inf).max(1, initial=-np.inf)
+    low = np.where(has[..., None], xy, np.inf).min(1, initial=np.inf)
+    width = np.where(count[:, None] > 0, high - low, 0.0)
+    # All within the radius of each other, by far the most common: one cluster at the mean, nothing to iterate.
+    apart = np.flatnonzero(np.einsum("bc,bc->b", width, width) > radius**2)
+    labels = np.where(has, 0, -1)
+    if not len(apart):
+        return Clusters(np.where(count[:, None] > 0, mean, np.nan)[:, None], count[:, None], labels)
+    centres_apart, labels_apart = _iterate(xy[apart], has[apart], scores[apart], radius[apart])
+    k = centres_apart.shape[1]
+    centres = np.full((len(xy), k, 2), np.nan)
+    centres[:, 0] = np.where(count[:, None] > 0, mean, np.nan)
+    centres[apart] = centres_apart
+    labels[apart] = labels_apart
+    sizes = (labels[:, :, None] == np.arange(k)).sum(1)
+    return Clusters(centres, sizes, labels)
+
+
+def _within(
+    modes: Float[np.ndarray, "batch m 2"],
+    xy: Float[np.ndarray, "batch h 2"],
+    has: Bool[np.ndarray, "batch h"],
+    radius: Float[np.ndarray, " batch"],
+) -> Bool[np.ndarray, "batch m h"]:
+    """Hypotheses within the radius of each mode, the border included."""
+    difference = modes[:, :, None] - xy[:, None]
+    squared = np.einsum("bmhc,bmhc->bmh", difference, difference)
+    inside: Bool[np.ndarray, "batch m h"] = (squared <= (radius**2)[:, None, None]) & has[:, None]
+    return inside
+
+
+def _iterate(
+    xy: Float[np.ndarray, "batch h 2"],
+    has: Bool[np.ndarray, "batch h"],
+    scores: Float[np.ndarray, "batch h"],
+    radius: Float[np.ndarray, " batch"],
+) -> tuple[Float[np.ndarray, "batch k 2"], Int[np.ndarray, "batch h"]]:
+    """Centres, strongest first, and labels of joints whose hypotheses do not all lie together."""
+    modes = xy.copy()
+    members = _within(modes, xy, has, radius)
+    moving = np.arange(len(xy))
+    for _ in range(_MAX_STEPS):
+        inside = members[moving]
+        modes[moving] = (inside @ xy[moving]) / np.maximum(inside.sum(2), 1)[..., None]
+        now = _within(modes[moving], xy[moving], has[moving], radius[moving])
+        members[moving] = now
+        moving = moving[np.not_equal(now, inside).any((1, 2))]
+        if not len(moving):
+            break
+    return _merge(modes, members, xy, has, scores, radius)
+
+
+def _merge(
+    modes: Float[np.ndarray, "batch h 2"],
+    members: Bool[np.ndarray, "batch h h"],
+    xy: Float[np.ndarray, "batch h 2"],
+    has: Bool[np.ndarray, "batch h"],
+    scores: Float[np.ndarray, "batch h"],
+    radius: Float[np.ndarray, " batch"],
+) -> tuple[Float[np.ndarray, "batch k 2"], Int[np.ndarray, "batch h"]]:
+    """Keep the strongest mode, drop those within the radius of it, and so on; then label the hypotheses."""
+    rows = np.arange(len(xy))
+    left = has.copy()
+    # Strength as one integer rank per joint: by count, then by sum of scores, then by order.
+    count = members.sum(2)
+    support = (members @ np.where(has, scores, 0.0)[..., None])[..., 0].round(9)  # rounding keeps true ties ties
+    order = np.lexsort((np.broadcast_to(np.arange(xy.shape[1]), count.shape), -support, -count))
+    rank = np.empty_like(order)
+    np.put_along_axis(rank, order, np.broadcast_to(np.arange(xy.shape[1]), order.shape), 1)
+    kept = []
+    while left.any():
+        best = np.where(left, rank, len(rank[0])).argmin(1)
+        centre = np.where(np.max(left, 1, keepdims=True), modes[rows, best], np.nan)
+        kept.append(centre)
+        difference = modes - centre[:, None]
+        left &= ~(np.einsum("bhc,bhc->bh", difference, difference) <= (radius**2)[:, None])
+    centres = np.stack(kept, 1)
+    difference = xy[:, :, None] - centres[:, None]
+    squared = np.einsum("bhkc,bhkc->bhk", difference, difference)
+    labels = np.where(np.isnan(squared), np.inf, squared).argmin(2)
+    return centres, np.where(has, labels, -1)

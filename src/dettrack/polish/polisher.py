@@ -1,0 +1,280 @@
+"""From tracklets with identities to one pose per person and frame, while the video is read (paper 3.3, 4.2).
+
+A frame passes three stations: its hypotheses are collected until no later tube covers it; they become clusters, or
+one chosen hypothesis per joint; the path decides between the clusters. Memory holds the frames under way only.
+
+Rules that the paper leaves open:
+
+* **Radius.** Half the person's head size: from the frame's own hypotheses, else the median of the track's last
+  `_HEAD_MEMORY` heads, else from the box height (`hypotheses.py`).
+* **Score** of a joint: of the hypotheses in the chosen cluster, as `PolishConfig.joint_score` says. Of a pose: the
+  mean over the joints that it has.
+* **Source.** Detected where the person has a tube whose keyframe is this very frame, else recovered.
+* **Box.** The detector's, or the nearest keyframe's moved with the pose.
+* **Presence.** A recovered pose without any joint of at least `PolishConfig.presence` is no row: every tube says that
+  the person is not to be seen. So a track begins and ends where somebody is there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from dettrack.config import PolishConfig
+from dettrack.polish.hypotheses import (
+    HEAD_BOX_SHARE,
+    FrameHypotheses,
+    HypothesisBuffer,
+    head_sizes,
+    masked_median,
+)
+from dettrack.polish.meanshift import cluster
+from dettrack.polish.path import OnlinePaths
+from dettrack.skeleton import JointSet
+from dettrack.structures import Source, Tracklets, TrackTable
+
+__all__ = ["Candidates", "Polisher", "make_candidates"]
+
+_HEAD_MEMORY = 15
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What one frame's joints may become; `k` is 1 where nothing is left to choose.
+
+    Attributes:
+        centres: `(people, joints, k, 2)` positions in pixels, NaN where there is none.
+        sizes: `(people, joints, k)` hypotheses that agree, 0 where there is none.
+        scores: `(people, joints, k)` in [0, 1].
+        spreads: `(people, joints, k)` root mean square distance of all the joint's hypotheses, in pixels.
+    """
+
+    centres: Float[np.ndarray, "people joints k 2"]
+    sizes: Int[np.ndarray, "people joints k"]
+    scores: Float[np.ndarray, "people joints k"]
+    spreads: Float[np.ndarray, "people joints k"]
+
+    def take(self, choice: Int[np.ndarray, "people joints"]) -> Candidates:
+        """The chosen one of each joint (`k` = 1)."""
+        index = np.maximum(choice, 0)[..., None]
+        return Candidates(
+            np.take_along_axis(self.centres, index[..., None], 2),
+            *(np.take_along_axis(values, index, 2) for values in (self.sizes, self.scores, self.spreads)),
+        )
+
+
+def make_candidates(
+    hypotheses: FrameHypotheses, head: Float[np.ndarray, " people"], config: PolishConfig
+) -> Candidates:
+    """Clusters of a frame's hypotheses, or the chosen hypothesis of "baseline" and "keyframe".
+
+    Args:
+        hypotheses: Of one frame.
+        head: Head size in pixels.
+        config: Settings.
+
+    Returns:
+        For "baseline", "keyframe" and "spatial" one candidate per joint, else all clusters.
+    """
+    people, joints, h = hypotheses.scores.shape
+    xy, scores = hypotheses.xy.reshape(-1, h, 2), hypotheses.scores.reshape(-1, h)
+    has = np.isfinite(xy).all(-1)
+    sure = has & (scores >= config.hypothesis_confidence)
+    has = np.where(sure.max(1, keepdims=True), sure, has)
+    radius = np.repeat(config.radius * head, joints)
+    if config.merge in ("baseline", "keyframe"):
+        own = np.repeat(hypotheses.detected, joints) & (config.merge == "keyframe")
+        flat = _best(xy, has, scores, radius, own)
+    else:
+        flat = _clusters(xy, has, scores, radius, config)
+    shape = (people, joints, flat.sizes.shape[-1])
+    out = Candidates(
+        flat.centres.reshape(*shape, 2),
+        flat.sizes.reshape(shape),
+        flat.scores.reshape(shape),
+        flat.spreads.reshape(shape),
+    )
+    return out.take(out.sizes.argmax(2)) if config.merge == "spatial" else out
+
+
+def _squared(
+    xy: Float[np.ndarray, "batch h 2"], centres: Float[np.ndarray, "batch k 2"]
+) -> Float[np.ndarray, "batch h k"]:
+    difference = xy[:, :, None] - centres[:, None]
+    return np.einsum("bhkc,bhkc->bhk", difference, difference)
+
+
+def _spread(squared: Float[np.ndarray, "batch h k"], has: Bool[np.ndarray, "batch h"]) -> Float[np.ndarray, "batch k"]:
+    total = np.where(has[..., None], squared, 0.0).sum(1)
+    count = has.sum(1)[:, None]
+    return np.where(count > 0, np.sqrt(total / np.maximum(count, 1)), np.nan)
+
+
+def _best(
+    xy: Float[np.ndarray, "batch h 2"],
+    has: Bool[np.ndarray, "batch h"],
+    scores: Float[np.ndarray, "batch h"],
+    radius: Float[np.ndarray, " batch"],
+    own: Bool[np.ndarray, " batch"],
+) -> Candidates:
+    """The hypothesis of the highest score (the nearer keyframe's of equal ones); where `own`, the frame's own."""
+    index = np.where(own & has[:, 0], 0, np.where(has, scores, -1.0).argmax(1))[:, None]
+    some = has.max(1, keepdims=True)
+    centre = np.where(some[..., None], np.take_along_axis(xy, index[..., None], 1), np.nan)
+    squared = _squared(xy, centre)
+    agree = (squared[..., 0] <= (radius**2)[:, None]) & has
+    score = np.where(some, np.take_along_axis(scores, index, 1), 0.0)
+    return Candidates(centre[:, None], agree.sum(1)[:, None, None], score[:, None], _spread(squared, has)[:, None])
+
+
+def _clusters(
+    xy: Float[np.ndarray, "batch h 2"],
+    has: Bool[np.ndarray, "batch h"],
+    scores: Float[np.ndarray, "batch h"],
+    radius: Float[np.ndarray, " batch"],
+    config: PolishConfig,
+) -> Candidates:
+    found = cluster(xy, has, scores, radius)
+    member = found.labels[:, :, None] == np.arange(found.sizes.shape[1])
+    own = np.where(member, scores[..., None], 0.0)
+    if config.joint_score == "max":
+        score = own.max(1)
+    else:
+        among = has.sum(1)[:, None] if config.joint_score == "support" else found.sizes
+        score = own.sum(1) / np.maximum(among, 1)
+    spread = np.where(found.sizes > 0, _spread(_squared(xy, found.centres), has), np.nan)
+    return Candidates(found.centres[:, None], found.sizes[:, None], score[:, None], spread[:, None])
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """A frame whose candidates wait for the path's decision."""
+
+    hypotheses: FrameHypotheses
+    candidates: Candidates
+
+
+class Polisher:
+    """One pose per person and frame, in frame order, as soon as it is decided.
+
+    Attributes:
+        dropped: Poses that became no row so far, by reason.
+    """
+
+    def __init__(self, config: PolishConfig, joint_set: JointSet) -> None:
+        self.config = config
+        self.joint_set = joint_set
+        self.dropped: Counter[str] = Counter()
+        self._buffer = HypothesisBuffer()
+        self._pending: deque[_Pending] = deque()
+        self._paths = OnlinePaths(config.lam, config.temporal_form == "l2-squared", config.max_lag)
+        self._last_frame = -1
+        self._heads = (np.zeros(0, np.int64), np.zeros((0, _HEAD_MEMORY)))  # ids and last head sizes
+
+    def add(self, tracklets: Tracklets, ids: Int[np.ndarray, " n"]) -> None:
+        """Add one keyframe's tracklets with the ids that the sewer gave; those below 0 are left out."""
+        self._buffer.add(tracklets, ids)
+
+    def pop(self, final_before: int) -> TrackTable:
+        """Rows that are final, whole frames in order.
+
+        Args:
+            final_before: First frame that later tubes may still cover.
+
+        Returns:
+            Rows by frame, then by track id. `time_s` is NaN: the polisher sees no clock.
+        """
+        tables = []
+        for frame in self._buffer.frames(final_before):
+            if frame != self._last_frame + 1:
+                self._paths.end()
+            self._process(frame)
+            tables += self._decided()
+        if final_before > self._last_frame + 1:
+            self._paths.end()
+            tables += self._decided()
+        return TrackTable.concatenate(tables, self.joint_set)
+
+    def finish(self) -> TrackTable:
+        """All remaining rows; the polisher is empty afterwards."""
+        frames = self._buffer.frames()
+        return self.pop(frames[-1] + 2 if frames else self._last_frame + 2)
+
+    def _process(self, frame: int) -> None:
+        """Station two: hypotheses into candidates, and into the path where there is something to choose."""
+        hypotheses = self._buffer.take(frame)
+        head = self._head(hypotheses)
+        candidates = make_candidates(hypotheses, head, self.config)
+        self._pending.append(_Pending(hypotheses, candidates))
+        self._last_frame = frame
+        if self._uses_path:
+            unit = head if self.config.distance_unit == "head" else np.ones(len(head))
+            self._paths.push(hypotheses.ids, self._spatial(candidates), candidates.centres, unit)
+
+    @property
+    def _uses_path(self) -> bool:
+        return self.config.merge in ("temporal", "spatial-temporal")
+
+    def _spatial(self, candidates: Candidates) -> Float[np.ndarray, "people joints k"]:
+        """Spatial term of φ for each cluster, inf where there is none."""
+        sizes = candidates.sizes.astype(np.float64)
+        total = sizes.sum(2, keepdims=True)
+        if self.config.merge == "temporal":
+            cost = np.zeros(sizes.shape)
+        elif self.config.spatial_form == "ratio":
+            cost = 1 - sizes / np.maximum(total, 1)
+        else:
+            cost = total - sizes
+        return np.where(sizes > 0, cost, np.inf)
+
+    def _head(self, hypotheses: FrameHypotheses) -> Float[np.ndarray, " people"]:
+        """Head sizes in pixels, with the fallbacks; at least one pixel."""
+        old_ids, old = self._heads
+        memory = np.full((len(hypotheses.ids), _HEAD_MEMORY), np.nan)
+        if len(old_ids):
+            row = np.searchsorted(old_ids, hypotheses.ids).clip(max=len(old_ids) - 1)
+            known = old_ids[row] == hypotheses.ids
+            memory[known] = old[row[known]]
+        own = head_sizes(hypotheses, self.joint_set)
+        memory[:, hypotheses.frame % _HEAD_MEMORY] = own
+        self._heads = (hypotheses.ids, memory)
+        track = masked_median(memory, np.isfinite(memory))
+        box = HEAD_BOX_SHARE * (hypotheses.boxes[:, 3] - hypotheses.boxes[:, 1])
+        return np.maximum(np.where(np.isfinite(own), own, np.where(np.isfinite(track), track, box)), 1.0)
+
+    def _decided(self) -> list[TrackTable]:
+        """Station three: rows of the frames at the front whose choice is made."""
+        if not self._uses_path:
+            out = [self._rows(pending.hypotheses, pending.candidates) for pending in self._pending]
+            self._pending.clear()
+            return out
+        out = []
+        for choice in self._paths.pop():
+            pending = self._pending.popleft()
+            out.append(self._rows(pending.hypotheses, pending.candidates.take(choice)))
+        return out
+
+    def _rows(self, hypotheses: FrameHypotheses, chosen: Candidates) -> TrackTable:
+        scores = chosen.scores[..., 0]
+        there = np.isfinite(chosen.centres[..., 0, 0])
+        scores = np.where(there, scores, 0.0)
+        keep = hypotheses.detected | (scores.max(1, initial=0.0) >= self.config.presence)
+        self.dropped["absent_poses"] += int((~keep).sum())
+        n = len(hypotheses.ids)
+        table = TrackTable(
+            self.joint_set,
+            frame=np.full(n, hypotheses.frame),
+            time_s=np.full(n, np.nan),
+            track_id=hypotheses.ids,
+            box=hypotheses.boxes,
+            score=scores.sum(1) / np.maximum(there.sum(1), 1),
+            xy=chosen.centres[..., 0, :],
+            joint_scores=scores,
+            spread=chosen.spreads[..., 0],
+            support=chosen.sizes[..., 0],
+            source=np.where(hypotheses.detected, int(Source.DETECTED), int(Source.RECOVERED)),
+        )
+        return table[keep]

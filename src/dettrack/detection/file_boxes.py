@@ -3,8 +3,8 @@
 Which frame a box belongs to:
 
 - MOT: the first column counts frames from 1.
-- COCO with an `images` list: by image file name where frames have one (folders, lists of images), else the position
-  in the list is the frame index.
+- COCO with an `images` list: by image file name where frames have one (folders, lists of images), else by
+  the image's `frame_index`, or its position in the list.
 - COCO without it, image ids of PoseTrack18 (`1VVVVVVFFFF`: sequence and frame number): the frame number is matched
   with the number in the frame's file name, or with the frame index. A file of several sequences needs frame names
   whose folder says the sequence.
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -42,9 +43,10 @@ class FileBoxes:
             InputError: It is unreadable or not of a known form; the message names the entry.
         """
         if path.suffix.lower() == ".json":
-            self._boxes, kind = _read_coco(path)
+            self._boxes, kind, self._named = _read_coco(path)
         else:
             self._boxes, kind = _read_mot(path)
+            self._named = False
         self._sequences = {key[0] for key in self._boxes if isinstance(key, tuple)}
         total = sum(map(len, self._boxes.values()))
         self.description = f"{path.name} ({kind}: {total} boxes in {len(self._boxes)} frames)"
@@ -66,6 +68,8 @@ class FileBoxes:
             for key in (str(name), name.name):
                 if key in self._boxes:
                     return self._boxes[key]
+            if self._named:
+                return Boxes.empty()
         return self._boxes.get(frame.index, Boxes.empty())
 
     def _posetrack_key(self, frame: Frame) -> tuple[int, int]:
@@ -86,7 +90,8 @@ class FileBoxes:
 _Key = int | str | tuple[int, int]
 
 
-def _read_coco(path: Path) -> tuple[dict[_Key, Boxes], str]:
+def _read_coco(path: Path) -> tuple[dict[_Key, Boxes], str, bool]:
+    """Boxes by key, what the file is, and whether frames are known by name."""
     content = _load_json(path)
     images: list[dict[str, Any]] = []
     if isinstance(content, dict):
@@ -112,7 +117,8 @@ def _read_coco(path: Path) -> tuple[dict[_Key, Boxes], str]:
     _check(path, xywh, scores)
     ids = [entry["image_id"] for entry in entries]
     keys, kind = _coco_keys(path, ids, images)
-    return _group(keys, xywh, scores), kind
+    named = any(image.get("file_name") for image in images) or any(isinstance(i, str) for i in ids)
+    return _group(keys, xywh, scores), kind, named
 
 
 def _load_json(path: Path) -> Any:
@@ -131,9 +137,11 @@ def _coco_keys(path: Path, ids: list[Any], images: list[dict[str, Any]]) -> tupl
         known: dict[Any, list[_Key]] = {}
         names = [str(image.get("file_name", "")).replace("\\", "/") for image in images]
         bases = [PurePosixPath(name).name for name in names]
+        shared = Counter(bases)
         for i, (image, name, base) in enumerate(zip(images, names, bases, strict=True)):
-            # A base name that several folders share says nothing.
-            keys: list[_Key] = [i, name, base] if bases.count(base) == 1 else [i, name]
+            # A base name that several folders share says nothing. Our own files say the frame index.
+            index = int(image.get("frame_index", i))
+            keys: list[_Key] = [index, name, base] if shared[base] == 1 else [index, name]
             known[image.get("id", image.get("image_id"))] = list(dict.fromkeys(key for key in keys if key != ""))
         missing = [image_id for image_id in ids if image_id not in known]
         if missing:

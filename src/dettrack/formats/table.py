@@ -1,0 +1,264 @@
+"""`tracks.parquet` and `tracks.csv`: one row per person and frame, one column per value, written in blocks.
+
+Columns: frame_index, time_s, track_id, source, score, box_x1, box_y1, box_x2, box_y2, and for every joint
+`<joint>_x`, `_y`, `_score`, `_spread`, `_support` (and `_x_smooth`, `_y_smooth` after smoothing). Missing is null.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from dettrack import __version__
+from dettrack.errors import InputError
+from dettrack.formats.jsonl import SCHEMA
+from dettrack.formats.part import PartFile, output_error
+from dettrack.skeleton import JOINT_SETS, JointSet
+from dettrack.structures import Source, TrackTable, VideoInfo
+
+__all__ = ["CsvWriter", "ParquetWriter", "from_arrow", "read_csv", "read_parquet", "to_arrow"]
+
+_METADATA_KEY = b"dettrack"
+_ROWS_PER_GROUP = 16384
+_ROWS_PER_CSV_BLOCK = 512
+_SOURCES = [source.name.lower() for source in Source]
+_CORNERS = ("box_x1", "box_y1", "box_x2", "box_y2")
+
+
+def to_arrow(rows: TrackTable, smooth: bool = False) -> pa.Table:
+    """A track table as columns.
+
+    Args:
+        rows: The rows.
+        smooth: Add the smoothed positions (null where there are none).
+    """
+
+    def real(values: np.ndarray) -> pa.Array:
+        return pa.array(values.astype(np.float32), from_pandas=True)  # NaN becomes null
+
+    columns: dict[str, pa.Array] = {
+        "frame_index": pa.array(rows.frame, pa.int64()),
+        "time_s": pa.array(rows.time_s, pa.float64()),
+        "track_id": pa.array(rows.track_id, pa.int64()),
+        "source": pa.DictionaryArray.from_arrays(pa.array(rows.source, pa.int8()), pa.array(_SOURCES)),
+        "score": real(rows.score),
+    }
+    columns |= {name: real(rows.box[:, i]) for i, name in enumerate(_CORNERS)}
+    given = getattr(rows, "xy_smooth", None)
+    xy_smooth: np.ndarray = np.full_like(rows.xy, np.nan) if given is None else given
+    for i, joint in enumerate(rows.joint_set.joints):
+        columns[f"{joint}_x"] = real(rows.xy[:, i, 0])
+        columns[f"{joint}_y"] = real(rows.xy[:, i, 1])
+        columns[f"{joint}_score"] = real(rows.joint_scores[:, i])
+        columns[f"{joint}_spread"] = real(rows.spread[:, i])
+        columns[f"{joint}_support"] = pa.array(rows.support[:, i], pa.int32())
+        if smooth:
+            columns[f"{joint}_x_smooth"] = real(xy_smooth[:, i, 0])
+            columns[f"{joint}_y_smooth"] = real(xy_smooth[:, i, 1])
+    return pa.table(columns)
+
+
+def from_arrow(table: pa.Table, path: Path) -> TrackTable:
+    """Inverse of `to_arrow`; `path` is for the message.
+
+    Raises:
+        InputError: The columns are not those of a track table.
+    """
+    joints = tuple(name.removesuffix("_support") for name in table.column_names if name.endswith("_support"))
+    known = next((known for known in JOINT_SETS.values() if known.joints == joints), None)
+    if known is None:
+        raise InputError(f"{path}: no track table: its columns <joint>_support name no known joint set")
+    try:
+        return _from_columns(table, known)
+    except (KeyError, ValueError, pa.ArrowInvalid) as error:
+        raise InputError(f"{path}: no track table: {str(error).splitlines()[0]}") from error
+
+
+def _from_columns(table: pa.Table, joint_set: JointSet) -> TrackTable:
+    def column(name: str, dtype: pa.DataType) -> np.ndarray:
+        return table.column(name).cast(dtype).to_numpy()  # a null becomes NaN
+
+    def real(name: str) -> np.ndarray:
+        return column(name, pa.float64()).astype(float)
+
+    def per_joint(suffix: str) -> np.ndarray:
+        return np.stack([real(f"{joint}_{suffix}") for joint in joint_set.joints], 1)
+
+    names = table.column("source").cast(pa.string()).to_pylist()
+    return TrackTable(
+        joint_set,
+        frame=column("frame_index", pa.int64()),
+        time_s=real("time_s"),
+        track_id=column("track_id", pa.int64()),
+        box=np.stack([real(name) for name in _CORNERS], 1),
+        score=real("score"),
+        xy=np.stack([per_joint("x"), per_joint("y")], -1),
+        joint_scores=per_joint("score"),
+        spread=per_joint("spread"),
+        support=per_joint("support").astype(np.int64),
+        source=np.array([_SOURCES.index(name) for name in names], np.int64),
+    )
+
+
+class _Block:
+    """Rows of whole frames, gathered until they are worth a write."""
+
+    def __init__(self, joint_set: JointSet, rows_per_block: int) -> None:
+        self.joint_set = joint_set
+        self._limit = rows_per_block
+        self._tables: list[TrackTable] = []
+        self._count = 0
+        self._smooth: bool | None = None
+
+    def add(self, rows: TrackTable) -> bool:
+        """Add a frame; says whether the block is full."""
+        if len(rows):
+            self._tables.append(rows)
+            self._count += len(rows)
+        return self._count >= self._limit
+
+    def take(self) -> pa.Table:
+        """The gathered rows; the first call settles whether there are smoothed columns."""
+        if self._smooth is None:
+            self._smooth = any(getattr(table, "xy_smooth", None) is not None for table in self._tables)
+        tables = [to_arrow(table, self._smooth) for table in (self._tables or [TrackTable.empty(self.joint_set)])]
+        self._tables, self._count = [], 0
+        return pa.concat_tables(tables).combine_chunks()
+
+
+class ParquetWriter:
+    """Writes `tracks.parquet`, a row group at a time."""
+
+    def __init__(self, path: Path, joint_set: JointSet, info: VideoInfo) -> None:
+        """Open the file.
+
+        Raises:
+            OutputError: The folder cannot be written.
+        """
+        self._path, self._part = path, path.with_name(path.name + ".part")
+        self._block = _Block(joint_set, _ROWS_PER_GROUP)
+        self._writer: pq.ParquetWriter | None = None
+        self._done = False
+        about: dict[str, Any] = {
+            "schema": SCHEMA,
+            "version": __version__,
+            "joint_set": joint_set.name,
+            "joints": list(joint_set.joints),
+            "video": {
+                "name": info.name,
+                "width": info.width,
+                "height": info.height,
+                "fps": None if info.fps is None else str(info.fps),
+            },
+        }
+        self._metadata = {_METADATA_KEY: json.dumps(about).encode()}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._part.open("wb")
+        except OSError as error:
+            raise output_error(path, error) from error
+
+    def write(self, frame_index: int, time_s: float, rows: TrackTable, name: str = "") -> None:
+        """See `formats.Writer.write`."""
+        if self._block.add(rows):
+            self._flush()
+
+    def _flush(self) -> None:
+        table = self._block.take()
+        table = table.replace_schema_metadata(self._metadata)
+        try:
+            if self._writer is None:
+                self._writer = pq.ParquetWriter(self._file, table.schema, compression="zstd")
+            self._writer.write_table(table)
+            self._file.flush()
+        except OSError as error:
+            self._discard()
+            raise output_error(self._path, error) from error
+
+    def _discard(self) -> None:
+        """A Parquet file without its end cannot be read: remove it."""
+        self._done = True
+        self._part.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """See `formats.Writer.close`."""
+        if self._done:
+            return
+        self._flush()
+        self._done = True
+        try:
+            if self._writer is not None:
+                self._writer.close()
+            self._file.close()
+            self._part.replace(self._path)
+        except OSError as error:
+            self._discard()
+            raise output_error(self._path, error) from error
+
+
+class CsvWriter:
+    """Writes `tracks.csv`; a missing value is an empty cell."""
+
+    def __init__(self, path: Path, joint_set: JointSet) -> None:
+        self._file = PartFile(path)
+        self._block = _Block(joint_set, _ROWS_PER_CSV_BLOCK)
+        self._header = True
+        self._done = False
+
+    def write(self, frame_index: int, time_s: float, rows: TrackTable, name: str = "") -> None:
+        """See `formats.Writer.write`."""
+        if self._block.add(rows):
+            self._flush()
+
+    def _flush(self) -> None:
+        table = self._block.take()
+        table = table.set_column(3, "source", table.column("source").cast(pa.string()))
+        buffer = pa.BufferOutputStream()
+        pa_csv.write_csv(table, buffer, pa_csv.WriteOptions(include_header=self._header, quoting_style="none"))
+        self._file.write(buffer.getvalue().to_pybytes())
+        self._header = False
+
+    def close(self) -> None:
+        """See `formats.Writer.close`."""
+        if self._done:
+            return
+        self._done = True
+        try:
+            self._flush()
+        finally:
+            self._file.close()
+
+
+def read_parquet(path: Path) -> TrackTable:
+    """All rows of a `tracks.parquet`.
+
+    Raises:
+        InputError: No such file, no Parquet, or no track table.
+    """
+    try:
+        table = pq.ParquetFile(path).read()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(f"{path}: cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+    about = json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
+    if about.get("schema", SCHEMA) > SCHEMA:
+        raise InputError(f"{path}: schema {about['schema']} is newer than this dettrack ({SCHEMA}): update dettrack")
+    return from_arrow(table, path)
+
+
+def read_csv(path: Path) -> TrackTable:
+    """All rows of a `tracks.csv`.
+
+    Raises:
+        InputError: No such file, no CSV, or no track table.
+    """
+    try:
+        table = pa_csv.read_csv(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(f"{path}: cannot be read as CSV: {str(error).splitlines()[0]}") from error
+    return from_arrow(table, path)

@@ -16,6 +16,7 @@ COMMANDS = {
     "track": ("dettrack.cli.track", "find, follow and pose every person in videos"),
     "associate": ("dettrack.cli.associate", "link and merge a saved run again, without video or network"),
     "evaluate": ("dettrack.cli.evaluate", "AP, MOTA and HOTA by the official PoseTrack rules"),
+    "synth": ("dettrack.cli.synth", "synthetic scenes with exact annotations"),
 }
 
 _USAGE = """\

@@ -1,0 +1,211 @@
+"""How a person looks: skin, face, hair and clothes, as one texture for each part of the mesh."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from dettrack.synth.body import Body, draw_body
+from dettrack.synth.mesh import HEAD_HEIGHTS, Mesh, Outfit, build_mesh, hair_line
+
+__all__ = ["Person", "draw_outfit", "draw_person", "smooth_noise"]
+
+Colour = Float[np.ndarray, "3"]
+Texture = UInt8[np.ndarray, "_rows _columns 3"]
+
+_SKIN = np.array([[244, 208, 180], [231, 186, 151], [212, 160, 120], [178, 122, 84], [128, 83, 56], [82, 54, 40]]) / 255
+_HAIR = (
+    np.array(
+        [[24, 20, 18], [46, 32, 24], [78, 52, 34], [120, 84, 50], [186, 148, 92], [120, 118, 116], [200, 198, 194]]
+    )
+    / 255
+)
+_CLOTH = (
+    np.array(
+        [
+            [26, 27, 31], [44, 47, 56], [32, 42, 74], [58, 78, 116], [84, 108, 148], [92, 92, 94], [150, 150, 150],
+            [232, 232, 228], [214, 204, 184], [122, 104, 82], [84, 66, 50], [150, 36, 40], [198, 56, 50],
+            [206, 120, 44], [222, 186, 70], [62, 98, 60], [44, 128, 92], [50, 120, 170], [110, 70, 130],
+            [206, 130, 150],
+        ]
+    )
+    / 255
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Person:
+    """Everything about one person that does not move.
+
+    Attributes:
+        body: Bone lengths.
+        mesh: Shape at rest.
+        textures: One per part of the mesh, rows along its rings, columns around it from back over front to back.
+    """
+
+    body: Body
+    mesh: Mesh
+    textures: tuple[Texture, ...]
+
+
+def smooth_noise(rng: np.random.Generator, rows: int, columns: int, cells: tuple[int, int]) -> Float[np.ndarray, "..."]:
+    """Cloud-like noise of about unit deviation, `cells` blobs high and wide."""
+    coarse = rng.standard_normal((max(cells[0], 2), max(cells[1], 2))).astype(np.float32)
+    return cv2.resize(coarse, (columns, rows), interpolation=cv2.INTER_CUBIC)
+
+
+def draw_outfit(rng: np.random.Generator) -> Outfit:
+    """A random set of clothes."""
+    skirt = rng.random() < 0.12
+    legs = rng.random()
+    bald = rng.random() < 0.06
+    return Outfit(
+        sleeve=float(rng.choice([0.0, 0.45, 0.6, 0.75, 1.95, 1.95, 1.85])),
+        trouser=0.3 if skirt else 1.95 if legs < 0.68 else float(rng.uniform(0.45, 0.95)) if legs < 0.94 else 0.25,
+        top_loose=float(rng.uniform(1.02, 1.14)),
+        trouser_loose=float(rng.uniform(1.04, 1.25)),
+        skirt=float(rng.uniform(0.5, 1.1)) if skirt else 0.0,
+        hair=0.0 if bald else float(rng.uniform(0.05, 0.16)),
+        hair_length=float(rng.uniform(0.35, 1.1)) if rng.random() < 0.35 and not bald else 0.0,
+        cap=bool(rng.random() < 0.1),
+    )
+
+
+def _pick(rng: np.random.Generator, palette: Float[np.ndarray, "n 3"], jitter: float) -> Colour:
+    return np.clip(palette[rng.integers(len(palette))] * (1 + jitter * rng.standard_normal(3)), 0.02, 0.97)
+
+
+def _cloth(rng: np.random.Generator, colour: Colour, second: Colour, kind: str, rows: int, columns: int) -> Texture:
+    """Cloth with a pattern, folds and weave."""
+    y, x = np.mgrid[:rows, :columns] / np.array([rows, columns]).reshape(2, 1, 1)
+    mix = np.zeros((rows, columns))
+    period = rng.uniform(5, 16)
+    if kind == "stripes":
+        mix = (np.sin(2 * np.pi * y * period) > rng.uniform(-0.3, 0.7)).astype(float)
+    elif kind == "lengthwise":
+        mix = (np.sin(2 * np.pi * x * np.round(period * 1.5)) > 0.4).astype(float)
+    elif kind == "checks":
+        mix = 0.5 * (np.sin(2 * np.pi * y * period) > 0) + 0.5 * (np.sin(2 * np.pi * x * np.round(period)) > 0)
+    elif kind == "print":
+        spot = np.exp(-(((x - 0.5) / 0.09) ** 4) - ((y - 0.66) / 0.10) ** 4)
+        mix = spot * (smooth_noise(rng, rows, columns, (14, 14)) > -0.2)
+    elif kind == "camouflage":
+        mix = np.clip(smooth_noise(rng, rows, columns, (9, 9)) * 1.5 + 0.4, 0, 1)
+    elif kind == "halves":
+        mix = (y > rng.uniform(0.5, 0.75)).astype(float)
+    image = colour + mix[..., None] * (second - colour)
+    folds = 0.6 * smooth_noise(rng, rows, columns, (7, 5)) + 0.5 * smooth_noise(rng, rows, columns, (16, 9))
+    weave = rng.standard_normal((rows, columns))
+    image = image * (1 + 0.085 * folds + 0.025 * weave)[..., None]
+    return (np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+
+def _skin(rng: np.random.Generator, colour: Colour, rows: int, columns: int) -> Texture:
+    image = colour * (1 + 0.03 * smooth_noise(rng, rows, columns, (6, 6)))[..., None]
+    return (np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+
+def _face(rng: np.random.Generator, skin: Colour, hair: Colour, outfit: Outfit, cap: Colour) -> Texture:
+    """The head's texture: rows by ring, columns by angle; features drawn at their anatomical heights."""
+    rows, columns = 256, 256
+    image = _skin(rng, skin, rows, columns).astype(np.float32)
+    heights = HEAD_HEIGHTS
+    ring = np.linspace(0, len(heights) - 1, rows)
+    height = np.interp(ring, np.arange(len(heights)), heights)
+    row_of = lambda y: float(np.interp(y, height, np.arange(rows)))  # noqa: E731
+    col_of = lambda angle: (angle / np.pi * 0.5 + 0.5) * (columns - 1)  # noqa: E731
+
+    def spot(angle: float, y: float, wide: float, high: float, colour: Colour, soft: float, strength: float) -> None:
+        centre = np.array([col_of(angle), row_of(y)])
+        radius = np.array([wide / np.pi * columns / 2, abs(row_of(y + high) - row_of(y - high)) / 2])
+        xs, ys = np.meshgrid(np.arange(columns), np.arange(rows))
+        away = np.hypot((xs - centre[0]) / radius[0], (ys - centre[1]) / radius[1])
+        alpha = strength / (1 + np.exp((away - 1) / soft))
+        image[:] += alpha[..., None] * (colour * 255 - image)
+
+    dark, red = skin * np.array([0.55, 0.45, 0.42]), skin * np.array([0.9, 0.55, 0.52])
+    brow = hair * 0.8 if outfit.hair else skin * 0.4
+    iris = np.array([[0.10, 0.07, 0.05], [0.16, 0.22, 0.30], [0.14, 0.2, 0.12]])[rng.integers(3)]
+    for side in (-1, 1):
+        spot(side * 0.55, 0.088, 0.22, 0.010, skin * np.array([1.0, 0.82, 0.8]), 0.3, 0.35)  # cheeks
+        spot(side * 0.38, 0.1125, 0.24, 0.0075, dark, 0.25, 0.45)  # sockets
+        spot(side * 0.38, 0.1120, 0.13, 0.0030, np.array([0.9, 0.88, 0.86]), 0.08, 0.95)
+        spot(side * 0.37, 0.1120, 0.055, 0.0030, iris, 0.1, 1.0)
+        spot(side * 0.38, 0.1150, 0.15, 0.0011, dark * 0.5, 0.2, 0.9)  # lashes
+        spot(side * 0.39, 0.1205, 0.20, 0.0019, brow, 0.2, 0.9)
+        spot(side * 0.07, 0.0935, 0.05, 0.0018, dark * 0.6, 0.2, 0.8)  # nostrils
+    spot(0.0, 0.0925, 0.14, 0.0018, dark, 0.3, 0.5)
+    spot(0.0, 0.0755, 0.22, 0.0032, red, 0.15, 0.8)
+    spot(0.0, 0.0755, 0.21, 0.0009, dark * 0.5, 0.2, 0.9)
+    if rng.random() < 0.18:  # beard
+        spot(0.0, 0.060, 0.9, 0.0150, hair, 0.25, 0.75)
+        spot(0.0, 0.0755, 0.2, 0.0030, red, 0.15, 0.8)
+    if rng.random() < 0.12:  # glasses
+        for side in (-1, 1):
+            spot(side * 0.40, 0.111, 0.26, 0.0085, np.array([0.05, 0.05, 0.06]), 0.03, 0.75)
+            spot(side * 0.40, 0.111, 0.21, 0.0065, skin * 0.8, 0.05, 0.55 if rng.random() < 0.5 else 0.0)
+    angle = np.linspace(-np.pi, np.pi, columns)
+    inside = hair_line(height[:, None], angle[None])
+    if outfit.cap or outfit.hair:
+        strands = smooth_noise(rng, rows, columns, (10, 70))
+        colour = cap if outfit.cap else hair
+        cover = np.where(inside > 0.002 + (0 if outfit.cap else 0.0015) * strands, 1.0, 0.0)
+        cover = cv2.GaussianBlur(cover.astype(np.float32), (0, 0), 1.2)[..., None]
+        hairy = colour * 255 * (1 + (0.04 if outfit.cap else 0.18) * strands)[..., None]
+        image += cover * (hairy - image)
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+_KINDS = ["plain", "stripes", "lengthwise", "checks", "print", "camouflage", "halves"]
+
+
+def _textures(rng: np.random.Generator, mesh: Mesh, outfit: Outfit) -> tuple[Texture, ...]:
+    skin, hair = _pick(rng, _SKIN, 0.03), _pick(rng, _HAIR, 0.08)
+    top, bottom, cap, shoe = (_pick(rng, _CLOTH, 0.10) for _ in range(4))
+    second = _pick(rng, _CLOTH, 0.10)
+    top_kind = str(rng.choice(_KINDS, p=[0.42, 0.14, 0.05, 0.10, 0.17, 0.05, 0.07]))
+    bottom_kind = str(rng.choice(_KINDS[:4], p=[0.85, 0.03, 0.05, 0.07]))
+    sole = np.full(3, rng.uniform(0.2, 0.95))
+    sock = _pick(rng, np.array([[0.9, 0.9, 0.9], [0.1, 0.1, 0.1]]), 0.05)
+    made = []
+    for part in mesh.parts:
+        name = part.name.split("_")[-1]
+        if name == "trunk":
+            image = _cloth(rng, top, second, top_kind, 160, 192)
+            hem = int(160 * rng.uniform(0.22, 0.36))
+            image[:hem] = _cloth(rng, bottom, second, "plain", hem, 192)
+            image[hem - 3 : hem] = image[hem - 3 : hem] * 0.45
+            collar = np.abs(np.linspace(-1, 1, 192)) < rng.uniform(0.03, 0.12)
+            image[-24:, collar] = (skin * 255).astype(np.uint8)
+            image[-9:] = (skin * 255).astype(np.uint8) if outfit.sleeve < 1 else (top * 200).astype(np.uint8)
+        elif name == "sleeve":
+            image = _cloth(rng, top, second, "plain" if top_kind in ("print", "halves") else top_kind, 96, 64)
+            image[-3:] = image[-3:] * 0.6
+        elif name in ("trouser", "skirt"):
+            image = _cloth(rng, bottom, second, bottom_kind, 128, 64)
+            image[-3:] = image[-3:] * 0.6
+        elif name == "foot":
+            image = _cloth(rng, shoe, second, "plain", 48, 64)
+            image[:, :14] = image[:, -14:] = (sole * 255).astype(np.uint8)
+        elif name == "head":
+            image = _face(rng, skin, hair, outfit, cap)
+        elif name == "hair":
+            image = (np.clip(hair * (1 + 0.2 * smooth_noise(rng, 64, 96, (5, 60)))[..., None], 0, 1) * 255).astype(
+                np.uint8
+            )
+        else:
+            image = _skin(rng, skin, 64, 48)
+            if name == "leg" and outfit.trouser < 1.2:
+                image[58:] = (sock * 255).astype(np.uint8)
+        made.append(image)
+    return tuple(made)
+
+
+def draw_person(rng: np.random.Generator) -> Person:
+    """A random person: bones, clothes, colours."""
+    body, outfit = draw_body(rng), draw_outfit(rng)
+    mesh = build_mesh(body, outfit)
+    return Person(body, mesh, _textures(rng, mesh, outfit))

@@ -65,7 +65,10 @@ def draw_people(
     unit = line_unit(canvas.shape[1], canvas.shape[0])
     # Pixel centres are whole numbers: the centre of pixel 0 lies half a pixel from the border, at every zoom.
     xy = np.clip((rows.xy + 0.5) * zoom - 0.5, -_FAR, _FAR)
-    boxes = np.clip((rows.box + 0.5) * zoom - 0.5, -_FAR, _FAR)
+    # Sides outside the picture stay outside, but are not dotted all the way to where they would be.
+    margin = 20 * unit
+    corner = np.array(canvas.shape[1::-1] * 2) + margin
+    boxes = np.clip((rows.box + 0.5) * zoom - 0.5, -margin, corner)
     people = range(len(rows))
     shown = [person for person in people if np.isfinite(boxes[person]).all()]
     if style.boxes:

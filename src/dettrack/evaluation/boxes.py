@@ -109,9 +109,7 @@ def read_detections(path: str | Path, min_score: float = 0.0) -> dict[int, Float
     path = Path(path)
     try:
         entries = json.loads(path.read_bytes())
-        kept = [
-            (int(e["image_id"]), [float(v) for v in e["bbox"]]) for e in entries if e.get("score", 1.0) >= min_score
-        ]
+        good = [entry for entry in entries if entry.get("score", 1.0) >= min_score]
         ids = np.array([entry["image_id"] for entry in good], int)
         sizes = np.array([entry["bbox"] for entry in good], float).reshape(-1, 4)
     except OSError as error:

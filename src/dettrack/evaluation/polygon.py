@@ -64,5 +64,7 @@ def in_any(
     flat = points.reshape(-1, 2)
     inside = np.zeros(len(flat), bool)
     for polygon in polygons:
-        inside |= contains(polygon, flat)
+        if len(polygon):
+            near = np.flatnonzero(((flat >= polygon.min(0)) & (flat <= polygon.max(0))).all(1))
+            inside[near] |= contains(polygon, flat[near])
     return inside.reshape(points.shape[:-1])

@@ -164,9 +164,7 @@ def compare(a: Evaluation, b: Evaluation, *, samples: int = 1000, seed: int = 0)
     """
     names = [[part.name for part in result.sequences] for result in (a, b)]
     if names[0] != names[1]:
-        raise InputError(
-            f"A has {len(names[0])} sequences and B {len(names[1])}, or other ones; compare needs the same"
-        )
+        raise InputError("A and B were evaluated on different sequences; compare needs the same ones")
     times = draws(len(a.sequences), samples, seed)
     first, second = resampled(a, times), resampled(b, times)
     values_a, values_b = _point_values(a), _point_values(b)

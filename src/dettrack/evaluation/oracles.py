@@ -1,6 +1,7 @@
 """Where the errors are: the same predictions with one part of the work done perfectly.
 
-Predicted and annotated people are paired frame by frame as AP pairs them (`persons.assign_people`). Then
+Predicted and annotated people are paired frame by frame, one to one, so that most joints agree and among equals the
+distances are least. Then
 
 - **perfect association** keeps our poses and gives each paired person the annotated identity; the others get identities
   that nobody else has. What is missing to 100 is due to boxes and poses.
@@ -20,14 +21,17 @@ from dataclasses import fields, replace
 
 import numpy as np
 from jaxtyping import Int
+from scipy.optimize import linear_sum_assignment
 
-from dettrack.evaluation.persons import assign_people, frame_pairs
+from dettrack.evaluation.persons import frame_pairs
 from dettrack.evaluation.prepare import Prepared, check_pair
 from dettrack.evaluation.rules import EVALUATION15, rules_of
 from dettrack.evaluation.summary import Evaluation, SequenceResult, count_sequence, evaluate_counts
 from dettrack.formats.posetrack import People, PoseSequence
 
 __all__ = ["ORACLES", "oracles", "paired_rows", "perfect_association", "perfect_boxes", "perfect_poses"]
+
+JOINTS = len(EVALUATION15)
 
 
 def paired_rows(gt: PoseSequence, pred: PoseSequence) -> Int[np.ndarray, " pred"]:
@@ -36,8 +40,12 @@ def paired_rows(gt: PoseSequence, pred: PoseSequence) -> Int[np.ndarray, " pred"
     gt, pred = gt.with_joints(EVALUATION15), pred.with_joints(EVALUATION15)
     rows = np.full(len(pred.people), -1)
     for pairs in frame_pairs(Prepared(gt.name, np.arange(len(gt)), gt.people, pred.people)):
-        assigned = assign_people(pairs)
-        rows[pairs.pred] = np.where(assigned >= 0, assigned + pairs.gt.start, -1)
+        match = pairs.match
+        share = match.sum(2) / np.maximum(pairs.has_gt.sum(1), 1)
+        closeness = np.where(match, 1 - pairs.distance, 0).sum(2) / JOINTS
+        p, g = linear_sum_assignment(share + 1e-3 * closeness, maximize=True)
+        p, g = p[share[p, g] > 0], g[share[p, g] > 0]
+        rows[pairs.pred.start + p] = pairs.gt.start + g
     return rows
 
 

@@ -210,7 +210,8 @@ class AfterConfig:
     """What is removed, filled or smoothed at the end (paper 4.1).
 
     Attributes:
-        min_track_frames: Tracks with fewer frames are dropped.
+        min_track_frames: Tracks with fewer frames are dropped (paper: 5; one tube alone has up to |C|).
+        min_track_detections: Tracks whose person was detected in fewer frames are dropped.
         joint_thresholds: TOML file of per-joint score thresholds, or "" for none; joints below become NaN.
         fill_gaps: Interpolate gaps inside a track up to this many frames; 0 for none.
         smooth: Zero-phase smoothing; the raw joints are kept beside it.
@@ -218,6 +219,7 @@ class AfterConfig:
     """
 
     min_track_frames: int = 5
+    min_track_detections: int = 1
     joint_thresholds: str = ""
     fill_gaps: int = 0
     smooth: Literal["none", "one-euro", "savgol"] = "none"
@@ -225,6 +227,10 @@ class AfterConfig:
 
     def __post_init__(self) -> None:
         _require(self.min_track_frames >= 1, f"--min-track-frames is {self.min_track_frames}: at least 1")
+        _require(
+            self.min_track_detections >= 0,
+            f"--min-track-detections is {self.min_track_detections}: it must not be negative",
+        )
         _require(self.fill_gaps >= 0, f"--fill-gaps is {self.fill_gaps}: it must not be negative")
         _require(self.smooth_window_s > 0, f"--smooth-window-s is {self.smooth_window_s}: must be positive")
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -217,6 +218,7 @@ class TrackTable:
             NaN where absent.
         support: `(rows, joints)` number of hypotheses that agree with the chosen position.
         source: `(rows,)` values of `Source`.
+        xy_smooth: `(rows, joints, 2)` smoothed positions beside the raw ones, or None where nothing was smoothed.
     """
 
     joint_set: JointSet
@@ -230,13 +232,15 @@ class TrackTable:
     spread: Float[np.ndarray, "rows joints"]
     support: Int[np.ndarray, "rows joints"]
     source: Int[np.ndarray, " rows"]
+    xy_smooth: Float[np.ndarray, "rows joints 2"] | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
 
     def __getitem__(self, keep: Int[np.ndarray, " m"] | Bool[np.ndarray, " rows"] | slice) -> TrackTable:
-        columns = {f.name: getattr(self, f.name)[keep] for f in fields(self) if f.name != "joint_set"}
-        return TrackTable(self.joint_set, **columns)
+        columns: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "joint_set"}
+        kept: dict[str, Any] = {name: v if v is None else v[keep] for name, v in columns.items()}
+        return TrackTable(self.joint_set, **kept)
 
     def sorted(self) -> TrackTable:
         """Rows by frame, then by track id."""
@@ -272,11 +276,10 @@ class TrackTable:
 
     @staticmethod
     def concatenate(tables: Iterable[TrackTable], joint_set: JointSet) -> TrackTable:
-        """All rows of `tables`, in the order given."""
-        parts: Sequence[TrackTable] = [TrackTable.empty(joint_set), *tables]
-        columns = {
-            f.name: np.concatenate([getattr(part, f.name) for part in parts])
-            for f in fields(TrackTable)
-            if f.name != "joint_set"
-        }
+        """All rows of `tables`, in the order given; `xy_smooth` is kept where every table with rows has it."""
+        parts: Sequence[TrackTable] = [table for table in tables if len(table)] or [TrackTable.empty(joint_set)]
+        columns: dict[str, Any] = {}
+        for name in (f.name for f in fields(TrackTable) if f.name != "joint_set"):
+            values = [getattr(part, name) for part in parts]
+            columns[name] = None if any(value is None for value in values) else np.concatenate(values)
         return TrackTable(joint_set, **columns)

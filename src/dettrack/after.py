@@ -1,0 +1,251 @@
+"""What is removed, filled or smoothed at the end (paper 4.1), on rows that arrive frame by frame.
+
+In this order: tracks that are too short go; joints below their threshold become missing; gaps inside a track are
+filled where that is asked for; joints are smoothed beside the raw ones (`smooth.py`). Each stage takes whole frames in
+order and gives whole frames in order, some frames later; none holds more than a bounded number of frames, whatever
+the length of the video. Everything removed is counted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from dettrack.config import AfterConfig
+from dettrack.errors import InputError
+from dettrack.skeleton import JointSet
+from dettrack.smooth import Smoother
+from dettrack.structures import Source, TrackTable
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["After", "GapFiller", "ShortTracks", "apply_thresholds", "read_thresholds"]
+
+
+def read_thresholds(path: str | Path, joint_set: JointSet) -> Float[np.ndarray, " joints"]:
+    """Per-joint score thresholds from a TOML file with a `[thresholds]` table of joint names.
+
+    Joints that the file does not name keep every score (threshold 0).
+
+    Raises:
+        InputError: If the file cannot be read, has no such table, names an unknown joint or gives no number.
+    """
+    try:
+        table = tomllib.loads(Path(path).read_text(encoding="utf-8")).get("thresholds")
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as TOML thresholds: {error}") from error
+    if not isinstance(table, Mapping):
+        raise InputError(f'{path}: no [thresholds] table: expected one line per joint, such as "nose = 0.3"')
+    thresholds = np.zeros(len(joint_set))
+    for joint, value in table.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise InputError(f"{path}: threshold of {joint} is {value!r}: expected a number from 0 to 1")
+        if joint not in joint_set.joints:
+            raise InputError(f"{path}: unknown joint {joint!r}: {joint_set.name} has {', '.join(joint_set.joints)}")
+        thresholds[joint_set.index(joint)] = value
+    return thresholds
+
+
+def apply_thresholds(table: TrackTable, thresholds: Float[np.ndarray, " joints"]) -> tuple[TrackTable, dict[str, int]]:
+    """Make joints below their threshold missing (their scores stay), and remove rows that have no joint left.
+
+    Returns:
+        The rows that remain, and the numbers of joints and rows removed.
+    """
+    there = np.isfinite(table.xy).all(-1)
+    below = there & (table.joint_scores < thresholds)
+    empty = below.any(1) & ~(there & ~below).any(1)
+    columns = {name: value for name, value in vars(table).items() if name not in ("xy", "spread", "support")}
+    cut = TrackTable(
+        **columns,
+        xy=np.where(below[..., None], np.nan, table.xy),
+        spread=np.where(below, np.nan, table.spread),
+        support=np.where(below, 0, table.support),
+    )
+    return cut[~empty], {"joints_below_threshold": int(below.sum()), "poses_without_joints": int(empty.sum())}
+
+
+class ShortTracks:
+    """Drops tracks with too few frames or detections; holds rows back until their track has enough.
+
+    Args:
+        config: `min_track_frames` and `min_track_detections`.
+        joint_set: Of the tables.
+        max_gap: A track that has had no row for more frames than this will not come back.
+    """
+
+    def __init__(self, config: AfterConfig, joint_set: JointSet, max_gap: int) -> None:
+        self.max_gap = max_gap
+        self.removed: Counter[str] = Counter()
+        self._config = config
+        self._joint_set = joint_set
+        self._held = TrackTable.empty(joint_set)
+        self._seen: dict[int, list[int]] = {}  # track -> frames, detections, last frame
+
+    def add(self, table: TrackTable, until: int) -> TrackTable:
+        """Take the rows of the next frames, all before frame `until`; return what is settled."""
+        detected = table.source == int(Source.DETECTED)
+        rows = zip(table.track_id.tolist(), table.frame.tolist(), detected.tolist(), strict=True)
+        for track, frame, found in rows:
+            record = self._seen.setdefault(track, [0, 0, 0])
+            record[0] += 1
+            record[1] += found
+            record[2] = frame
+        held = TrackTable.concatenate([self._held, table], self._joint_set)
+        ids, place = np.unique(held.track_id, return_inverse=True)
+        seen = np.array([self._seen[track] for track in ids.tolist()]).reshape(-1, 3)
+        enough = (seen[:, 0] >= self._config.min_track_frames) & (seen[:, 1] >= self._config.min_track_detections)
+        over = until - 1 - seen[:, 2] > self.max_gap
+        self.removed["short_tracks"] += int((over & ~enough).sum())
+        self.removed["poses_of_short_tracks"] += int((over & ~enough)[place].sum())
+        held = held[(enough | ~over)[place]]
+        for track in [track for track, values in self._seen.items() if until - 1 - values[2] > self.max_gap]:
+            del self._seen[track]
+        waiting = held.frame[np.isin(held.track_id, ids[~enough & ~over])]
+        settled = held.frame < waiting.min(initial=until)
+        self._held = held[~settled]
+        return held[settled]
+
+    def finish(self) -> TrackTable:
+        """The rest: every track is over."""
+        last = int(self._held.frame.max(initial=0))
+        return self.add(TrackTable.empty(self._joint_set), last + self.max_gap + 2)
+
+
+class GapFiller:
+    """Fills gaps inside a track linearly and marks the rows as interpolated.
+
+    Positions, boxes, scores and times run straight from the row before the gap to the row after it; a joint that one
+    of the two lacks is missing in the gap. Support is 0 and spread missing: no tube says anything there.
+
+    Args:
+        max_gap: Longest gap in frames; longer ones stay.
+        joint_set: Of the tables.
+    """
+
+    def __init__(self, max_gap: int, joint_set: JointSet) -> None:
+        self.max_gap = max_gap
+        self.added: Counter[str] = Counter()
+        self._joint_set = joint_set
+        self._held = TrackTable.empty(joint_set)
+        self._last = TrackTable.empty(joint_set)  # newest row of each track that may go on
+
+    def add(self, table: TrackTable, until: int) -> TrackTable:
+        """Take the rows of the next frames, all before frame `until`; return those that no later fill precedes."""
+        rows = TrackTable.concatenate([self._last, table], self._joint_set)
+        rows = rows[np.lexsort((rows.frame, rows.track_id))]
+        filled = _between(rows, self.max_gap)
+        self.added["interpolated_poses"] += len(filled)
+        newest = np.append(rows.track_id[1:] != rows.track_id[:-1], True)[: len(rows)]
+        self._last = rows[newest & (rows.frame >= until - 1 - self.max_gap)]
+        held = TrackTable.concatenate([self._held, table, filled], self._joint_set).sorted()
+        settled = held.frame < until - self.max_gap
+        self._held = held[~settled]
+        return held[settled]
+
+    def finish(self) -> TrackTable:
+        """The rest."""
+        return self.add(TrackTable.empty(self._joint_set), int(self._held.frame.max(initial=0)) + self.max_gap + 1)
+
+
+def _between(rows: TrackTable, max_gap: int) -> TrackTable:
+    """Rows for the gaps of `rows`, which are sorted by track and frame."""
+    gap = np.diff(rows.frame) - 1
+    same = rows.track_id[1:] == rows.track_id[:-1]
+    before = np.flatnonzero(same & (gap >= 1) & (gap <= max_gap))
+    index = np.repeat(before, gap[before])
+    step = np.arange(len(index)) - np.repeat(np.cumsum(gap[before]) - gap[before], gap[before]) + 1
+    a, b = rows[index], rows[index + 1]
+    share = step / (gap[index] + 1)
+
+    def mix(x: Float[np.ndarray, "n *rest"], y: Float[np.ndarray, "n *rest"]) -> Float[np.ndarray, "n *rest"]:
+        weight = share.reshape(-1, *(1,) * (x.ndim - 1))
+        return (1 - weight) * x + weight * y
+
+    return TrackTable(
+        rows.joint_set,
+        frame=a.frame + step,
+        time_s=mix(a.time_s, b.time_s),
+        track_id=a.track_id,
+        box=mix(a.box, b.box),
+        score=mix(a.score, b.score),
+        xy=mix(a.xy, b.xy),
+        joint_scores=mix(a.joint_scores, b.joint_scores),
+        spread=np.full(a.spread.shape, np.nan),
+        support=np.zeros_like(a.support),
+        source=np.full(len(a), int(Source.INTERPOLATED)),
+    )
+
+
+class After:
+    """All stages in a row.
+
+    Args:
+        config: Settings.
+        joint_set: Of the tables.
+        max_gap: Frames after which a track without a row cannot come back: |C|, or the memory of the linking.
+        fps: Frames per second, for smoothing where rows have no time; None counts as 25.
+        fill_gaps: Fill gaps up to this length even if the settings ask for less (`linking.gap_frames`).
+
+    Attributes:
+        counts: What was removed or added so far, by reason.
+    """
+
+    def __init__(
+        self, config: AfterConfig, joint_set: JointSet, *, max_gap: int, fps: float | None = None, fill_gaps: int = 0
+    ) -> None:
+        self._joint_set = joint_set
+        self._thresholds = read_thresholds(config.joint_thresholds, joint_set) if config.joint_thresholds else None
+        self._cut: Counter[str] = Counter()
+        self._short = ShortTracks(config, joint_set, max_gap)
+        fill = max(config.fill_gaps, fill_gaps)
+        self._fill = GapFiller(fill, joint_set) if fill else None
+        self._smooth = None if config.smooth == "none" else Smoother(config, joint_set, fps or 25.0)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Numbers by reason; reasons that a run cannot have are left out."""
+        added = self._fill.added if self._fill else Counter[str]()
+        return dict(self._short.removed + self._cut + added)
+
+    def add(self, table: TrackTable, until: int | None = None) -> TrackTable:
+        """Take the rows of the next frames.
+
+        Args:
+            table: Whole frames, later than all before, sorted by frame.
+            until: All frames before this one are complete; without it, those up to the table's last.
+
+        Returns:
+            Rows that are final, whole frames in order.
+        """
+        if until is None:
+            if not len(table):
+                return table
+            until = int(table.frame[-1]) + 1
+        return self._rest(self._short.add(table, until), last=False)
+
+    def finish(self) -> TrackTable:
+        """All remaining rows."""
+        return self._rest(self._short.finish(), last=True)
+
+    def _rest(self, table: TrackTable, last: bool) -> TrackTable:
+        """The stages after the first; they learn from the rows themselves how far the video is."""
+        if self._thresholds is not None:
+            table, counts = apply_thresholds(table, self._thresholds)
+            self._cut.update(counts)
+        for stage in (self._fill, self._smooth):
+            if stage is None:
+                continue
+            out = [stage.add(table, int(table.frame[-1]) + 1)] if len(table) else []
+            if last:
+                out.append(stage.finish())
+            table = TrackTable.concatenate(out, self._joint_set)
+        return table

@@ -121,7 +121,7 @@ def test_heatmaps_are_a_quarter_of_any_size_divisible_by_32(size):
 
 
 def test_other_sizes_and_variants_are_refused():
-    with pytest.raises(InputError, match="100x64.*divisible by 32"):
+    with pytest.raises(InputError, match=r"100x64.*divisible by 32"):
         HRNet(16, 15)(torch.zeros(1, 1, 3, 100, 64))
     with pytest.raises(InputError, match="none, early, last, all"):
         check_variant("middle")

@@ -137,7 +137,7 @@ def test_mean_initialisation_keeps_the_sum():
 
 def test_only_2d_convolutions_can_be_inflated():
     network = HRNet(16, 15)
-    with pytest.raises(InputError, match="bn1.*BatchNorm2d.*Conv2d"):
+    with pytest.raises(InputError, match=r"bn1.*BatchNorm2d.*Conv2d"):
         inflate(network, ["bn1"], 9)
     with pytest.raises(InputError, match="odd"):
         inflate(network, ["conv1"], 9, time_kernel=2)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -26,6 +26,7 @@ __all__ = ["FrameEstimator", "FrameModel", "open_frame_model"]
 _CHUNK = 64  # crops whose heatmaps are held at a time
 
 
+@runtime_checkable
 class FrameModel(Protocol):
     """A 2D model from a file, ready to run."""
 

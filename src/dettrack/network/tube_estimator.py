@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -18,6 +18,7 @@ from dettrack.structures import Clip, Tracklets, Tubes
 __all__ = ["TubeEstimator", "TubeModel"]
 
 
+@runtime_checkable
 class TubeModel(Protocol):
     """A network of ours, ready to run on some device."""
 

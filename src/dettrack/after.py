@@ -214,7 +214,7 @@ class After:
     def counts(self) -> dict[str, int]:
         """Numbers by reason; reasons that a run cannot have are left out."""
         added = self._fill.added if self._fill else Counter[str]()
-        return dict(self._short.removed + self._cut + added)
+        return {**self._short.removed, **self._cut, **added}
 
     def add(self, table: TrackTable, until: int | None = None) -> TrackTable:
         """Take the rows of the next frames.

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from dettrack.after import After
 from dettrack.config import CutConfig, TrackConfig
 from dettrack.errors import UsageError
-from dettrack.linking import make_sewer
+from dettrack.linking import gap_frames, make_sewer
 from dettrack.polish import Polisher
 from dettrack.skeleton import JointSet
 from dettrack.structures import FrameStamp, Source, Step, TrackTable
@@ -140,9 +140,11 @@ class _Run:
 
     def __init__(self, joint_set: JointSet, config: TrackConfig, report: Report) -> None:
         self.report = report
+        self.joint_set = joint_set
         self.sewer = make_sewer(config.sew, joint_set, config.cut.clip_length)
         self.polisher = Polisher(config.polish, joint_set)
-        self.after = After(config.after, joint_set, config.sew)
+        gap = gap_frames(config.sew)
+        self.after = After(config.after, joint_set, max_gap=max(config.cut.clip_length, gap), fill_gaps=gap)
         self.waiting: deque[FrameStamp] = deque()
         self.track_ids: set[int] = set()
 
@@ -160,18 +162,19 @@ class _Run:
         with self.report.stage("polish"):
             table = self.polisher.pop(step.final_before)
         with self.report.stage("after"):
-            table, final_before = self.after.push(table, self.polisher.decided_before)
-        yield from self._segment(table, final_before)
+            table = self.after.add(table)
+        yield from self._segment(table, int(table.frame[-1]) + 1 if len(table) else 0)
 
     def rest(self) -> Iterator[Segment]:
         with self.report.stage("polish"):
             table = self.polisher.finish()
         with self.report.stage("after"):
-            table = self.after.finish(table)
+            table = TrackTable.concatenate([self.after.add(table), self.after.finish()], self.joint_set)
         yield from self._segment(table, None)
         self.report.counts["tracks"] = len(self.track_ids)
         self.report.dropped.update(self.sewer.dropped)
-        self.report.dropped.update(self.after.dropped)
+        self.report.dropped.update(self.polisher.dropped)
+        self.report.dropped.update(self.after.counts)
 
     def _segment(self, table: TrackTable, final_before: int | None) -> Iterator[Segment]:
         done = []

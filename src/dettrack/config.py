@@ -73,6 +73,8 @@ class DetectConfig:
         detector_threshold: Boxes with a lower score are dropped.
         detector_nms: IoU above which the weaker of two boxes is dropped.
         min_box_area: Boxes with W x H below this many square pixels are dropped (paper 4.1: 3200).
+        scale_min_area: `min_box_area` is meant for frames of 1280x720 (PoseTrack's usual size) or more, and shrinks
+            in proportion with the area of smaller frames; off: the same number of pixels whatever the frame.
         max_people: At most this many boxes of one keyframe, best first; 0 for no bound.
         drop_boxes: Share of boxes dropped on purpose, for experiments.
         drop_runs: Boxes are dropped in runs of this many frames per person instead of one by one.
@@ -85,6 +87,7 @@ class DetectConfig:
     detector_threshold: float = 0.3
     detector_nms: float = 0.65
     min_box_area: float = 3200.0
+    scale_min_area: bool = True
     max_people: int = 0
     drop_boxes: float = 0.0
     drop_runs: int = 1

@@ -14,11 +14,12 @@ from dettrack.config import TrackConfig
 from dettrack.cut import iter_clips, make_tubes
 from dettrack.detection import Detector, load_detector
 from dettrack.detection.drop import DroppingDetector
-from dettrack.detection.filters import filter_boxes
+from dettrack.detection.filters import filter_boxes, for_frame
 from dettrack.network import Estimator, load_estimator
 from dettrack.skeleton import JointSet
 from dettrack.structures import Clip, Frame, FrameStamp, Step, Tracklets, TrackTable
-from dettrack.video import VideoSource, open_video
+from dettrack.video import open_video
+from dettrack.video.sources import VideoSource
 
 __all__ = ["KEYFRAMES_AT_ONCE", "Pipeline", "earliest_later_frame", "track", "track_all"]
 
@@ -119,7 +120,7 @@ class Pipeline:
             found = self.detector.detect([clip.keyframe for clip in batch])
         work = []
         for clip, raw in zip(batch, found, strict=True):
-            boxes, dropped = filter_boxes(raw, self.config.detect)
+            boxes, dropped = filter_boxes(raw, for_frame(self.config.detect, clip.keyframe.image))
             report.dropped.update(dropped)
             report.counts["keyframes"] += 1
             report.counts["boxes"] += len(boxes)

@@ -19,12 +19,13 @@ from dettrack.associate import Report, Segment, associate, narrow
 from dettrack.config import TrackConfig
 from dettrack.errors import DettrackError, OutputError, UsageError
 from dettrack.formats import FORMATS, open_writers
-from dettrack.formats.jsonl import iter_frames
+from dettrack.formats.jsonl import iter_jsonl
 from dettrack.formats.tracklets import TrackletFile, TrackletWriter
 from dettrack.pipeline import Pipeline
 from dettrack.skeleton import JointSet
 from dettrack.structures import Step, VideoInfo
-from dettrack.video import VideoSource, open_video
+from dettrack.video import open_video
+from dettrack.video.sources import VideoSource
 from dettrack.visual.render import render_video
 
 __all__ = [
@@ -117,7 +118,7 @@ def track_to_folder(
             failure = _write(segments, out, options.formats, video.info, pipeline.joint_set, report, progress)
     if failure is None and options.render:
         with report.stage("render"):
-            rows = iter_frames(out / FORMATS["jsonl"])
+            rows = ((index, table) for index, _, table in iter_jsonl(out / FORMATS["jsonl"]))
             render_video(source, rows, out / RENDER, start_s=options.start_s, end_s=options.end_s)
     summary = {
         "complete": failure is None and video.complete,
@@ -205,9 +206,9 @@ def _write(
     try:
         for segment in segments:
             with report.stage("write"):
-                for index, time_s, rows in segment.by_frame():
+                for (index, time_s, rows), name in zip(segment.by_frame(), segment.names, strict=True):
                     for writer in writers:
-                        writer.write(index, time_s, rows)
+                        writer.write(index, time_s, rows, name)
             if progress:
                 progress(int(segment.frames[-1]) + 1, info.n_frames)
     except (KeyboardInterrupt, DettrackError) as error:

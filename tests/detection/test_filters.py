@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from dettrack.config import DetectConfig
-from dettrack.detection.filters import box_iou, filter_boxes, non_maximum_suppression
+from dettrack.detection.filters import box_iou, filter_boxes, for_frame, non_maximum_suppression
 from dettrack.structures import Boxes
 
 EVERYTHING = DetectConfig(detector_threshold=0.0, min_box_area=0.0, detector_nms=1.0)
@@ -103,3 +103,11 @@ def test_inverted_boxes_are_invalid():
     kept, dropped = filter_boxes(Boxes(np.array([[50.0, 50, 10, 90]]), np.ones(1)), EVERYTHING)
     assert dropped == {"boxes_invalid": 1}
     assert len(kept) == 0
+
+
+def test_smallest_area_shrinks_with_small_frames_only():
+    config = DetectConfig(min_box_area=3200)
+    assert for_frame(config, np.zeros((360, 640, 3), np.uint8)).min_box_area == 800
+    assert for_frame(config, np.zeros((2160, 3840, 3), np.uint8)).min_box_area == 3200
+    fixed = DetectConfig(min_box_area=3200, scale_min_area=False)
+    assert for_frame(fixed, np.zeros((36, 64, 3), np.uint8)).min_box_area == 3200

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
 from dettrack.config import DetectConfig
-from dettrack.detection.filters import box_iou, filter_boxes
+from dettrack.detection.filters import box_iou, filter_boxes, for_frame
 from dettrack.detection.protocol import Detector
 from dettrack.structures import Boxes, Frame
 
@@ -138,7 +138,7 @@ class DroppingDetector:
         """See `Detector.detect`; frames must come in order, and an earlier frame starts a new video."""
         found = []
         for frame, raw in zip(frames, self._detector.detect(frames), strict=True):
-            boxes, removed = filter_boxes(raw, self._config)
+            boxes, removed = filter_boxes(raw, for_frame(self._config, frame.image))
             if self._dropper is None or frame.index <= self._last:
                 self._dropper = BoxDropper(self._config.drop_boxes, self._config.drop_runs, self._config.seed)
             self._last = frame.index

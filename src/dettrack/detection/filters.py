@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 
 from dettrack.config import DetectConfig
 from dettrack.structures import Boxes
 
-__all__ = ["box_iou", "filter_boxes", "non_maximum_suppression"]
+__all__ = ["box_iou", "filter_boxes", "for_frame", "non_maximum_suppression"]
+
+REFERENCE_AREA = 1280 * 720
+"""Frame area in square pixels that the paper's smallest box area is meant for."""
 
 
 def box_iou(a: Float[np.ndarray, "n 4"], b: Float[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:
@@ -47,6 +52,14 @@ def non_maximum_suppression(boxes: Boxes, max_iou: float) -> Bool[np.ndarray, " 
     result = np.empty(len(xyxy), bool)
     result[order] = keep
     return result
+
+
+def for_frame(config: DetectConfig, image: UInt8[np.ndarray, "height width 3"]) -> DetectConfig:
+    """Settings with the smallest box area meant for frames of this size (see `DetectConfig.scale_min_area`)."""
+    share = image.shape[0] * image.shape[1] / REFERENCE_AREA
+    if not config.scale_min_area or share >= 1:
+        return config
+    return replace(config, min_box_area=config.min_box_area * share)
 
 
 def filter_boxes(boxes: Boxes, config: DetectConfig) -> tuple[Boxes, dict[str, int]]:

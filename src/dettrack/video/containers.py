@@ -187,7 +187,9 @@ def _open(path: Path) -> av.container.InputContainer:
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path}: the file is empty")
-        container = av.open(str(path), metadata_errors="replace")
+        # Absolute, or "12:30.mp4" is taken for an address; and a playlist must not reach into the network.
+        name, options = str(path.absolute()), {"protocol_whitelist": "file"}
+        container = av.open(name, options=options, metadata_errors="replace")
     except av.error.InvalidDataError as error:
         raise InputError(f"{path}: not a video that can be read, or cut off before its index") from error
     except (av.FFmpegError, OSError) as error:

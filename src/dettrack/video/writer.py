@@ -67,7 +67,7 @@ class VideoWriter:
 
     def __init__(self, path: str | os.PathLike[str], width: int, height: int, fps: Fraction) -> None:
         self.path = Path(path)
-        self._temporary = self.path.with_name(f".{self.path.name}.partial")
+        self._temporary = self.path.absolute().with_name(f".{self.path.name}.partial")
         self._size = (width, height)
         self._rate = Fraction(fps)
         self._last = -1

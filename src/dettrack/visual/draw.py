@@ -23,6 +23,7 @@ _BITS = 4  # sub-pixel bits of OpenCV's coordinates
 _RIM: Colour = (16, 16, 16)
 _WHITE: Colour = (255, 255, 255)
 _BLACK: Colour = (0, 0, 0)
+_ROUND = np.stack([np.cos(np.arange(16) * np.pi / 8), np.sin(np.arange(16) * np.pi / 8)], axis=1)
 _FAR = 1e5  # pixels; joints beyond would overflow OpenCV's fixed-point coordinates
 
 
@@ -71,14 +72,17 @@ def draw_people(
     boxes = np.clip((rows.box + 0.5) * zoom - 0.5, -margin, corner)
     people = range(len(rows))
     shown = [person for person in people if np.isfinite(boxes[person]).all()]
+    # People smaller than a third of the picture get finer lines, down to half: else the lines are all one sees.
+    tall = (rows.box[:, 3] - rows.box[:, 1]) * zoom / (720 / 3 * unit)
+    units = unit * np.clip(np.nan_to_num(tall, nan=1.0), 0.5, 1.0)
     if style.boxes:
         for person in shown:
             colour = track_colour(int(rows.track_id[person]))
-            draw_box(canvas, boxes[person], Source(int(rows.source[person])), colour, unit)
+            draw_box(canvas, boxes[person], Source(int(rows.source[person])), colour, units[person])
     if style.skeletons:
         for person in people:
             colour = track_colour(int(rows.track_id[person]))
-            _draw_skeleton(canvas, rows.joint_set, xy[person], rows.joint_scores[person], colour, unit, style)
+            _draw_skeleton(canvas, rows.joint_set, xy[person], rows.joint_scores[person], colour, units[person], style)
     if style.ids:
         for person in shown:
             _draw_label(canvas, int(rows.track_id[person]), boxes[person], unit)
@@ -164,8 +168,10 @@ def draw_lines(
 def _discs(
     canvas: UInt8[np.ndarray, "height width 3"], centres: Float[np.ndarray, "discs 2"], colour: Colour, radius: float
 ) -> None:
-    for x, y in np.round(centres * (1 << _BITS)).astype(int).tolist():
-        cv2.circle(canvas, (x, y), max(1, round(radius * (1 << _BITS))), colour, cv2.FILLED, cv2.LINE_AA, _BITS)
+    # Polygons, because cv2.circle turns small discs into diamonds.
+    discs = np.round((centres[:, None] + radius * _ROUND) * (1 << _BITS)).astype(np.int32)
+    for disc in discs:
+        cv2.fillConvexPoly(canvas, disc, colour, cv2.LINE_AA, _BITS)
 
 
 def _draw_label(

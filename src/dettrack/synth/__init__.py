@@ -1,17 +1,18 @@
 """Synthetic scenes with exact annotations: for training, experiments and the demonstration.
 
-`draw_scene(seed, index, config)` and `render_frame(scene, frame)` give frames and truth in memory;
+`draw_scene(seed, index, config)` and `Renderer(scene).frame(number)` give frames and truth in memory;
 `draw_tube` gives a training sample without rendering whole frames; `write_scenes` and `demo_scene` write files.
 """
 
 from dettrack.synth.mocap import load_recordings
-from dettrack.synth.render import Rendered, Truth, Visibility, render_frame
+from dettrack.synth.render import Rendered, Renderer, Truth, Visibility
 from dettrack.synth.scene import Scene, SceneConfig, draw_scene
 from dettrack.synth.world import find_photos
 from dettrack.synth.write import demo_scene, write_scenes
 
 __all__ = [
     "Rendered",
+    "Renderer",
     "Scene",
     "SceneConfig",
     "Truth",
@@ -20,6 +21,5 @@ __all__ = [
     "draw_scene",
     "find_photos",
     "load_recordings",
-    "render_frame",
     "write_scenes",
 ]

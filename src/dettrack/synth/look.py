@@ -9,9 +9,13 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from dettrack.synth.body import Body, draw_body
-from dettrack.synth.mesh import HEAD_HEIGHTS, Mesh, Outfit, build_mesh, hair_line
+from dettrack.synth.figure import Outfit
+from dettrack.synth.head import HEAD_HEIGHTS, hair_line
+from dettrack.synth.mesh import Mesh, build_mesh
+from dettrack.synth.surface import Surface, build_surface
+from dettrack.synth.textures import smooth_noise
 
-__all__ = ["Person", "draw_outfit", "draw_person", "smooth_noise"]
+__all__ = ["Person", "draw_outfit", "draw_person"]
 
 Colour = Float[np.ndarray, "3"]
 Texture = UInt8[np.ndarray, "_rows _columns 3"]
@@ -43,18 +47,12 @@ class Person:
     Attributes:
         body: Bone lengths.
         mesh: Shape at rest.
-        textures: One per part of the mesh, rows along its rings, columns around it from back over front to back.
+        surface: The mesh's parts with their textures, whose columns run from the back over the front to the back.
     """
 
     body: Body
     mesh: Mesh
-    textures: tuple[Texture, ...]
-
-
-def smooth_noise(rng: np.random.Generator, rows: int, columns: int, cells: tuple[int, int]) -> Float[np.ndarray, "..."]:
-    """Cloud-like noise of about unit deviation, `cells` blobs high and wide."""
-    coarse = rng.standard_normal((max(cells[0], 2), max(cells[1], 2))).astype(np.float32)
-    return cv2.resize(coarse, (columns, rows), interpolation=cv2.INTER_CUBIC)
+    surface: Surface
 
 
 def draw_outfit(rng: np.random.Generator) -> Outfit:
@@ -208,4 +206,4 @@ def draw_person(rng: np.random.Generator) -> Person:
     """A random person: bones, clothes, colours."""
     body, outfit = draw_body(rng), draw_outfit(rng)
     mesh = build_mesh(body, outfit)
-    return Person(body, mesh, _textures(rng, mesh, outfit))
+    return Person(body, mesh, build_surface(mesh.parts, _textures(rng, mesh, outfit)))

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dettrack.errors import UsageError
-from dettrack.synth.motion import ACTIONS, Action
+from dettrack.synth.motion import Action
+from dettrack.synth.poses import ACTIONS
 
 __all__ = ["SCENARIOS", "Plan", "Stage", "plan_people"]
 

@@ -15,12 +15,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from dettrack.skeleton import POSETRACK15
+from dettrack.synth.backdrop import Backdrop, draw_backdrop, shadow_map
 from dettrack.synth.camera import Camera
-from dettrack.synth.raster import Drawn, draw_grids
+from dettrack.synth.raster import Drawn, draw_surface
 from dettrack.synth.scene import Scene
-from dettrack.synth.world import draw_background, shadow_map
 
-__all__ = ["Rendered", "Truth", "Visibility", "render_frame"]
+__all__ = ["Rendered", "Renderer", "Truth", "Visibility", "head_box"]
 
 _FINER = 1.5  # samples per pixel side
 _TINY = 60  # pixels that a person must fill to have a box
@@ -82,39 +82,79 @@ class Rendered:
     owner: Int[np.ndarray, "height width"]
 
 
-def render_frame(scene: Scene, frame: int, view: Camera | None = None) -> Rendered:
-    """Draw one frame.
+class Renderer:
+    """Draws frames of one scene; keeps what a still camera sees again.
 
     Args:
         scene: What to draw.
-        frame: Its number, from 0.
-        view: Another window of the frame's camera (`Camera.window`); annotations are in its pixels.
+        window: A crop of every frame, `(scale, left, top, (height, width))` as `Camera.window` takes it; annotations
+            are in its pixels.
     """
-    camera = scene.cameras[frame] if view is None else view
-    fine = camera.enlarged(_FINER)
-    before = scene.cameras[max(frame - 1, 0)]
-    if view is not None:
-        scale = view.focal / scene.cameras[frame].focal
-        cx, cy = scene.cameras[frame].centre
-        before = before.window(scale, cx - view.centre[0] / scale, cy - view.centre[1] / scale, view.size)
-    layers = _layers(scene, frame, fine, before.enlarged(_FINER))
-    depth, colour, shift, owner = _compose(fine.size, layers)
-    background = _background(scene, frame, camera)
-    image = _over(background, colour, owner, camera.size)
-    image = _expose(scene, frame, image, shift, owner, (camera, before))
-    return Rendered(image, _truth(scene, frame, camera, fine, layers, depth, owner), _reduce(owner, camera.size))
 
+    def __init__(self, scene: Scene, window: tuple[float, float, float, tuple[int, int]] | None = None) -> None:
+        self.scene, self._window = scene, window
+        self._backdrops: dict[int, Backdrop] = {}
+        self._things: dict[int, list[Drawn | None]] = {}
+        self._vertices: dict[int, list[Float[np.ndarray, "_vertices 3"]]] = {}
 
-def _layers(scene: Scene, frame: int, fine: Camera, before: Camera) -> list[Drawn | None]:
-    """Everyone, then every thing, each drawn alone."""
-    layers = []
-    for actor in scene.actors:
-        earlier = None
-        if scene.blur > 0 and frame > 0:
-            earlier = [before.project(grid)[..., :2] for grid in actor.grids(frame - 1)]
-        layers.append(draw_grids(fine, actor.grids(frame), actor.person.textures, scene.world.light, earlier))
-    layers.extend(draw_grids(fine, thing.grids, thing.textures, scene.world.light) for thing in scene.world.things)
-    return layers
+    def frame(self, number: int) -> Rendered:
+        """Draw one frame, by its number from 0."""
+        scene, camera = self.scene, self._camera(number)
+        before = self._camera(max(number - 1, 0))
+        fine = camera.enlarged(_FINER)
+        bodies = self._bodies(number)
+        layers = self._people(number, fine, before, bodies) + self._furniture(number, fine)
+        depth, colour, shift, owner = _compose(fine.size, layers)
+        objects = [(actor.person.surface, body) for actor, body in zip(scene.actors, bodies, strict=True)]
+        objects += [(thing.surface, thing.vertices) for thing in scene.world.things]
+        background = self._backdrop(number, camera).shaded(shadow_map(scene.world, objects))
+        image = _over(background, colour, owner, camera.size)
+        image = _expose(scene, number, image, shift, owner, (camera, before))
+        truth = _truth(scene, number, (camera, fine), bodies, layers, depth, owner)
+        return Rendered(image, truth, _reduce(owner, camera.size))
+
+    def _camera(self, number: int) -> Camera:
+        camera = self.scene.cameras[number]
+        return camera if self._window is None else camera.window(*self._window)
+
+    def _view(self, number: int) -> int:
+        """The first frame that has the same view, for what is kept."""
+        first, now = self.scene.cameras[0], self.scene.cameras[number]
+        same = np.array_equal(first.position, now.position) and np.array_equal(first.axes, now.axes)
+        return 0 if same else number
+
+    def _bodies(self, number: int) -> list[Float[np.ndarray, "_vertices 3"]]:
+        if number not in self._vertices:
+            kept = {n: v for n, v in self._vertices.items() if abs(n - number) <= 1}
+            self._vertices = {**kept, number: [actor.vertices(number) for actor in self.scene.actors]}
+        return self._vertices[number]
+
+    def _people(
+        self, number: int, fine: Camera, before: Camera, bodies: list[Float[np.ndarray, "_vertices 3"]]
+    ) -> list[Drawn | None]:
+        scene = self.scene
+        earlier: list[Float[np.ndarray, "_vertices 2"] | None] = [None] * len(bodies)
+        if scene.blur > 0 and number > 0:
+            view = before.enlarged(_FINER)
+            earlier = [view.project(body)[:, :2] for body in self._bodies(number - 1)]
+        return [
+            draw_surface(fine, actor.person.surface, body, scene.world.light, old)
+            for actor, body, old in zip(scene.actors, bodies, earlier, strict=True)
+        ]
+
+    def _furniture(self, number: int, fine: Camera) -> list[Drawn | None]:
+        view = self._view(number)
+        if view not in self._things:
+            light = self.scene.world.light
+            drawn = [draw_surface(fine, thing.surface, thing.vertices, light) for thing in self.scene.world.things]
+            self._things = {view: drawn}
+        return self._things[view]
+
+    def _backdrop(self, number: int, camera: Camera) -> Backdrop:
+        view = self._view(number)
+        if view not in self._backdrops:
+            self._backdrops = {view: draw_backdrop(self.scene.world, camera, self.scene.cameras[0])}
+        return self._backdrops[view]
 
 
 def _compose(
@@ -133,40 +173,13 @@ def _compose(
     for number, drawn in enumerate(layers):
         if drawn is None:
             continue
-        height, width = drawn.depth.shape
-        place = np.s_[drawn.top : drawn.top + height, drawn.left : drawn.left + width]
+        place = drawn.place
         near = drawn.depth < depth[place]
         depth[place][near] = drawn.depth[near]
         colour[place][near] = drawn.colour[near]
-        shift[place][near] = drawn.shift[near]
+        shift[place][near] = 0 if drawn.shift is None else drawn.shift[near]
         owner[place][near] = number
     return depth, colour, shift, owner
-
-
-def _background(scene: Scene, frame: int, camera: Camera) -> UInt8[np.ndarray, "height width 3"]:
-    world = scene.world
-    if world.photo is not None:
-        return _photo_view(scene, frame, camera)
-    objects = [actor.grids(frame) for actor in scene.actors] + [list(thing.grids) for thing in world.things]
-    return draw_background(world, camera, shadow_map(world, objects))[0]
-
-
-def _photo_view(scene: Scene, frame: int, camera: Camera) -> UInt8[np.ndarray, "height width 3"]:
-    """The photograph as if painted on the far sky: it follows the camera's rotation only."""
-    photo = scene.world.photo
-    if photo is None:
-        raise ValueError("the scene has no photograph")
-    whole, first = scene.cameras[frame], scene.cameras[0]
-    middle = np.array([(photo.shape[1] - 1) / 2, (photo.shape[0] - 1) / 2])
-    to_photo = np.array([[first.focal, 0, middle[0]], [0, first.focal, middle[1]], [0, 0, 1]])
-    from_view = np.linalg.inv(
-        np.array([[camera.focal, 0, camera.centre[0]], [0, camera.focal, camera.centre[1]], [0, 0, 1]])
-    )
-    homography = to_photo @ first.axes @ whole.axes.T @ from_view
-    size = (camera.size[1], camera.size[0])
-    return cv2.warpPerspective(
-        photo, homography, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT
-    )
 
 
 def _over(
@@ -243,9 +256,10 @@ def head_box(
 
 
 def _truth(
-    scene: Scene, frame: int, camera: Camera, fine: Camera, layers: list[Drawn | None],
-    depth: Float[np.ndarray, "h w"], owner: Int[np.ndarray, "h w"],
+    scene: Scene, frame: int, cameras: tuple[Camera, Camera], bodies: list[Float[np.ndarray, "_vertices 3"]],
+    layers: list[Drawn | None], depth: Float[np.ndarray, "h w"], owner: Int[np.ndarray, "h w"],
 ) -> Truth:  # fmt: skip
+    camera, fine = cameras
     people = len(scene.actors)
     joints = len(POSETRACK15)
     xy, visibility = np.full((people, joints, 2), np.nan), np.zeros((people, joints), int)
@@ -258,8 +272,7 @@ def _truth(
         if drawn is None:
             continue
         mask = drawn.mask
-        height, width = mask.shape
-        shown = mask & (owner[drawn.top : drawn.top + height, drawn.left : drawn.left + width] == number)
+        shown = mask & (owner[drawn.place] == number)
         if mask.sum() < _TINY:
             continue
         visible[number] = shown.sum() / mask.sum()
@@ -268,8 +281,8 @@ def _truth(
             visible_boxes[number] = _bounds(shown, drawn)
         places = fine.project(actor.bones.landmarks[frame])
         visibility[number] = _see(places, number, depth, owner, actor.person.body.height)
-        vertices = actor.grids(frame)[[p.name for p in actor.person.mesh.parts].index("head")]
-        outline = camera.project(vertices.reshape(-1, 3))[:, :2]
+        head = next(part for part in actor.person.mesh.parts if part.name == "head")
+        outline = camera.project(bodies[number][head.start : head.start + head.rings * head.columns])[:, :2]
         top, bottom = (xy[number, POSETRACK15.index(j)] for j in ("head_top", "head_bottom"))
         if np.isfinite(outline).all():
             heads[number] = head_box(top, bottom, outline)

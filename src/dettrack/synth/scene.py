@@ -23,7 +23,8 @@ from dettrack.synth.mesh import pose_mesh
 from dettrack.synth.mocap import Recording, perform
 from dettrack.synth.motion import draw_style, follow, walk_path
 from dettrack.synth.plans import SCENARIOS, Plan, Stage, plan_people
-from dettrack.synth.world import World, draw_things, draw_world
+from dettrack.synth.things import draw_things
+from dettrack.synth.world import World, draw_world
 
 __all__ = ["Actor", "Scene", "SceneConfig", "draw_scene"]
 
@@ -72,13 +73,9 @@ class Actor:
     person: Person
     bones: Skeleton
 
-    def grids(self, frame: int) -> list[Float[np.ndarray, "_rings _columns 3"]]:
+    def vertices(self, frame: int) -> Float[np.ndarray, "vertices 3"]:
         """The person's surface in the world."""
-        vertices = pose_mesh(self.person.mesh, self.bones.joints[frame], self.bones.axes[frame])
-        return [
-            vertices[p.start : p.start + p.rings * p.columns].reshape(p.rings, p.columns, 3)
-            for p in self.person.mesh.parts
-        ]
+        return pose_mesh(self.person.mesh, self.bones.joints[frame], self.bones.axes[frame])
 
 
 @dataclass(frozen=True)

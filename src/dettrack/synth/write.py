@@ -15,7 +15,7 @@ import cv2
 from dettrack.errors import OutputError
 from dettrack.formats.posetrack_entries import write_posetrack18
 from dettrack.synth.annotate import sequence_name, to_sequence
-from dettrack.synth.render import render_frame
+from dettrack.synth.render import Renderer
 from dettrack.synth.scene import SceneConfig, draw_scene
 from dettrack.video import VideoWriter
 
@@ -88,10 +88,10 @@ def write_scene(job: SceneJob, out: Path, *, frames: bool = True, video: bool = 
     height, width = job.config.size
     rate = Fraction(job.config.fps).limit_denominator(1001)
     writer = VideoWriter(videos / f"{job.name}.mp4", width, height, rate) if video else None
-    truths = []
+    renderer, truths = Renderer(scene), []
     try:
         for frame in scene:
-            rendered = render_frame(scene, frame)
+            rendered = renderer.frame(frame)
             truths.append(rendered.truth)
             if writer is not None:
                 writer.write(rendered.image)

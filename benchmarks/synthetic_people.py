@@ -1,0 +1,105 @@
+"""Do networks trained on real people find the drawn ones? A detector's recall and precision, a pose network's PCKh.
+
+    python benchmarks/synthetic_people.py --detector rtmdet.onnx --model tinypose.xml --scenes 40
+
+One frame of each of many scenes of different seeds. Recall counts unhidden people (`--visible`, share of their pixels)
+taller than `--height` pixels at IoU 0.5; precision counts boxes above the threshold that match anybody in view.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from dettrack.config import CutConfig, DetectConfig, EstimateConfig
+from dettrack.cut import make_tubes
+from dettrack.detection import load_detector
+from dettrack.detection.filters import filter_boxes
+from dettrack.network import load_estimator
+from dettrack.skeleton import POSETRACK15, JointMap
+from dettrack.structures import Boxes, Clip, Frame
+from dettrack.synth import Renderer, SceneConfig, Visibility, draw_scene, load_recordings, Renderer
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
+    common = np.prod(np.clip(high - low, 0, None), -1)
+    area = lambda c: np.prod(c[:, 2:] - c[:, :2], -1)  # noqa: E731
+    return common / (area(a)[:, None] + area(b)[None] - common)
+
+
+def jpeg(image: np.ndarray) -> np.ndarray:
+    coded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
+    return np.ascontiguousarray(cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--detector", type=Path, required=True)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--motions", type=Path)
+    parser.add_argument("--scenes", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=900)
+    parser.add_argument("--scenario", default="any")
+    parser.add_argument("--visible", type=float, default=0.9)
+    parser.add_argument("--height", type=float, default=60)
+    parser.add_argument("--threshold", type=float, default=0.3)
+    parser.add_argument("--pictures", type=Path, help="write the frames with their misses here")
+    args = parser.parse_args()
+    settings = DetectConfig(str(args.detector), detector_threshold=args.threshold, min_box_area=0)
+    detector = load_detector(settings, threads=1)
+    estimator = load_estimator(EstimateConfig(str(args.model), threads=1), CutConfig(1, 1)) if args.model else None
+    config = SceneConfig(
+        frames=60, scenario=args.scenario, motions=load_recordings(args.motions) if args.motions else ()
+    )
+    people = found = boxes = right = seen = near = 0
+    per_joint = np.zeros((2, len(POSETRACK15)))
+    for index in range(args.scenes):
+        scene = draw_scene(args.seed, index, config)
+        rendered = Renderer(scene).frame(30)
+        image, truth = jpeg(rendered.image), rendered.truth
+        detected = filter_boxes(detector.detect([Frame(0, 0.0, image)])[0], settings)[0]
+        boxes_of = truth.boxes
+        tall = boxes_of[:, 3] - boxes_of[:, 1] >= args.height
+        want = truth.present & (truth.visible >= args.visible) & tall
+        anybody = np.flatnonzero(truth.visible > 0.05)
+        either = np.concatenate([boxes_of[anybody], np.nan_to_num(truth.visible_boxes[anybody])])
+        overlap = iou(detected.xyxy, boxes_of[want]) if want.any() else np.zeros((len(detected), 0))
+        hit = (overlap > 0.5).any(0) if len(detected) else np.zeros(want.sum(), bool)
+        good = (iou(detected.xyxy, either) > 0.5).any(1) if len(anybody) else np.zeros(len(detected), bool)
+        people, found, boxes, right = people + want.sum(), found + hit.sum(), boxes + len(detected), right + good.sum()
+        if args.pictures:
+            picture(args.pictures, index, image, detected, boxes_of[want][~hit])
+        if estimator is not None and want.any():
+            clip = Clip((Frame(0, 0.0, image),), 0)
+            tubes = make_tubes(Boxes(boxes_of[want], np.ones(int(want.sum()))), estimator.size, 1.25)
+            poses = estimator.estimate([(clip, tubes)])[0]
+            xy, _ = JointMap(estimator.joint_set, POSETRACK15)(poses.xy[:, 0], poses.scores[:, 0])
+            heads = truth.head_boxes[want]
+            size = 0.6 * np.hypot(heads[:, 2] - heads[:, 0], heads[:, 3] - heads[:, 1])
+            away = np.linalg.norm(xy - truth.xy[want], axis=-1) / size[:, None]
+            counted = truth.visibility[want] == Visibility.SEEN
+            per_joint += [((away <= 0.5) & counted).sum(0), counted.sum(0)]
+    result = {"people": int(people), "recall": found / people, "boxes": int(boxes), "precision": right / boxes}
+    if estimator is not None:
+        result["pckh"] = dict(zip(POSETRACK15.joints, np.round(per_joint[0] / per_joint[1], 3).tolist(), strict=True))
+        seen, near = per_joint[1, 3:].sum(), per_joint[0, 3:].sum()
+        result["pckh of the 12 limb joints"] = near / seen
+    print(json.dumps(result, indent=1))
+
+
+def picture(folder: Path, index: int, image: np.ndarray, detected: Boxes, missed: np.ndarray) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = image.copy()
+    for box, colour in [(b, (0, 255, 0)) for b in detected.xyxy] + [(b, (255, 0, 0)) for b in missed]:
+        x1, y1, x2, y2 = (int(v) for v in box)
+        cv2.rectangle(drawn, (x1, y1), (x2, y2), colour, 1)
+    cv2.imwrite(str(folder / f"{index:03d}.png"), drawn[..., ::-1])
+
+
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from dettrack.errors import OutputError
 from dettrack.formats.part import PartFile, output_error
 from dettrack.skeleton import JointSet
 from dettrack.structures import TrackTable, VideoInfo
@@ -64,7 +65,11 @@ class OpenPoseWriter:
             for track, person in zip(rows.track_id.tolist(), points, strict=True)
         ]
         file = PartFile(self._folder / f"{self._stem}_{frame_index:012d}_keypoints.json")
-        file.write(json.dumps({"version": 1.3, "people": people}))
+        try:
+            file.write(json.dumps({"version": 1.3, "people": people}))
+        except OutputError:
+            file.discard()
+            raise
         file.close()
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ Columns: frame_index, time_s, track_id, source, score, box_x1, box_y1, box_x2, b
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from dettrack import __version__
-from dettrack.errors import InputError
+from dettrack.errors import InputError, OutputError
 from dettrack.formats.jsonl import SCHEMA
 from dettrack.formats.part import PartFile, output_error
 from dettrack.skeleton import JOINT_SETS, JointSet
@@ -127,9 +128,9 @@ class _Block:
         """The gathered rows; the first call settles whether there are smoothed columns."""
         if self._smooth is None:
             self._smooth = any(getattr(table, "xy_smooth", None) is not None for table in self._tables)
-        tables = [to_arrow(table, self._smooth) for table in (self._tables or [TrackTable.empty(self.joint_set)])]
+        table = to_arrow(TrackTable.concatenate(self._tables, self.joint_set), self._smooth)
         self._tables, self._count = [], 0
-        return pa.concat_tables(tables).combine_chunks()
+        return table
 
 
 class ParquetWriter:
@@ -184,6 +185,11 @@ class ParquetWriter:
     def _discard(self) -> None:
         """A Parquet file without its end cannot be read: remove it."""
         self._done = True
+        with suppress(OSError):
+            if self._writer is not None:
+                self._writer.close()
+        with suppress(OSError):
+            self._file.close()
         self._part.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -231,6 +237,10 @@ class CsvWriter:
         self._done = True
         try:
             self._flush()
+        except OutputError:
+            if self._header:  # not even the first block fitted
+                self._file.discard()
+            raise
         finally:
             self._file.close()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dettrack.errors import OutputError
 from dettrack.formats.part import PartFile, output_error
 from dettrack.skeleton import JointSet
 from dettrack.structures import TrackTable, VideoInfo
@@ -106,12 +107,15 @@ class TrcWriter:
         for track in self._spans:
             body, name = self._body(track), f"person_{track:03d}.trc"
             file = PartFile(self._folder / name)
-            file.write(self._header(track, name))
             try:
+                file.write(self._header(track, name))
                 with body.open("rb") as rows:
                     while chunk := rows.read(1 << 20):
                         file.write(chunk)
                 body.unlink()
+            except OutputError:
+                file.discard()
+                raise
             except OSError as error:
                 file.discard()
                 raise output_error(self._folder / name, error) from error

@@ -114,7 +114,7 @@ class EstimateConfig:
         model: File (dettrack .safetensors, ONNX, OpenVINO .xml), or the name of built-in weights.
         variant: Where a 2D checkpoint gets its temporal filters, by mean initialisation (paper table 8); "auto" runs
             a network as it is stored.
-        joints: Joint set of the results; "auto" keeps PoseTrack's 15 joints unless the model is a COCO one.
+        joints: Joint set of the results; "auto" is PoseTrack's 15, approximated where the model lacks them.
         flip: Average the heatmaps of the crop and of its mirror image (paper 4.2).
         decoding: "quarter": arg max moved a quarter pixel towards the higher neighbour; "dark": second-order fit.
         device: "auto", "cpu", "cuda" or "cuda:N".

@@ -105,5 +105,5 @@ def _joints(path: Path, asked: str, count: int) -> JointSet:
 
 
 def _size_from_name(path: Path) -> tuple[int, int]:
-    match = re.search(r"(\d{3})x(\d{3})", path.name)
+    match = re.search(r"(\d{2,4})x(\d{2,4})", path.name)
     return (int(match[1]), int(match[2])) if match else (384, 288)

@@ -106,8 +106,8 @@ def test_inverted_boxes_are_invalid():
 
 
 def test_smallest_area_shrinks_with_small_frames_only():
-    config = DetectConfig(min_box_area=3200)
+    config = DetectConfig(min_box_area=3200.0)
     assert for_frame(config, np.zeros((360, 640, 3), np.uint8)).min_box_area == 800
     assert for_frame(config, np.zeros((2160, 3840, 3), np.uint8)).min_box_area == 3200
-    fixed = DetectConfig(min_box_area=3200, scale_min_area=False)
+    fixed = DetectConfig(min_box_area=3200.0, scale_min_area=False)
     assert for_frame(fixed, np.zeros((36, 64, 3), np.uint8)).min_box_area == 3200

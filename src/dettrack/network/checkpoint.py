@@ -18,6 +18,7 @@ from dettrack.network.frame_layout import IMAGENET_MEAN, IMAGENET_STD
 from dettrack.network.heatmap import Decoding
 from dettrack.network.hrnet import HRNet
 from dettrack.network.inflate import TimePadding, Variant
+from dettrack.network.lite import LiteNet
 from dettrack.skeleton import joint_set
 
 __all__ = [
@@ -40,7 +41,7 @@ class NetworkSpec:
 
     Attributes:
         architecture: "hrnet", or "lite" for the light trunk.
-        width: Channels of the highest resolution ("hrnet").
+        width: Channels of the highest resolution; of the head's for "lite".
         variant: Where temporal filters are (table 8).
         clip_length: |C| that it was trained with.
         joints: Name of its joint set.
@@ -95,7 +96,15 @@ def build_network(spec: NetworkSpec) -> nn.Module:
             clip_length=spec.clip_length,
             time_padding=spec.time_padding,
         )
-    raise InputError(f"unknown network architecture {spec.architecture!r}: expected hrnet")
+    if spec.architecture == "lite":
+        return LiteNet(
+            joints,
+            width=spec.width,
+            variant=spec.variant,
+            clip_length=spec.clip_length,
+            time_padding=spec.time_padding,
+        )
+    raise InputError(f"unknown network architecture {spec.architecture!r}: expected hrnet or lite")
 
 
 def save_checkpoint(

@@ -1,0 +1,210 @@
+"""Augmentation of tubes: what is drawn once for a tube holds for all its frames, so that motion stays motion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from dettrack.skeleton import JointSet
+
+__all__ = ["AugmentConfig", "degrade", "half_body_box", "jitter_box", "random_affine"]
+
+_LOWER = ("hip", "knee", "ankle")
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """How samples are varied (paper 4.2: rotation, scale, flip; the rest is ours).
+
+    Attributes:
+        rotation: Largest angle in degrees, either way; three in five samples are turned.
+        scale: Largest change of scale.
+        shift: Largest shift of the box, as a share of its sides: detectors are not exact.
+        flip: Probability of a mirror image.
+        half_body: Probability of a box around the upper or the lower body only.
+        colour: Strength of changes of brightness, contrast and colour.
+        blur: Probability of blur (of motion or focus).
+        jpeg: Probability of strong JPEG compression, or a small image enlarged.
+        occluder: Probability of a patch laid over part of the person.
+        reverse: Probability that a tube runs backwards.
+        max_stride: Frames between a tube's frames, drawn from 1 to this.
+        walk: Motion of a tube made from a still, in shares of the crop per frame.
+    """
+
+    rotation: float = 45.0
+    scale: float = 0.35
+    shift: float = 0.08
+    flip: float = 0.5
+    half_body: float = 0.15
+    colour: float = 0.35
+    blur: float = 0.15
+    jpeg: float = 0.25
+    occluder: float = 0.3
+    reverse: float = 0.5
+    max_stride: int = 2
+    walk: float = 0.015
+
+
+NO_AUGMENTATION = AugmentConfig(
+    rotation=0, scale=0, shift=0, flip=0, half_body=0, colour=0, blur=0, jpeg=0, occluder=0, reverse=0, max_stride=1
+)
+
+
+def half_body_box(
+    xy: Float[np.ndarray, "joints 2"],
+    known: Bool[np.ndarray, " joints"],
+    joints: JointSet,
+    box: Float[np.ndarray, " 4"],
+    rng: np.random.Generator,
+) -> Float[np.ndarray, " 4"]:
+    """A box around the upper or the lower body; `box` itself where fewer than three joints of it are known."""
+    lower = np.array([joint.rpartition("_")[2] in _LOWER for joint in joints.joints])
+    side = lower if rng.random() < 0.4 else ~lower
+    chosen = xy[known & side]
+    if len(chosen) < 3:
+        return box
+    low, high = chosen.min(0), chosen.max(0)
+    pad = 0.2 * (high - low).max() + 1
+    return np.concatenate([low - pad, high + pad])
+
+
+def jitter_box(box: Float[np.ndarray, " 4"], shift: float, rng: np.random.Generator) -> Float[np.ndarray, " 4"]:
+    """Every side of the box moved by up to `shift` of the box's sides."""
+    sides = np.tile(box[2:] - box[:2], 2)
+    return box + rng.uniform(-shift, shift, 4) * sides
+
+
+def random_affine(
+    box: Float[np.ndarray, " 4"],
+    size: tuple[int, int],
+    enlarge: float,
+    config: AugmentConfig,
+    rng: np.random.Generator,
+) -> tuple[Float[np.ndarray, "2 3"], bool]:
+    """The map from image to crop pixels, and whether it mirrors.
+
+    Args:
+        box: Corners in pixels.
+        size: Height and width of the crop.
+        enlarge: Factor on the box.
+        config: Strength.
+        rng: Source of chance.
+    """
+    height, width = size
+    centre, sides = (box[:2] + box[2:]) / 2, np.maximum(box[2:] - box[:2], 1.0)
+    zoom = 1 / (enlarge * max(sides[0] / width, sides[1] / height))
+    zoom *= float(np.clip(1 + config.scale * rng.normal() / 2, 1 - config.scale, 1 + config.scale))
+    angle = np.deg2rad(np.clip(config.rotation * rng.normal() / 2, -config.rotation, config.rotation))
+    angle *= rng.random() < 0.6
+    mirrored = bool(rng.random() < config.flip)
+    linear = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    if mirrored:
+        linear[0] *= -1
+    return np.column_stack([linear, np.array([width - 1, height - 1]) / 2 - linear @ centre]), mirrored
+
+
+def degrade(
+    crops: UInt8[np.ndarray, "clip h w 3"], config: AugmentConfig, rng: np.random.Generator
+) -> UInt8[np.ndarray, "clip h w 3"]:
+    """Colour, blur, compression and an occluder, alike in all frames of a tube."""
+    changes: list[Callable[[np.ndarray], np.ndarray]] = []
+    if rng.random() < config.occluder:
+        changes.append(_occluder(crops[0], rng))
+    if config.colour:
+        changes.append(_colour(config.colour, rng))
+    if rng.random() < config.blur:
+        changes.append(_blur(crops.shape[1], rng))
+    if rng.random() < config.jpeg:
+        changes.append(_jpeg(rng) if rng.random() < 0.5 else _coarse(rng))
+    out = []
+    for crop in crops:
+        for change in changes:
+            crop = change(crop)
+        out.append(crop)
+    return np.stack(out)
+
+
+def _occluder(crop: np.ndarray, rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+    """A rectangle or ellipse of one colour, of noise, or of another part of the crop."""
+    height, width = crop.shape[:2]
+    h, w = (int(side * rng.uniform(0.08, 0.35)) + 1 for side in (height, width))
+    y, x = int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1))
+    kind = rng.integers(3)
+    if kind == 0:
+        patch: np.ndarray = np.broadcast_to(rng.integers(0, 256, 3, np.uint8), (h, w, 3))
+    elif kind == 1:
+        patch = rng.integers(0, 256, (max(1, h // 4), max(1, w // 4), 3), np.uint8)
+        patch = cv2.resize(patch, (w, h))
+    else:
+        v, u = int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1))
+        patch = crop[v : v + h, u : u + w, ::-1].copy()
+    mask = np.ones((h, w, 1), bool)
+    if rng.random() < 0.5:
+        yy, xx = np.mgrid[-1 : 1 : h * 1j, -1 : 1 : w * 1j]
+        mask = (yy**2 + xx**2 < 1)[..., None]
+
+    def lay(image: np.ndarray) -> np.ndarray:
+        image = image.copy()
+        part = image[y : y + h, x : x + w]
+        image[y : y + h, x : x + w] = np.where(mask, patch, part)
+        return image
+
+    return lay
+
+
+def _colour(strength: float, rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+    """Contrast, brightness, colour cast, gamma, and less colour, as one table and one blend."""
+    contrast, bright = 1 + strength * rng.uniform(-1, 1), 255 * 0.5 * strength * rng.uniform(-1, 1)
+    cast = 1 + 0.5 * strength * rng.uniform(-1, 1, 3)
+    gamma = np.exp(strength * rng.uniform(-1, 1))
+    levels = np.arange(256)[:, None] / 255
+    table = (levels**gamma - 0.5) * contrast * cast + 0.5
+    table = np.clip(table * 255 + bright, 0, 255).astype(np.uint8)[None]
+    grey = rng.uniform(0, 1) if rng.random() < 0.3 else 0.0
+
+    def recolour(image: np.ndarray) -> np.ndarray:
+        image = cv2.LUT(image, table)
+        if grey:
+            flat = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+            image = cv2.addWeighted(image, 1 - grey, flat, grey, 0)
+        return image
+
+    return recolour
+
+
+def _blur(height: int, rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+    """Out of focus, or moved along a line during the exposure."""
+    reach = height / 128
+    if rng.random() < 0.5:
+        sigma = reach * rng.uniform(0.4, 1.4)
+        return lambda image: cv2.GaussianBlur(image, (0, 0), sigma)
+    length = 2 * round(reach * rng.uniform(1, 4)) + 1
+    line = np.zeros((length, length), np.float32)
+    line[length // 2] = 1
+    turn = cv2.getRotationMatrix2D((length // 2, length // 2), rng.uniform(0, 180), 1)
+    kernel = cv2.warpAffine(line, turn, (length, length))
+    kernel = kernel / kernel.sum()
+    return lambda image: cv2.filter2D(image, -1, kernel)
+
+
+def _jpeg(rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(15, 70))]
+    return lambda image: np.asarray(cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR))
+
+
+def _coarse(rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+    """A small image, enlarged."""
+    share = rng.uniform(0.35, 0.8)
+
+    def shrink(image: np.ndarray) -> np.ndarray:
+        height, width = image.shape[:2]
+        small = cv2.resize(
+            image, (max(1, int(width * share)), max(1, int(height * share))), interpolation=cv2.INTER_AREA
+        )
+        return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+
+    return shrink

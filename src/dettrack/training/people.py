@@ -1,0 +1,135 @@
+"""Images and the people in them: the one description that every data set becomes, whatever its format.
+
+It holds arrays, not objects per person, and the images encoded, so that 10,000 people fit into 100 MB and workers
+share them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+from dettrack.errors import InputError
+from dettrack.skeleton import JointSet, joint_set
+
+__all__ = ["PeopleSet", "concatenate", "load_people", "read_image", "save_people"]
+
+_PERSON = ("person_image", "track", "boxes", "xy", "height", "weight")
+
+
+@dataclass(frozen=True)
+class PeopleSet:
+    """Labelled people in images, and in videos as runs of images.
+
+    Attributes:
+        joint_set: Order of the joints.
+        images: Files, or encoded images (`bytes`).
+        video: `(images,)` number of the video that the image is a frame of; -1 for a still.
+        frame: `(images,)` frame index in that video; 0 for a still.
+        labelled: `(images,)` whether the people in the image are annotated; frames that are not are masked from the
+            loss.
+        person_image: `(people,)` the image a person is in.
+        track: `(people,)` identity, unique in the whole set.
+        boxes: `(people, 4)` corners in pixels, not enlarged.
+        xy: `(people, joints, 2)` in pixels; NaN where unknown.
+        height: `(people, joints)` height of the target's peak: 1 for a joint known to be there, 0 for one known to
+            be hidden, between the two a teacher's confidence.
+        weight: `(people, joints)` weight in the loss; 0 where nothing is known.
+    """
+
+    joint_set: JointSet
+    images: Sequence[Path | bytes]
+    video: Int[np.ndarray, " images"]
+    frame: Int[np.ndarray, " images"]
+    labelled: Bool[np.ndarray, " images"]
+    person_image: Int[np.ndarray, " people"]
+    track: Int[np.ndarray, " people"]
+    boxes: Float[np.ndarray, "people 4"]
+    xy: Float[np.ndarray, "people joints 2"]
+    height: Float[np.ndarray, "people joints"]
+    weight: Float[np.ndarray, "people joints"]
+
+    def __len__(self) -> int:
+        return len(self.person_image)
+
+    def people(self, keep: Int[np.ndarray, " m"] | Bool[np.ndarray, " people"]) -> PeopleSet:
+        """The same images with some of the people."""
+        columns = {f.name: getattr(self, f.name) for f in fields(self)}
+        return PeopleSet(**{name: value[keep] if name in _PERSON else value for name, value in columns.items()})
+
+
+def read_image(source: Path | bytes) -> UInt8[np.ndarray, "h w 3"]:
+    """Decode an image to RGB.
+
+    Raises:
+        InputError: It is missing or broken.
+    """
+    name = "packed image" if isinstance(source, bytes) else str(source)
+    try:
+        encoded = source if isinstance(source, bytes) else source.read_bytes()
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read: {error.strerror}") from None
+    if not encoded:
+        raise InputError(f"{name}: is empty")
+    image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise InputError(f"{name}: is not an image that can be decoded (broken or of an unknown format)")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def save_people(people: PeopleSet, path: Path) -> None:
+    """Pack a set, images included, into one `.npz` file."""
+    encoded = [image if isinstance(image, bytes) else image.read_bytes() for image in people.images]
+    arrays = {f.name: getattr(people, f.name) for f in fields(people) if f.name not in ("joint_set", "images")}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(
+        path,
+        joint_set=np.array(people.joint_set.name),
+        blob=np.frombuffer(b"".join(encoded), np.uint8),
+        sizes=np.array([len(image) for image in encoded], np.int64),
+        **arrays,
+    )
+
+
+def load_people(path: Path) -> PeopleSet:
+    """Unpack what `save_people` wrote.
+
+    Raises:
+        InputError: The file is missing or is not such a pack.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as pack:
+            arrays = dict(pack)
+            joints = joint_set(str(arrays.pop("joint_set")))
+            ends = np.cumsum(arrays.pop("sizes"))
+            blob = arrays.pop("blob").tobytes()
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise InputError(f"{path}: not a pack of people (make one with `dettrack data pack`): {error}") from None
+    images = [blob[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+    return PeopleSet(joints, images, **arrays)
+
+
+def concatenate(sets: Sequence[PeopleSet]) -> PeopleSet:
+    """All people of several sets of one joint set; videos and identities are renumbered so that they stay apart."""
+    if not sets or any(one.joint_set != sets[0].joint_set for one in sets):
+        raise InputError(f"cannot join sets of {[one.joint_set.name for one in sets]}: one joint set is needed")
+    images, videos, tracks = 0, 0, 0
+    moved: dict[str, list[np.ndarray]] = {
+        f.name: [] for f in fields(PeopleSet) if f.name not in ("joint_set", "images")
+    }
+    for one in sets:
+        for name, column in moved.items():
+            column.append(getattr(one, name))
+        moved["video"][-1] = np.where(one.video >= 0, one.video + videos, -1)
+        moved["person_image"][-1] = one.person_image + images
+        moved["track"][-1] = one.track + tracks
+        images += len(one.images)
+        videos += int(one.video.max(initial=-1)) + 1
+        tracks += int(one.track.max(initial=-1)) + 1
+    columns = {name: np.concatenate(parts) for name, parts in moved.items()}
+    return PeopleSet(sets[0].joint_set, [image for one in sets for image in one.images], **columns)

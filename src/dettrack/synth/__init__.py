@@ -1,12 +1,13 @@
 """Synthetic scenes with exact annotations: for training, experiments and the demonstration.
 
 `draw_scene(seed, index, config)` and `Renderer(scene).frame(number)` give frames and truth in memory;
-`draw_tube` gives a training sample without rendering whole frames; `write_scenes` and `demo_scene` write files.
+`draw_tubes` gives training samples without rendering whole frames; `write_scenes` and `demo_scene` write files.
 """
 
 from dettrack.synth.mocap import load_recordings
 from dettrack.synth.render import Rendered, Renderer, Truth, Visibility
 from dettrack.synth.scene import Scene, SceneConfig, draw_scene
+from dettrack.synth.tubes import TubeSample, draw_tubes
 from dettrack.synth.world import find_photos
 from dettrack.synth.write import demo_scene, write_scenes
 
@@ -16,9 +17,11 @@ __all__ = [
     "Scene",
     "SceneConfig",
     "Truth",
+    "TubeSample",
     "Visibility",
     "demo_scene",
     "draw_scene",
+    "draw_tubes",
     "find_photos",
     "load_recordings",
     "write_scenes",

@@ -23,17 +23,35 @@ Texture = UInt8[np.ndarray, "_rows _columns 3"]
 _SKIN = np.array([[244, 208, 180], [231, 186, 151], [212, 160, 120], [178, 122, 84], [128, 83, 56], [82, 54, 40]]) / 255
 _HAIR = (
     np.array(
-        [[24, 20, 18], [46, 32, 24], [78, 52, 34], [120, 84, 50], [186, 148, 92], [120, 118, 116], [200, 198, 194]]
+        [
+            [24, 20, 18],
+            [30, 24, 20],
+            [46, 32, 24],
+            [60, 42, 30],
+            [78, 52, 34],
+            [120, 84, 50],
+            [186, 148, 92],
+            [150, 148, 144],
+        ]
     )
     / 255
 )
-_CLOTH = (
+# Two in three clothes are plain: black, grey, white, navy, denim, beige, brown.
+_PLAIN = (
     np.array(
         [
-            [26, 27, 31], [44, 47, 56], [32, 42, 74], [58, 78, 116], [84, 108, 148], [92, 92, 94], [150, 150, 150],
-            [232, 232, 228], [214, 204, 184], [122, 104, 82], [84, 66, 50], [150, 36, 40], [198, 56, 50],
-            [206, 120, 44], [222, 186, 70], [62, 98, 60], [44, 128, 92], [50, 120, 170], [110, 70, 130],
-            [206, 130, 150],
+            [22, 23, 26], [34, 35, 40], [44, 47, 56], [28, 34, 56], [42, 56, 86], [66, 86, 120], [96, 96, 98],
+            [150, 150, 150], [226, 226, 222], [236, 236, 236], [206, 196, 176], [122, 104, 82], [84, 66, 50],
+            [70, 74, 58],
+        ]
+    )
+    / 255
+)  # fmt: skip
+_BRIGHT = (
+    np.array(
+        [
+            [150, 36, 40], [198, 56, 50], [206, 120, 44], [222, 186, 70], [62, 98, 60], [44, 128, 92], [50, 120, 170],
+            [36, 70, 160], [110, 70, 130], [206, 130, 150], [120, 190, 200],
         ]
     )
     / 255
@@ -117,12 +135,18 @@ def _face(rng: np.random.Generator, skin: Colour, hair: Colour, outfit: Outfit, 
     col_of = lambda angle: (angle / np.pi * 0.5 + 0.5) * (columns - 1)  # noqa: E731
 
     def spot(angle: float, y: float, wide: float, high: float, colour: Colour, soft: float, strength: float) -> None:
-        centre = np.array([col_of(angle), row_of(y)])
-        radius = np.array([wide / np.pi * columns / 2, abs(row_of(y + high) - row_of(y - high)) / 2])
-        xs, ys = np.meshgrid(np.arange(columns), np.arange(rows))
-        away = np.hypot((xs - centre[0]) / radius[0], (ys - centre[1]) / radius[1])
-        alpha = strength / (1 + np.exp((away - 1) / soft))
-        image[:] += alpha[..., None] * (colour * 255 - image)
+        column, row = col_of(angle), row_of(y)
+        across, along = wide / np.pi * columns / 2, abs(row_of(y + high) - row_of(y - high)) / 2
+        reach = 1 + 6 * soft
+        area = (
+            slice(max(int(row - reach * along), 0), int(row + reach * along) + 2),
+            slice(max(int(column - reach * across), 0), int(column + reach * across) + 2),
+        )
+        ys, xs = np.mgrid[area]
+        away = np.hypot((xs[: rows - ys[0, 0]] - column) / across, (ys[: rows - ys[0, 0]] - row) / along)
+        patch = image[area]
+        alpha = strength / (1 + np.exp((away[: patch.shape[0], : patch.shape[1]] - 1) / soft))
+        patch += alpha[..., None] * (colour * 255 - patch)
 
     dark, red = skin * np.array([0.55, 0.45, 0.42]), skin * np.array([0.9, 0.55, 0.52])
     brow = hair * 0.8 if outfit.hair else skin * 0.4
@@ -160,46 +184,92 @@ def _face(rng: np.random.Generator, skin: Colour, hair: Colour, outfit: Outfit, 
 _KINDS = ["plain", "stripes", "lengthwise", "checks", "print", "camouflage", "halves"]
 
 
+@dataclass(frozen=True)
+class _Wardrobe:
+    """Colours and patterns of one person."""
+
+    skin: Colour
+    hair: Colour
+    cap: Colour
+    top: Colour
+    bottom: Colour
+    second: Colour
+    shoe: Colour
+    sole: Colour
+    sock: Colour
+    top_kind: str
+    bottom_kind: str
+
+
+def _wardrobe(rng: np.random.Generator) -> _Wardrobe:
+    cloth = lambda: _pick(rng, _PLAIN if rng.random() < 0.62 else _BRIGHT, 0.08)  # noqa: E731
+    skin = _pick(rng, _SKIN, 0.03)
+    return _Wardrobe(
+        skin=skin,
+        hair=_pick(rng, _HAIR, 0.06),
+        cap=cloth(),
+        top=cloth(),
+        bottom=_pick(rng, _PLAIN if rng.random() < 0.8 else _BRIGHT, 0.08),
+        second=cloth(),
+        shoe=skin if rng.random() < 0.06 else cloth(),
+        sole=np.full(3, rng.uniform(0.2, 0.95)),
+        sock=_pick(rng, np.array([[0.9, 0.9, 0.9], [0.1, 0.1, 0.1]]), 0.05),
+        top_kind=str(rng.choice(_KINDS, p=[0.50, 0.12, 0.03, 0.08, 0.17, 0.04, 0.06])),
+        bottom_kind=str(rng.choice(_KINDS[:4], p=[0.91, 0.02, 0.03, 0.04])),
+    )
+
+
+def _trunk(rng: np.random.Generator, wear: _Wardrobe, outfit: Outfit) -> Texture:
+    rows, columns = 160, 192
+    image = _cloth(rng, wear.top, wear.second, wear.top_kind, rows, columns)
+    hem = int(rows * rng.uniform(0.22, 0.36))
+    image[:hem] = _cloth(rng, wear.bottom, wear.second, "plain", hem, columns)
+    image[hem - 3 : hem] = image[hem - 3 : hem] * 0.45
+    skin = (wear.skin * 255).astype(np.uint8)
+    if rng.random() < 0.15:  # an open jacket over something else
+        front = np.abs(np.linspace(-1, 1, columns)) < rng.uniform(0.06, 0.14)
+        image[hem:, front] = _cloth(rng, wear.second, wear.top, "plain", rows - hem, int(front.sum()))
+    collar = np.abs(np.linspace(-1, 1, columns)) < rng.uniform(0.03, 0.12)
+    image[-24:, collar] = skin
+    image[-9:] = skin if outfit.sleeve < 1 else (wear.top * 200).astype(np.uint8)
+    return image
+
+
+def _texture(rng: np.random.Generator, kind: str, wear: _Wardrobe, outfit: Outfit) -> Texture:
+    """The picture of one kind of part: "trunk", "sleeve", "hand" ..."""
+    if kind == "trunk":
+        return _trunk(rng, wear, outfit)
+    if kind == "head":
+        return _face(rng, wear.skin, wear.hair, outfit, wear.cap)
+    if kind == "hair":
+        strands = 1 + 0.2 * smooth_noise(rng, 64, 96, (5, 60))
+        return (np.clip(wear.hair * strands[..., None], 0, 1) * 255).astype(np.uint8)
+    if kind in ("sleeve", "trouser", "skirt"):
+        top = kind == "sleeve"
+        pattern = wear.top_kind if top else wear.bottom_kind
+        colour = wear.top if top else wear.bottom
+        image = _cloth(rng, colour, wear.second, "plain" if pattern in ("print", "halves") else pattern, 128, 64)
+        image[-3:] = image[-3:] * 0.6
+        return image
+    if kind == "foot":
+        image = _cloth(rng, wear.shoe, wear.second, "plain", 48, 64)
+        if not np.array_equal(wear.shoe, wear.skin):
+            image[:, :14] = image[:, -14:] = (wear.sole * 255).astype(np.uint8)
+        return image
+    image = _skin(rng, wear.skin, 64, 48)
+    if kind == "leg" and outfit.trouser < 1.2 and not np.array_equal(wear.shoe, wear.skin):
+        image[58:] = (wear.sock * 255).astype(np.uint8)
+    return image
+
+
 def _textures(rng: np.random.Generator, mesh: Mesh, outfit: Outfit) -> tuple[Texture, ...]:
-    skin, hair = _pick(rng, _SKIN, 0.03), _pick(rng, _HAIR, 0.08)
-    top, bottom, cap, shoe = (_pick(rng, _CLOTH, 0.10) for _ in range(4))
-    second = _pick(rng, _CLOTH, 0.10)
-    top_kind = str(rng.choice(_KINDS, p=[0.42, 0.14, 0.05, 0.10, 0.17, 0.05, 0.07]))
-    bottom_kind = str(rng.choice(_KINDS[:4], p=[0.85, 0.03, 0.05, 0.07]))
-    sole = np.full(3, rng.uniform(0.2, 0.95))
-    sock = _pick(rng, np.array([[0.9, 0.9, 0.9], [0.1, 0.1, 0.1]]), 0.05)
-    made = []
-    for part in mesh.parts:
-        name = part.name.split("_")[-1]
-        if name == "trunk":
-            image = _cloth(rng, top, second, top_kind, 160, 192)
-            hem = int(160 * rng.uniform(0.22, 0.36))
-            image[:hem] = _cloth(rng, bottom, second, "plain", hem, 192)
-            image[hem - 3 : hem] = image[hem - 3 : hem] * 0.45
-            collar = np.abs(np.linspace(-1, 1, 192)) < rng.uniform(0.03, 0.12)
-            image[-24:, collar] = (skin * 255).astype(np.uint8)
-            image[-9:] = (skin * 255).astype(np.uint8) if outfit.sleeve < 1 else (top * 200).astype(np.uint8)
-        elif name == "sleeve":
-            image = _cloth(rng, top, second, "plain" if top_kind in ("print", "halves") else top_kind, 96, 64)
-            image[-3:] = image[-3:] * 0.6
-        elif name in ("trouser", "skirt"):
-            image = _cloth(rng, bottom, second, bottom_kind, 128, 64)
-            image[-3:] = image[-3:] * 0.6
-        elif name == "foot":
-            image = _cloth(rng, shoe, second, "plain", 48, 64)
-            image[:, :14] = image[:, -14:] = (sole * 255).astype(np.uint8)
-        elif name == "head":
-            image = _face(rng, skin, hair, outfit, cap)
-        elif name == "hair":
-            image = (np.clip(hair * (1 + 0.2 * smooth_noise(rng, 64, 96, (5, 60)))[..., None], 0, 1) * 255).astype(
-                np.uint8
-            )
-        else:
-            image = _skin(rng, skin, 64, 48)
-            if name == "leg" and outfit.trouser < 1.2:
-                image[58:] = (sock * 255).astype(np.uint8)
-        made.append(image)
-    return tuple(made)
+    """One picture per part; left and right wear the same."""
+    wear, made = _wardrobe(rng), dict[str, Texture]()
+    kinds = [part.name.split("_")[-1] for part in mesh.parts]
+    for kind in kinds:
+        if kind not in made:
+            made[kind] = _texture(rng, kind, wear, outfit)
+    return tuple(made[kind] for kind in kinds)
 
 
 def draw_person(rng: np.random.Generator) -> Person:

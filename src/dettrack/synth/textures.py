@@ -72,7 +72,7 @@ def wall(rng: np.random.Generator, rows: int, columns: int) -> Image:
         folds = 1 + 0.12 * np.sin(np.arange(columns) * rng.uniform(0.15, 0.5))
         image = np.clip(image * folds[None, :, None], 0, 255).astype(np.uint8)
     for _ in range(int(rng.integers(4, 13))):
-        colour = (tint(rng, 0.1, 0.9, 0.25) * 255).astype(np.uint8)
+        colour = (tint(rng, 0.1, 0.9, 0.15) * 255).astype(np.uint8)
         frame = (tint(rng, 0.05, 0.6, 0.1) * 255).tolist()
         x, wide = int(rng.integers(0, columns - 30)), int(rng.integers(20, 110))
         door = rng.random() < 0.25
@@ -107,7 +107,9 @@ def skyline(rng: np.random.Generator, sky: Float[np.ndarray, "2 3"], rows: int, 
         for row in range(rows - high + 8, rows - 20, 30):
             for col in range(x + 8, min(x + wide, columns) - 14, 26):
                 image[row : row + 16, col : col + 12] = colour * rng.uniform(0.3, 0.7)
-    trees = smooth_noise(rng, 1, columns, (2, 60))[0] * 22 + smooth_noise(rng, 1, columns, (2, 240))[0] * 7
+    trees = (
+        smooth_noise(rng, 1, columns, (2, 60))[0] * rng.uniform(6, 20) + smooth_noise(rng, 1, columns, (2, 300))[0] * 6
+    )
     top = rows - rng.uniform(30, 110) + trees
     green = np.array([0.22, 0.32, 0.14]) * rng.uniform(0.6, 1.4) * 255
     leaf = (

@@ -14,10 +14,13 @@ from dettrack.structures import TrackTable, VideoInfo
 Video = list[tuple[int, float, TrackTable]]
 
 
-def _rows(rng: np.random.Generator, joints: JointSet, frame: int, time_s: float, people: int) -> TrackTable:
+def _rows(
+    rng: np.random.Generator, joints: JointSet, frame: int, time_s: float, people: int, smooth: bool
+) -> TrackTable:
     shape = (people, len(joints))
     missing = rng.random(shape) < 0.3
     corner = rng.uniform(-5, 300, (people, 2))
+    xy = np.where(missing[..., None], np.nan, rng.uniform(-5, 500, (*shape, 2)))
     return TrackTable(
         joints,
         frame=np.full(people, frame),
@@ -25,11 +28,12 @@ def _rows(rng: np.random.Generator, joints: JointSet, frame: int, time_s: float,
         track_id=np.sort(rng.choice(5000, people, replace=False)),
         box=np.concatenate([corner, corner + rng.uniform(1, 200, (people, 2))], 1),
         score=rng.random(people),
-        xy=np.where(missing[..., None], np.nan, rng.uniform(-5, 500, (*shape, 2))),
+        xy=xy,
         joint_scores=np.where(missing, 0.0, rng.random(shape)),
         spread=np.where(missing, np.nan, rng.exponential(4, shape)),
         support=np.where(missing, 0, rng.integers(1, 10, shape)),
         source=rng.integers(0, 3, people),
+        xy_smooth=xy + 1.25 if smooth else None,
     )
 
 
@@ -40,10 +44,11 @@ def random_video() -> Callable[..., Video]:
     def make(seed: int, joints: JointSet, frames: int = 12) -> Video:
         rng = np.random.default_rng(seed)
         times = 3.2 + np.cumsum(rng.uniform(0.01, 0.1, frames))
+        smooth = bool(rng.random() < 0.3)
         counts = rng.choice([0, 0, 1, 2, 5], frames)
         start = int(rng.integers(0, 50))
         return [
-            (start + i, float(times[i]), _rows(rng, joints, start + i, float(times[i]), int(counts[i])))
+            (start + i, float(times[i]), _rows(rng, joints, start + i, float(times[i]), int(counts[i]), smooth))
             for i in range(frames)
         ]
 

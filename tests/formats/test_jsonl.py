@@ -27,6 +27,8 @@ def test_there_and_back(tmp_path_factory, random_video, write_all, seed, joints)
             np.testing.assert_array_equal(getattr(read, name), getattr(rows, name))
         for name, tolerance in (("box", 5e-4), ("xy", 5e-4), ("spread", 5e-4), ("score", 5e-5), ("joint_scores", 5e-5)):
             np.testing.assert_allclose(getattr(read, name), getattr(rows, name), atol=tolerance * 1.01, rtol=0)
+        if rows.xy_smooth is not None and len(rows):
+            np.testing.assert_allclose(read.xy_smooth, rows.xy_smooth, atol=5.1e-4, rtol=0)
     assert len(read_jsonl(path)) == sum(len(rows) for _, _, rows in video)
 
 

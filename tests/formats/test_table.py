@@ -36,6 +36,10 @@ def test_there_and_back(tmp_path_factory, random_video, write_all, info, seed, j
     for name in ("box", "xy", "spread", "score", "joint_scores"):
         np.testing.assert_allclose(getattr(back, name), getattr(rows, name), rtol=1e-6, err_msg=name)
         assert getattr(back, name).shape == getattr(rows, name).shape
+    if rows.xy_smooth is None or not len(rows):
+        assert back.xy_smooth is None
+    else:
+        np.testing.assert_allclose(back.xy_smooth, rows.xy_smooth, rtol=1e-6)
 
 
 def test_parquet_says_what_it_is(tmp_path, random_video, write_all, info):

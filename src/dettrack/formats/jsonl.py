@@ -51,9 +51,8 @@ def frame_line(frame_index: int, time_s: float, rows: TrackTable) -> str:
         "support": rows.support.tolist(),
         "source": [Source(value).name.lower() for value in rows.source.tolist()],
     }
-    smooth = getattr(rows, "xy_smooth", None)
-    if smooth is not None:
-        columns["joints_smooth"] = _listed(smooth, PIXEL_DIGITS)
+    if rows.xy_smooth is not None:
+        columns["joints_smooth"] = _listed(rows.xy_smooth, PIXEL_DIGITS)
     people = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     line = {
         "frame_index": frame_index,
@@ -128,6 +127,7 @@ def _table(joints: JointSet, frame: int, time_s: float, people: list[dict[str, A
         spread=column("spread", (j,)),
         support=column("support", (j,), np.int64),
         source=np.array([Source[person["source"].upper()] for person in people], np.int64),
+        xy_smooth=column("joints_smooth", (j, 2)) if people and "joints_smooth" in people[0] else None,
     )
 
 

@@ -51,8 +51,7 @@ def to_arrow(rows: TrackTable, smooth: bool = False) -> pa.Table:
         "score": real(rows.score),
     }
     columns |= {name: real(rows.box[:, i]) for i, name in enumerate(_CORNERS)}
-    given = getattr(rows, "xy_smooth", None)
-    xy_smooth: np.ndarray = np.full_like(rows.xy, np.nan) if given is None else given
+    xy_smooth = np.full_like(rows.xy, np.nan) if rows.xy_smooth is None else rows.xy_smooth
     for i, joint in enumerate(rows.joint_set.joints):
         columns[f"{joint}_x"] = real(rows.xy[:, i, 0])
         columns[f"{joint}_y"] = real(rows.xy[:, i, 1])
@@ -92,6 +91,7 @@ def _from_columns(table: pa.Table, joint_set: JointSet) -> TrackTable:
         return np.stack([real(f"{joint}_{suffix}") for joint in joint_set.joints], 1)
 
     names = table.column("source").cast(pa.string()).to_pylist()
+    smooth = f"{joint_set.joints[0]}_x_smooth" in table.column_names
     return TrackTable(
         joint_set,
         frame=column("frame_index", pa.int64()),
@@ -104,6 +104,7 @@ def _from_columns(table: pa.Table, joint_set: JointSet) -> TrackTable:
         spread=per_joint("spread"),
         support=per_joint("support").astype(np.int64),
         source=np.array([_SOURCES.index(name) for name in names], np.int64),
+        xy_smooth=np.stack([per_joint("x_smooth"), per_joint("y_smooth")], -1) if smooth else None,
     )
 
 
@@ -127,7 +128,7 @@ class _Block:
     def take(self) -> pa.Table:
         """The gathered rows; the first call settles whether there are smoothed columns."""
         if self._smooth is None:
-            self._smooth = any(getattr(table, "xy_smooth", None) is not None for table in self._tables)
+            self._smooth = any(table.xy_smooth is not None for table in self._tables)
         table = to_arrow(TrackTable.concatenate(self._tables, self.joint_set), self._smooth)
         self._tables, self._count = [], 0
         return table

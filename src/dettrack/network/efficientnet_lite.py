@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -22,7 +24,7 @@ from dettrack.errors import InputError
 __all__ = ["CHANNELS", "STRIDES", "EfficientNetLite0", "MBConv", "load_trunk", "normalise"]
 
 STRIDES = (4, 8, 16, 32)
-CHANNELS = (24, 40, 112, 320)
+CHANNELS: tuple[int, int, int, int] = (24, 40, 112, 320)
 """Channels of the features at `STRIDES`."""
 
 # (repeats, kernel, stride of the first, expansion, output channels) of the seven groups of blocks.
@@ -66,9 +68,9 @@ class MBConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(n, inputs, h, w)` to `(n, outputs, h / stride, w / stride)`."""
-        y = self.activation(self._bn0(self._expand_conv(x))) if self.expands else x
-        y = self.activation(self._bn1(self._depthwise_conv(y)))
-        y = self._bn2(self._project_conv(y))
+        y = self.activation(_conv_norm(self._expand_conv, self._bn0, x)) if self.expands else x
+        y = self.activation(_conv_norm(self._depthwise_conv, self._bn1, y))
+        y = _conv_norm(self._project_conv, self._bn2, y)
         return x + y if self.residual else y
 
 
@@ -95,23 +97,45 @@ class EfficientNetLite0(nn.Module):
 
     def stem(self, images: Float[Tensor, "n 3 h w"]) -> Tensor:
         """First convolution: `(n, 32, h / 2, w / 2)`."""
-        return self.activation(self._bn0(self._conv_stem(images)))
+        return self.activation(_conv_norm(self._conv_stem, self._bn0, images))
 
-    def forward(self, images: Float[Tensor, "n 3 h w"]) -> list[Tensor]:
+    def front(self, images: Float[Tensor, "n 3 h w"], blocks: int) -> Tensor:
+        """Stem and the first `blocks` blocks alone."""
+        x = self.stem(images)
+        for block in self._blocks[:blocks]:
+            x = block(x)
+        return x
+
+    def forward(self, images: Tensor, done: int = 0) -> list[Tensor]:
         """Features of normalised images (see `normalise`).
 
         Args:
-            images: Height and width divisible by 32.
+            images: `(n, 3, h, w)`, height and width divisible by 32; or what `front` gave for `done` blocks.
+            done: So many blocks are done already.
 
         Returns:
-            One tensor `(n, channels, h / stride, w / stride)` for each of `STRIDES`.
+            One tensor `(n, channels, h / stride, w / stride)` for each of `STRIDES`, without those that lie before
+            the last of the blocks done.
         """
-        x, features = self.stem(images), []
-        for index, block in enumerate(self._blocks):
+        x = images if done else self.stem(images)
+        features = [x] if done - 1 in _FEATURE_BLOCKS else []
+        for index, block in enumerate(self._blocks[done:], done):
             x = block(x)
             if index in _FEATURE_BLOCKS:
                 features.append(x)
         return features
+
+
+def _conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
+    """Convolution and batch norm; one pass over the activations instead of two where the norm does not learn."""
+    if not isinstance(conv, nn.Conv2d) or not isinstance(norm, nn.BatchNorm2d) or norm.training:
+        return norm(conv(x))
+    if norm.running_mean is None or norm.running_var is None:
+        return norm(conv(x))
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    weight = conv.weight * scale[:, None, None, None]
+    bias = norm.bias - norm.running_mean * scale
+    return F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:

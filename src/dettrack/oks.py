@@ -14,6 +14,7 @@ pairs that can reach a given OKS at all, at a cost that grows with the neighbour
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -94,35 +95,38 @@ def pairwise_oks(
     )
 
 
+# Rows that `oks_of_rows` takes at a time: their intermediate arrays stay in the cache (measured 4 times faster than
+# whole arrays of 20 000 rows).
+_CHUNK = 1024
+
+
 @dataclass(frozen=True)
 class PackedPoses:
     """Many poses laid out for `oks_of_rows`.
 
     Attributes:
-        x: `(rows, joints)` pixels, NaN where the pose lacks the joint.
-        y: Likewise.
+        scaled: `(rows, 2 joints)` all x, then all y, in pixels / (√8 σ_j); NaN where the pose lacks the joint.
         joints: `(rows,)` the joints that a pose has, as bits.
     """
 
-    x: Float32[np.ndarray, "rows joints"]
-    y: Float32[np.ndarray, "rows joints"]
+    scaled: Float32[np.ndarray, "rows coordinates"]
     joints: UInt64[np.ndarray, " rows"]
 
     @staticmethod
     def concatenate(parts: Sequence[PackedPoses]) -> PackedPoses:
         """All rows of at least one part."""
         return PackedPoses(
-            np.concatenate([part.x for part in parts]),
-            np.concatenate([part.y for part in parts]),
-            np.concatenate([part.joints for part in parts]),
+            np.concatenate([part.scaled for part in parts]), np.concatenate([part.joints for part in parts])
         )
 
 
-def pack(xy: Float[np.ndarray, "rows joints 2"], has: Bool[np.ndarray, "rows joints"]) -> PackedPoses:
+def pack(
+    xy: Float[np.ndarray, "rows joints 2"], has: Bool[np.ndarray, "rows joints"], sigmas: Float[np.ndarray, " joints"]
+) -> PackedPoses:
     """Pack poses of at most 64 joints; positions are anything where `has` is False."""
-    x, y = np.where(has, xy[..., 0], np.nan), np.where(has, xy[..., 1], np.nan)
+    scaled = [np.where(has, xy[..., axis], np.nan) / (math.sqrt(8) * sigmas) for axis in (0, 1)]
     bits = has @ (np.uint64(1) << np.arange(has.shape[1], dtype=np.uint64))
-    return PackedPoses(x.astype(np.float32), y.astype(np.float32), bits)
+    return PackedPoses(np.concatenate(scaled, 1).astype(np.float32), bits)
 
 
 def oks_of_rows(
@@ -131,27 +135,28 @@ def oks_of_rows(
     b: PackedPoses,
     j: Int[np.ndarray, " pairs"],
     area: Float[np.ndarray, " pairs"],
-    sigmas: Float[np.ndarray, " joints"],
     min_joints: int = 1,
 ) -> tuple[Float[np.ndarray, " pairs"], Bool[np.ndarray, " pairs"]]:
-    """`oks` of rows `i` of `a` with rows `j` of `b`, in single precision and about ten times faster.
+    """`oks` of rows `i` of `a` with rows `j` of `b`, in single precision and some twenty times faster.
 
     Returns:
         OKS, 0 where fewer than `min_joints` joints are common; and whether it is known, that is, enough are.
     """
-    dx, dy = a.x[i], a.y[i]
-    dx -= b.x[j]
-    dy -= b.y[j]
-    dx *= dx
-    dy *= dy
-    dx += dy
-    dx *= (-1 / (8 * sigmas**2)).astype(np.float32)
-    dx *= (1 / area).astype(np.float32)[:, None]
-    np.fmax(dx, np.float32(-100), out=dx)  # NaN, a joint that is not common, becomes a term of (nearly) 0
-    np.exp(dx, out=dx)
+    joints = a.scaled.shape[1] // 2
+    one, minus_scale = np.ones(joints, np.float32), (-1 / area).astype(np.float32)[:, None]
+    total = np.empty(len(i), np.float32)
+    for start in range(0, len(i), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        difference = a.scaled.take(i[rows], 0)
+        difference -= b.scaled.take(j[rows], 0)
+        difference *= difference
+        exponent = difference[:, :joints] + difference[:, joints:]
+        exponent *= minus_scale[rows]
+        np.fmax(exponent, np.float32(-80), out=exponent)  # NaN, a joint that is not common, gives a term of 0
+        np.exp(exponent, out=exponent)
+        np.matmul(exponent, one, out=total[rows])
     common = np.bitwise_count(a.joints[i] & b.joints[j])
     known = common >= max(min_joints, 1)
-    total = dx @ np.ones(dx.shape[1], np.float32)
     return np.where(known, total / np.maximum(common, 1), 0.0), known
 
 
@@ -182,7 +187,7 @@ def neighbours(
     a sweep along x: only boxes that meet there are looked at.
 
     Returns:
-        Indices into `a` and into `b`, ordered by `a`, then by `b`.
+        Indices into `a`, ascending, and into `b`.
     """
     none = np.zeros(0, np.int64)
     if not len(a) or not len(b):
@@ -195,11 +200,11 @@ def neighbours(
     count = (np.searchsorted(b_low[order], a_high, side="right") - start).clip(0)
     i = np.repeat(np.arange(len(a)), count)
     j = order[np.arange(len(i)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(start, count)]
-    far = np.maximum(a_reach[i], b_reach[j])[:, None]
-    near = ((a[i, :2] - far <= b[j, 2:]) & (b[j, :2] - far <= a[i, 2:])).all(1)
-    i, j = i[near], j[near]
-    ranked = np.lexsort((j, i))
-    return i[ranked], j[ranked]
+    far = np.maximum(a_reach[i], b_reach[j])
+    near = np.ones(len(i), bool)
+    for low, high in ((0, 2), (1, 3)):
+        near &= (a[:, low][i] - far <= b[:, high][j]) & (b[:, low][j] - far <= a[:, high][i])
+    return i[near], j[near]
 
 
 def oks_nms(

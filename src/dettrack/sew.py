@@ -38,6 +38,8 @@ from dettrack.structures import Tracklets
 __all__ = ["MIN_JOINTS", "Sewer", "match", "match_greedily", "strongest"]
 
 MIN_JOINTS = 3
+# Up to this size one dense assignment is cheaper than finding the components; the result is the same.
+_DENSE = 2500
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,11 @@ class _Prepared:
     ids: Int[np.ndarray, " n"]
 
     @staticmethod
-    def of(tracklets: Tracklets, confidence: float) -> _Prepared:
-        has = (tracklets.scores >= confidence) & np.isfinite(tracklets.xy).all(-1)
+    def of(tracklets: Tracklets, confidence: float, sigmas: Float[np.ndarray, " joints"]) -> _Prepared:
+        has = (tracklets.scores >= confidence) & np.isfinite(tracklets.xy.sum(-1))
         n, clip, joints = has.shape
         return _Prepared(
-            pack(tracklets.xy.reshape(n * clip, joints, 2), has.reshape(n * clip, joints)),
+            pack(tracklets.xy.reshape(n * clip, joints, 2), has.reshape(n * clip, joints), sigmas),
             np.arange(n) * clip,
             np.full(n, tracklets.frames[0]),
             np.full(n, tracklets.frames[0] + clip),
@@ -97,7 +99,6 @@ def _sum_oks(
     i: Int[np.ndarray, " pairs"],
     b: _Prepared,
     j: Int[np.ndarray, " pairs"],
-    sigmas: Float[np.ndarray, " joints"],
 ) -> tuple[Float[np.ndarray, " pairs"], Float[np.ndarray, " pairs"]]:
     """Sum of the OKS of tracklets `a[i]` and `b[j]` over their common frames, and the number of frames summed."""
     first, stop = np.maximum(a.first[i], b.first[j]), np.minimum(a.stop[i], b.stop[j])
@@ -105,7 +106,7 @@ def _sum_oks(
     row_a = (a.start[i] + first - a.first[i])[pair] + frame
     row_b = (b.start[j] + first - b.first[j])[pair] + frame
     area = ((a.area[i] + b.area[j]) / 2)[pair]
-    values, known = oks_of_rows(a.poses, row_a, b.poses, row_b, area, sigmas, MIN_JOINTS)
+    values, known = oks_of_rows(a.poses, row_a, b.poses, row_b, area, MIN_JOINTS)
     # without pairs bincount counts in integers
     return np.bincount(pair, values, len(i)).astype(np.float64), np.bincount(pair, known, len(i)).astype(np.float64)
 
@@ -116,9 +117,9 @@ def strongest(
     """Survivors of OKS-NMS among one keyframe's tracklets: mean OKS over the clip above `threshold` is a duplicate."""
     i, j = prepared.near(prepared, sigmas, threshold)
     i, j = i[i < j], j[i < j]
-    total, known = _sum_oks(prepared, i, prepared, j, sigmas)
+    total, known = _sum_oks(prepared, i, prepared, j)
     duplicate = total / np.maximum(known, 1) > threshold
-    has = np.isfinite(tracklets.xy).all(-1)
+    has = np.isfinite(tracklets.xy.sum(-1))
     joints = np.where(has, tracklets.scores, 0).sum((1, 2)) / np.maximum(has.sum((1, 2)), 1)
     return oks_nms((i[duplicate], j[duplicate]), tracklets.boxes.scores * joints)
 
@@ -144,7 +145,9 @@ def match(
     alone = (np.bincount(rows, minlength=n_rows)[rows] == 1) & (np.bincount(columns, minlength=n_columns)[columns] == 1)
     chosen = [np.flatnonzero(alone)]
     rest = np.flatnonzero(~alone)
-    if len(rest):
+    if n_rows * n_columns <= _DENSE:
+        chosen.append(rest[_hungarian(rows[rest], columns[rest], similarity[rest])])
+    elif len(rest):
         size = n_rows + n_columns
         graph = coo_array((np.ones(len(rest)), (rows[rest], n_rows + columns[rest])), (size, size))
         component = connected_components(graph, directed=False)[1][rows[rest]]
@@ -211,7 +214,7 @@ class Sewer:
         Returns:
             Track ids from 0, never used twice; -1 for a tracklet that OKS-NMS dropped.
         """
-        new = _Prepared.of(tracklets, self.config.joint_confidence)
+        new = _Prepared.of(tracklets, self.config.joint_confidence, self._sigmas)
         keep = strongest(tracklets, new, self._sigmas, self.config.nms_similarity)
         self.dropped["oks_nms"] += int((~keep).sum())
         while self._past and self._past[0].stop[0] <= tracklets.frames[0]:
@@ -253,6 +256,6 @@ class Sewer:
         if self.config.link_to == "last":
             begin = end - 1
         pair, place = _expand(end - begin)
-        total, known = _sum_oks(new, rows[pair], old, order[begin[pair] + place], self._sigmas)
+        total, known = _sum_oks(new, rows[pair], old, order[begin[pair] + place])
         similarity = np.bincount(pair, total, len(rows)) / np.maximum(np.bincount(pair, known, len(rows)), 1)
         return rows, tracks, similarity

@@ -73,8 +73,8 @@ def cluster(
     centres[:, 0] = np.where(count[:, None] > 0, mean, np.nan)
     centres[apart] = centres_apart
     labels[apart] = labels_apart
-    sizes = (labels[:, :, None] == np.arange(k)).sum(1)
-    return Clusters(centres, sizes, labels)
+    slots = (np.arange(len(xy))[:, None] * k + labels)[has]
+    return Clusters(centres, np.bincount(slots, minlength=len(xy) * k).reshape(-1, k), labels)
 
 
 def _within(
@@ -84,9 +84,13 @@ def _within(
     radius: Float[np.ndarray, " batch"],
 ) -> Bool[np.ndarray, "batch m h"]:
     """Hypotheses within the radius of each mode, the border included."""
-    difference = modes[:, :, None] - xy[:, None]
-    squared = np.einsum("bmhc,bmhc->bmh", difference, difference)
-    inside: Bool[np.ndarray, "batch m h"] = (squared <= (radius**2)[:, None, None]) & has[:, None]
+    squared = modes[:, :, None, 0] - xy[:, None, :, 0]
+    squared *= squared
+    dy = modes[:, :, None, 1] - xy[:, None, :, 1]
+    dy *= dy
+    squared += dy
+    inside: Bool[np.ndarray, "batch m h"] = squared <= (radius**2)[:, None, None]
+    inside &= has[:, None]
     return inside
 
 
@@ -98,14 +102,16 @@ def _iterate(
 ) -> tuple[Float[np.ndarray, "batch k 2"], Int[np.ndarray, "batch h"]]:
     """Centres, strongest first, and labels of joints whose hypotheses do not all lie together."""
     modes = xy.copy()
+    with_one = np.concatenate([xy, has[..., None]], 2)
     members = _within(modes, xy, has, radius)
     moving = np.arange(len(xy))
     for _ in range(_MAX_STEPS):
         inside = members[moving]
-        modes[moving] = (inside @ xy[moving]) / np.maximum(inside.sum(2), 1)[..., None]
+        sums = inside.astype(np.float64) @ with_one[moving]  # of x, of y, and their number
+        modes[moving] = sums[..., :2] / np.maximum(sums[..., 2:], 1)
         now = _within(modes[moving], xy[moving], has[moving], radius[moving])
         members[moving] = now
-        moving = moving[np.not_equal(now, inside).any((1, 2))]
+        moving = moving[np.not_equal(now, inside).reshape(len(now), -1).any(1)]
         if not len(moving):
             break
     return _merge(modes, members, xy, has, scores, radius)
@@ -120,23 +126,22 @@ def _merge(
     radius: Float[np.ndarray, " batch"],
 ) -> tuple[Float[np.ndarray, "batch k 2"], Int[np.ndarray, "batch h"]]:
     """Keep the strongest mode, drop those within the radius of it, and so on; then label the hypotheses."""
-    rows = np.arange(len(xy))
     left = has.copy()
-    # Strength as one integer rank per joint: by count, then by sum of scores, then by order.
-    count = members.sum(2)
-    support = (members @ np.where(has, scores, 0.0)[..., None])[..., 0].round(9)  # rounding keeps true ties ties
-    order = np.lexsort((np.broadcast_to(np.arange(xy.shape[1]), count.shape), -support, -count))
-    rank = np.empty_like(order)
-    np.put_along_axis(rank, order, np.broadcast_to(np.arange(xy.shape[1]), order.shape), 1)
+    # Strength as one number: a count outweighs any sum of scores. Rounding keeps ties ties.
+    inside = members.astype(np.float64)
+    support = (inside @ np.where(has, scores, 0.0)[..., None])[..., 0].round(9)
+    strength = inside.sum(2) * (xy.shape[1] + 1) + support
     kept = []
-    while left.any():
-        best = np.where(left, rank, len(rank[0])).argmin(1)
-        centre = np.where(np.max(left, 1, keepdims=True), modes[rows, best], np.nan)
-        kept.append(centre)
-        difference = modes - centre[:, None]
-        left &= ~(np.einsum("bhc,bhc->bh", difference, difference) <= (radius**2)[:, None])
+    rows = np.arange(len(xy))
+    while len(rows):
+        best = np.where(left[rows], strength[rows], -1.0).argmax(1)
+        centre = modes[rows, best]
+        kept.append(np.full((len(xy), 2), np.nan))
+        kept[-1][rows] = centre
+        far = np.square(modes[rows] - centre[:, None]) @ np.ones(2) > (radius[rows] ** 2)[:, None]
+        left[rows] &= far
+        rows = rows[left[rows].any(1)]
     centres = np.stack(kept, 1)
-    difference = xy[:, :, None] - centres[:, None]
-    squared = np.einsum("bhkc,bhkc->bhk", difference, difference)
+    squared = (xy[:, :, None, 0] - centres[:, None, :, 0]) ** 2 + (xy[:, :, None, 1] - centres[:, None, :, 1]) ** 2
     labels = np.where(np.isnan(squared), np.inf, squared).argmin(2)
     return centres, np.where(has, labels, -1)

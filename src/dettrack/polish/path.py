@@ -50,6 +50,7 @@ class _Layer:
     back: Int[np.ndarray, "people joints k"]  # cluster in the layer before on the cheapest way
     choice: Int[np.ndarray, "people joints"]  # the decided cluster; -1 undecided, -2 no cluster
     ended: Bool[np.ndarray, "people joints"]  # the path does not go on in the next layer
+    n: Int[np.ndarray, "people joints"]  # number of clusters
 
     @property
     def decided(self) -> bool:
@@ -105,6 +106,7 @@ class OnlinePaths:
             np.zeros((people, joints, k), np.int64),
             np.where(exists.any(-1), -1, -2),
             np.zeros((people, joints), bool),
+            exists.sum(-1),
         )
         if self._newest is not None:
             self._extend(self._newest, layer, unit)
@@ -144,6 +146,10 @@ class OnlinePaths:
         ended = np.ones(old.choice.shape, bool)
         ended[row, joint] = False
         _end(old, ended)
+        new.previous[person, joint] = row
+        # From one cluster to one cluster there is nothing to compare.
+        several = (old.n[row, joint] > 1) | (new.n[person, joint] > 1)
+        person, joint, row = person[several], joint[several], row[several]
         if not len(person):
             return
         step = self.lam * temporal_cost(old.centres[row, joint], new.centres[person, joint], unit[person], self.squared)
@@ -153,7 +159,6 @@ class OnlinePaths:
         # Only differences matter; taking off the smallest keeps sums exact over hours.
         new.cost[person, joint] += cheapest - cheapest.min(1, keepdims=True)
         new.back[person, joint] = best
-        new.previous[person, joint] = row
 
     def _trace(self) -> None:
         """Decide what all surviving ways share, from the newest frame back to the first undecided one."""

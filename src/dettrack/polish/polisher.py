@@ -81,7 +81,7 @@ def make_candidates(
     """
     people, joints, h = hypotheses.scores.shape
     xy, scores = hypotheses.xy.reshape(-1, h, 2), hypotheses.scores.reshape(-1, h)
-    has = np.isfinite(xy).all(-1)
+    has = np.isfinite(xy[..., 0] + xy[..., 1])
     sure = has & (scores >= config.hypothesis_confidence)
     has = np.where(sure.max(1, keepdims=True), sure, has)
     radius = np.repeat(config.radius * head, joints)
@@ -100,17 +100,15 @@ def make_candidates(
     return out.take(out.sizes.argmax(2)) if config.merge == "spatial" else out
 
 
-def _squared(
-    xy: Float[np.ndarray, "batch h 2"], centres: Float[np.ndarray, "batch k 2"]
-) -> Float[np.ndarray, "batch h k"]:
-    difference = xy[:, :, None] - centres[:, None]
-    return np.einsum("bhkc,bhkc->bhk", difference, difference)
-
-
-def _spread(squared: Float[np.ndarray, "batch h k"], has: Bool[np.ndarray, "batch h"]) -> Float[np.ndarray, "batch k"]:
-    total = np.where(has[..., None], squared, 0.0).sum(1)
-    count = has.sum(1)[:, None]
-    return np.where(count > 0, np.sqrt(total / np.maximum(count, 1)), np.nan)
+def _spread(
+    xy: Float[np.ndarray, "batch h 2"], has: Bool[np.ndarray, "batch h"], centres: Float[np.ndarray, "batch k 2"]
+) -> Float[np.ndarray, "batch k"]:
+    """Root mean square distance of all hypotheses from each centre: their variance and the mean's distance."""
+    count = np.maximum(has.sum(1), 1)[:, None]
+    own = np.where(has[..., None], xy, 0.0)
+    mean = own.sum(1) / count
+    variance = np.square(np.where(has[..., None], xy - mean[:, None], 0.0)).sum((1, 2)) / count[:, 0]
+    return np.sqrt(variance[:, None] + np.square(centres - mean[:, None]) @ np.ones(2))
 
 
 def _best(
@@ -124,10 +122,10 @@ def _best(
     index = np.where(own & has[:, 0], 0, np.where(has, scores, -1.0).argmax(1))[:, None]
     some = has.max(1, keepdims=True)
     centre = np.where(some[..., None], np.take_along_axis(xy, index[..., None], 1), np.nan)
-    squared = _squared(xy, centre)
-    agree = (squared[..., 0] <= (radius**2)[:, None]) & has
+    agree = (np.square(xy - centre) @ np.ones(2) <= (radius**2)[:, None]) & has
     score = np.where(some, np.take_along_axis(scores, index, 1), 0.0)
-    return Candidates(centre[:, None], agree.sum(1)[:, None, None], score[:, None], _spread(squared, has)[:, None])
+    spread = _spread(xy, has, centre)
+    return Candidates(centre[:, None], agree.sum(1)[:, None, None], score[:, None], spread[:, None])
 
 
 def _clusters(
@@ -138,14 +136,16 @@ def _clusters(
     config: PolishConfig,
 ) -> Candidates:
     found = cluster(xy, has, scores, radius)
-    member = found.labels[:, :, None] == np.arange(found.sizes.shape[1])
-    own = np.where(member, scores[..., None], 0.0)
+    k = found.sizes.shape[1]
     if config.joint_score == "max":
-        score = own.max(1)
+        member = found.labels[:, :, None] == np.arange(k)
+        score = np.where(member, scores[..., None], 0.0).max(1)
     else:
+        slots = (np.arange(len(xy))[:, None] * k + found.labels)[has]
+        total = np.bincount(slots, scores[has], len(xy) * k).reshape(-1, k)
         among = has.sum(1)[:, None] if config.joint_score == "support" else found.sizes
-        score = own.sum(1) / np.maximum(among, 1)
-    spread = np.where(found.sizes > 0, _spread(_squared(xy, found.centres), has), np.nan)
+        score = total / np.maximum(among, 1)
+    spread = _spread(xy, has, found.centres)
     return Candidates(found.centres[:, None], found.sizes[:, None], score[:, None], spread[:, None])
 
 

@@ -7,6 +7,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.stream import Disposition
 from av.video.reformatter import Colorspace
 from sample_videos import corners, number_of, numbered, set_display_matrix, write_video
 
@@ -268,6 +269,20 @@ def audio_only(path):
         out.mux(stream.encode(None))
 
 
+def song_with_cover(path):
+    with av.open(str(path), "w") as out:
+        cover = out.add_stream("mjpeg", rate=25)
+        cover.height, cover.width, cover.pix_fmt = 96, 128, "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        sound = out.add_stream("flac", rate=8000)
+        picture = av.VideoFrame.from_ndarray(numbered(0), "rgb24").reformat(format="yuvj420p")
+        picture.pts = 0
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        frame.rate = 8000
+        for stream, item in ((cover, picture), (cover, None), (sound, frame), (sound, None)):
+            out.mux(stream.encode(item))
+
+
 def without_frames(path):
     with av.open(str(path), "w") as out:
         stream = out.add_stream("mpeg4", rate=10)
@@ -282,6 +297,7 @@ BAD = {
     "notes.txt": (lambda path: path.write_text("not a video\n" * 100), "not a video"),
     "noise.avi": (lambda path: path.write_bytes(np.random.default_rng(0).bytes(50_000)), "not a video"),
     "sound.wav": (audio_only, "no video in it, only audio"),
+    "song.flac": (song_with_cover, "no video in it, only audio"),
     "frameless.avi": (without_frames, "no frame can be decoded"),
     "headless.mp4": (
         lambda path: path.write_bytes(write_video(path.with_name("b.mp4"), IMAGES).read_bytes()[:900]),

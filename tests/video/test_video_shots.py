@@ -130,6 +130,14 @@ def test_cuts_between_real_clips_are_all_found_and_no_other(clips):
 
 
 @pytest.mark.data
+def test_a_cut_to_a_closer_view_of_the_same_scene_is_found(clips):
+    for name, clip in clips.items():
+        height, width = clip[0].shape[:2]
+        closer = [cv2.resize(image[: height * 2 // 3, width // 3 :], (width, height)) for image in clip[10:20]]
+        assert cuts(clip[:10] + closer) == [10], name
+
+
+@pytest.mark.data
 @pytest.mark.parametrize("stride", [2, 4])
 def test_fast_motion_is_no_cut(clips, stride):
     for name, clip in clips.items():

@@ -21,6 +21,7 @@ from typing import cast
 
 import av
 import numpy as np
+from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 from jaxtyping import UInt8
 
@@ -63,9 +64,10 @@ class ContainerFrames:
         self._untimed = 0
 
     def _pick_stream(self) -> av.video.stream.VideoStream:
-        streams = [s for s in self._container.streams.video if "attached_pic" not in str(s.disposition).lower()]
+        # A song's cover is a video stream, too, as far as the container goes.
+        streams = [s for s in self._container.streams.video if not s.disposition & Disposition.attached_pic]
         if not streams:
-            kinds = ", ".join(sorted({stream.type for stream in self._container.streams})) or "nothing"
+            kinds = ", ".join(sorted({s.type for s in self._container.streams if s.type != "video"})) or "a picture"
             raise InputError(f"{self._path}: no video in it, only {kinds}; expected a video file")
         stream = streams[0]
         if stream.codec_context is None:

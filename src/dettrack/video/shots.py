@@ -6,7 +6,8 @@ found near their place in the other (fast motion and camera pans find them, afte
 out), and how far the colours differ. A cut is a jump in both, large against the video's own recent motion; and the
 picture must not be back to what it was within the next frames, which is what a photo flash or a broken frame does.
 
-Dissolves and fades are not cuts here: each step is small, and tubes that last a third of a second survive them.
+Dissolves and fades are not cuts here: each step is small. Nor is time that was cut out under a camera that stands
+still: the background stays, and only the linking of people can tell.
 """
 
 from __future__ import annotations

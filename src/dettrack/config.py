@@ -146,9 +146,10 @@ class SewConfig:
     """Tracklets into tracks (paper 3.2).
 
     Attributes:
-        linking: "tubes" is the paper's; the others are rivals that look at keyframe poses only: "oks-gbm"
-            (Hungarian, frame to frame), "oks-gbm-greedy", and "oks-velocity" (Hungarian with constant-velocity
-            prediction, a memory of `memory` frames and linear interpolation of gaps).
+        linking: "tubes" is the paper's (at |C| = 1, where tubes cannot overlap, it is "oks-gbm"); the others are
+            rivals that look at keyframe poses only: "oks-gbm" (Hungarian, frame to frame), "oks-gbm-greedy", and
+            "oks-velocity" (Hungarian with constant-velocity prediction, a memory of `memory` frames and linear
+            interpolation of gaps).
         min_similarity: OKS floor below which a tracklet does not join a track.
         nms_similarity: OKS above which the weaker of two tracklets of one keyframe is dropped.
         joint_confidence: A joint counts in OKS where both sides have at least this confidence.

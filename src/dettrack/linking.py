@@ -30,10 +30,15 @@ _NEWEST = 0.5
 
 
 def make_sewer(config: SewConfig, joint_set: JointSet, clip_length: int) -> Sewer | KeyframeLinker:
-    """The association that `config.linking` names; all have `add`, `end_shot`, `last_similarity` and `dropped`."""
-    if config.linking == "tubes":
-        return Sewer(config, joint_set, clip_length)
-    return KeyframeLinker(config, joint_set)
+    """The association that `config.linking` names; all have `add`, `end_shot`, `last_similarity` and `dropped`.
+
+    At |C| = 1 tubes never overlap: "tubes" then links as "oks-gbm", the paper's 2D baseline (figure 5a).
+    """
+    if config.linking != "tubes":
+        return KeyframeLinker(config, joint_set)
+    if clip_length == 1:
+        return KeyframeLinker(replace(config, linking="oks-gbm"), joint_set)
+    return Sewer(config, joint_set, clip_length)
 
 
 def gap_frames(config: SewConfig) -> int:

@@ -221,7 +221,7 @@ def _write(
 
 
 def _failure_note(failure: BaseException | None) -> list[str]:
-    return [] if failure is None else [f"stopped early: {failure or 'interrupted'}; what was tracked so far is kept"]
+    return [] if failure is None else [f"stopped early: {str(failure) or 'interrupted'}; what was tracked so far is kept"]
 
 
 def _prepare_folder(out: Path) -> None:

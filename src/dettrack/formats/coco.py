@@ -47,7 +47,7 @@ class CocoWriter:
             "width": info.width,
             "height": info.height,
             "frame_index": frame_index,
-            "time_s": round(time_s, 6),
+            "time_s": None if math.isnan(time_s) else round(time_s, 6),
         }
         self._file.add(self._annotations(frame_index, rows), [image])
         self._next_id += len(rows)

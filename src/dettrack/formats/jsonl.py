@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def frame_line(frame_index: int, time_s: float, rows: TrackTable) -> str:
     people = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     line = {
         "frame_index": frame_index,
-        "time_s": round(time_s, 6),
+        "time_s": None if math.isnan(time_s) else round(time_s, 6),  # images without a rate have no clock
         "people": people,
         "joint_set": rows.joint_set.name,
         "schema": SCHEMA,
@@ -100,7 +101,7 @@ def _parse(path: Path, number: int, text: str) -> tuple[int, float, TrackTable]:
         if schema > SCHEMA:
             raise InputError(f"{path}: schema {schema} is newer than this dettrack ({SCHEMA}): update dettrack")
         joints = joint_set(line["joint_set"])
-        frame, time_s = int(line["frame_index"]), float(line["time_s"])
+        frame, time_s = int(line["frame_index"]), math.nan if line["time_s"] is None else float(line["time_s"])
         return frame, time_s, _table(joints, frame, time_s, line["people"])
     except InputError:
         raise

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+from dot_people import draw_scene, write_boxes, write_model
+
+from dettrack.associate import associate, narrow
+from dettrack.config import AfterConfig, CutConfig, DetectConfig, EstimateConfig, TrackConfig
+from dettrack.errors import UsageError
+from dettrack.formats.tracklets import TrackletFile, TrackletWriter
+from dettrack.pipeline import Pipeline
+from dettrack.structures import TrackTable
+from dettrack.video import open_video
+
+
+def config(folder, clip=9, step=1):
+    return TrackConfig(
+        cut=CutConfig(clip_length=clip, step=step),
+        detect=DetectConfig(detector=str(folder / "boxes.json")),
+        estimate=EstimateConfig(model=str(folder / "dots.onnx"), flip=False, joints="coco17"),
+        after=AfterConfig(min_track_frames=1),
+    )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Steps of a run at S = 1, |C| = 9, and the folder with its video, boxes and model."""
+    folder = tmp_path_factory.mktemp("associate")
+    start = np.array([[40.0, 30.0], [420.0, 50.0]])
+    scene = draw_scene(folder / "walkers", start, np.array([[4.0, 0.0], [-3.0, 0.5]]), 19)
+    write_boxes(folder / "boxes.json", scene, {(4, 0), (9, 1)})
+    write_model(folder / "dots.onnx")
+    pipeline = Pipeline(config(folder))
+    with open_video(str(scene.folder), shots=False) as video:
+        return folder, list(pipeline.tracklets(video)), pipeline.joint_set
+
+
+def gather(steps, joints, settings):
+    return TrackTable.concatenate((s.table for s in associate(steps, joints, settings)), joints)
+
+
+@pytest.mark.parametrize(("clip", "step"), [(9, 1), (9, 8), (5, 4), (3, 2), (1, 1)])
+def test_narrowed_steps_equal_a_run_with_those_settings(run, clip, step):
+    folder, steps, joints = run
+    wanted = config(folder, clip, step)
+    table = gather(narrow(steps, CutConfig(), wanted.cut), joints, wanted)
+    with open_video(str(folder / "walkers"), shots=False) as video:
+        direct = gather(Pipeline(wanted).tracklets(video), joints, wanted)
+    for name in ("frame", "track_id", "xy", "joint_scores", "box", "source", "support"):
+        np.testing.assert_allclose(getattr(table, name), getattr(direct, name), err_msg=name, atol=1e-9)
+
+
+def test_saved_tracklets_give_the_same_tracks(run, tmp_path):
+    folder, steps, joints = run
+    with TrackletWriter(tmp_path / "t.parquet", joints, CutConfig()) as writer:
+        for step in steps:
+            writer.write(step)
+    saved = gather(TrackletFile.open(tmp_path / "t.parquet").steps(), joints, config(folder))
+    table = gather(steps, joints, config(folder))
+    np.testing.assert_array_equal(saved.track_id, table.track_id)
+    np.testing.assert_allclose(saved.xy, table.xy, atol=1e-2)
+
+
+@pytest.mark.parametrize("wanted", [CutConfig(clip_length=11), CutConfig(clip_length=5, step=3)])
+def test_what_was_not_saved_cannot_be_imitated(run, wanted):
+    _, steps, _ = run
+    with pytest.raises(UsageError, match="cannot be made"):
+        list(narrow(steps, CutConfig(clip_length=9, step=2), wanted))

@@ -1,0 +1,121 @@
+"""Whole runs on people made of dots: what comes out is what was drawn."""
+
+import numpy as np
+import pytest
+from dot_people import draw_scene, write_boxes, write_model
+
+from dettrack.associate import Report
+from dettrack.config import AfterConfig, CutConfig, DetectConfig, EstimateConfig, SewConfig, TrackConfig
+from dettrack.cut import iter_clips
+from dettrack.pipeline import Pipeline, earliest_later_frame, track, track_all
+from dettrack.structures import Frame, Source
+from dettrack.video import open_video
+
+N_FRAMES = 24
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dots")
+    start = np.array([[40.0, 30.0], [420.0, 50.0]])
+    scene = draw_scene(folder / "walkers", start, np.array([[4.0, 0.0], [-3.0, 0.5]]), N_FRAMES)
+    write_model(folder / "dots.onnx")
+    return scene
+
+
+def settings(scene, missed=None, *, clip=9, step=1, linking="tubes", name="boxes.json"):
+    boxes = write_boxes(scene.folder.parent / name, scene, missed)
+    return TrackConfig(
+        cut=CutConfig(clip_length=clip, step=step),
+        detect=DetectConfig(detector=str(boxes)),
+        estimate=EstimateConfig(model=str(scene.folder.parent / "dots.onnx"), flip=False, joints="coco17"),
+        sew=SewConfig(linking=linking),
+        after=AfterConfig(min_track_frames=3),
+    )
+
+
+def errors(table, scene):
+    """Distance in pixels from the drawn joints, each track matched to the person that it starts on."""
+    first = {track: i for i, track in enumerate(np.unique(table.track_id).tolist())}
+    person = np.array([first[track] for track in table.track_id.tolist()])
+    return np.linalg.norm(table.xy - scene.joints[table.frame, person], axis=-1)
+
+
+@pytest.mark.parametrize(("clip", "step"), [(9, 1), (9, 8), (5, 2), (1, 1)])
+def test_everyone_is_followed_and_posed(scene, clip, step):
+    table = track_all(str(scene.folder), settings(scene, clip=clip, step=step))
+    assert len(table) == 2 * N_FRAMES
+    np.testing.assert_array_equal(table.frame, np.repeat(np.arange(N_FRAMES), 2))
+    assert len(np.unique(table.track_id)) == 2
+    assert np.nanmax(errors(table, scene)) < 2.0
+    keyframes = table.frame % step == 0
+    assert (table.source[keyframes] == Source.DETECTED).all()
+
+
+def test_people_whom_the_detector_missed_are_recovered(scene):
+    missed = {(t, 0) for t in range(8, 14)} | {(t, 1) for t in (2, 3, 15)}
+    table = track_all(str(scene.folder), settings(scene, missed, name="missed.json"))
+    assert len(table) == 2 * N_FRAMES
+    assert len(np.unique(table.track_id)) == 2
+    first = table.track_id.min()
+    found = table[table.source == Source.RECOVERED]
+    recovered = {(t, int(track != first)) for t, track in zip(found.frame, found.track_id, strict=True)}
+    assert recovered == missed
+    assert np.nanmax(errors(table, scene)) < 2.5
+    blind = track_all(str(scene.folder), settings(scene, missed, clip=1, name="missed.json"))
+    # Without tubes the missed poses are gone, and the two frames before the second person's gap are too short a track.
+    assert len(blind) == 2 * N_FRAMES - len(missed) - 2
+
+
+def test_the_rival_bridges_gaps_by_interpolation(scene):
+    missed = {(t, 0) for t in range(8, 14)}
+    table = track_all(str(scene.folder), settings(scene, missed, clip=1, linking="oks-velocity", name="rival.json"))
+    assert len(table) == 2 * N_FRAMES
+    filled = table.frame[table.source == Source.INTERPOLATED]
+    np.testing.assert_array_equal(filled, np.arange(8, 14))
+    assert np.nanmax(errors(table, scene)) < 2.5
+
+
+def test_segments_are_every_frame_once_in_order(scene):
+    segments = list(track(str(scene.folder), settings(scene)))
+    assert len(segments) > 1, "finished frames must come before the video ends"
+    frames = np.concatenate([segment.frames for segment in segments])
+    np.testing.assert_array_equal(frames, np.arange(N_FRAMES))
+    for segment in segments:
+        assert len(segment.names) == len(segment.frames) == len(segment.times_s)
+        rows = [len(rows) for _, _, rows in segment.by_frame()]
+        assert sum(rows) == len(segment.table)
+
+
+def test_nobody_in_view_gives_every_frame_and_no_rows(scene):
+    everyone = {(t, p) for t in range(N_FRAMES) for p in range(2)}
+    segments = list(track(str(scene.folder), settings(scene, everyone, name="nobody.json")))
+    assert sum(len(segment.frames) for segment in segments) == N_FRAMES
+    assert all(len(segment.table) == 0 for segment in segments)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_videos_shorter_than_a_clip(scene, tmp_path, n):
+    short = draw_scene(tmp_path / "short", np.array([[40.0, 30.0]]), np.zeros((1, 2)), n)
+    write_model(tmp_path / "dots.onnx")
+    table = track_all(str(short.folder), settings(short)) if n >= 3 else None
+    report = Report()
+    pipeline = Pipeline(settings(short))
+    with open_video(str(short.folder)) as video:
+        frames = [f for segment in pipeline.track(video, report) for f in segment.frames]
+    assert frames == list(range(n))
+    if table is not None:
+        assert len(table) == n
+    else:
+        assert report.dropped["short_tracks"] == 1
+
+
+@pytest.mark.parametrize("clip", [1, 3, 5, 9])
+@pytest.mark.parametrize("n", [1, 7, 20])
+def test_no_later_clip_starts_before_the_bound(clip, n):
+    pixel = np.zeros((1, 1, 3), np.uint8)
+    for step in range(1, max(clip, 2)):
+        made = list(iter_clips((Frame(i, 0.0, pixel) for i in range(n)), clip, step))
+        for i, one in enumerate(made):
+            bound = earliest_later_frame(one.keyframe.index, clip, step)
+            assert all(later.frames[0].index >= min(bound, n) for later in made[i + 1 :])

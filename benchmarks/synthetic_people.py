@@ -22,7 +22,7 @@ from dettrack.detection.filters import filter_boxes
 from dettrack.network import load_estimator
 from dettrack.skeleton import POSETRACK15, JointMap
 from dettrack.structures import Boxes, Clip, Frame
-from dettrack.synth import Renderer, SceneConfig, Visibility, draw_scene, load_recordings, Renderer
+from dettrack.synth import Renderer, SceneConfig, Visibility, draw_scene, load_recordings
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--threshold", type=float, default=0.3)
     parser.add_argument("--pictures", type=Path, help="write the frames with their misses here")
     args = parser.parse_args()
-    settings = DetectConfig(str(args.detector), detector_threshold=args.threshold, min_box_area=0)
+    settings = DetectConfig(str(args.detector), detector_threshold=args.threshold, min_box_area=0.0)
     detector = load_detector(settings, threads=1)
     estimator = load_estimator(EstimateConfig(str(args.model), threads=1), CutConfig(1, 1)) if args.model else None
     config = SceneConfig(

@@ -104,7 +104,7 @@ def _sky(world: World, camera: Camera) -> Image:
     return np.repeat(row.astype(np.uint8), width, 1)
 
 
-def _photo(photo: Image, camera: Camera, first: Camera) -> Image:
+def _photo(photo: UInt8[np.ndarray, "photo_height photo_width 3"], camera: Camera, first: Camera) -> Image:
     """The photograph as if it were infinitely far: it follows the camera's rotation only."""
     middle = (photo.shape[1] - 1) / 2, (photo.shape[0] - 1) / 2
     to_photo = np.array([[first.focal, 0, middle[0]], [0, first.focal, middle[1]], [0, 0, 1]])

@@ -25,7 +25,7 @@ __all__ = ["Rendered", "Renderer", "Truth", "Visibility", "head_box"]
 _FINER = 1.5  # samples per pixel side
 _TINY = 60  # pixels that a person must fill to have a box
 # How far the surface may lie before a joint that still counts as seen: the limb's own thickness, in body heights.
-_DEEP = {"hip": 0.075, "shoulder": 0.05, "head_bottom": 0.055, "head_top": 0.03, "nose": 0.035}
+_DEEP = {"hip": 0.075, "shoulder": 0.05, "head_bottom": 0.055, "head_top": 0.06, "nose": 0.035}
 _THICK = np.array([_DEEP.get(j.split("_")[-1], _DEEP.get(j, 0.042)) for j in POSETRACK15.joints])
 
 

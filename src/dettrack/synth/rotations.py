@@ -68,4 +68,4 @@ def rotate(q: Float[np.ndarray, "*#batch 4"], v: Float[np.ndarray, "*#batch 3"])
 def yaw(q: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batch"]:
     """Heading of the forward axis (+x) in the ground plane, radians about +y."""
     forward = rotate(q, np.array([1.0, 0.0, 0.0]))
-    return np.arctan2(-forward[..., 2], forward[..., 0])
+    return np.asarray(np.arctan2(-forward[..., 2], forward[..., 0]))

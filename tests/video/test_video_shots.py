@@ -93,7 +93,7 @@ def test_any_size_can_be_compared(shape):
     assert change(look(image), look(image)) == (0, 0)
 
 
-def test_a_comparison_takes_less_than_a_millisecond_or_two():
+def test_a_comparison_takes_milliseconds_at_most():
     image = scene(1, 720, 1280)
     first = look(image)
     times = []
@@ -101,7 +101,7 @@ def test_a_comparison_takes_less_than_a_millisecond_or_two():
         start = time.perf_counter()
         change(first, look(image))
         times.append(time.perf_counter() - start)
-    assert min(times) < 0.002  # 0.6 ms on one core of 2026; the rest is room for slow machines
+    assert min(times) < 0.004  # 0.6 ms on one core of 2026; the rest is room for slow machines
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dettrack.errors import InputError
-from dettrack.skeleton import COCO17, JOINT_SETS, MPII16, POSETRACK15, JointMap, joint_set
+from dettrack.skeleton import APPROXIMATIONS, COCO17, JOINT_SETS, MPII16, POSETRACK15, JointMap, joint_set
 
 
 @pytest.mark.parametrize("joints", JOINT_SETS.values(), ids=str)
@@ -34,6 +34,8 @@ def test_what_coco_lacks_is_approximated_and_said_so_or_missing():
     xy[COCO17.index("nose")] = (100, 50)
     xy[COCO17.index("left_shoulder")] = (120, 90)
     xy[COCO17.index("right_shoulder")] = (80, 90)
+    xy[COCO17.index("left_ear")] = (110, 45)
+    xy[COCO17.index("right_ear")] = (90, 45)
     out, _ = joint_map(xy, np.ones(17))
     top, neck = out[POSETRACK15.index("head_top")], out[POSETRACK15.index("head_bottom")]
     assert top[1] < 50 < neck[1] < 90
@@ -48,9 +50,16 @@ def test_what_coco_lacks_is_approximated_and_said_so_or_missing():
 
 def test_a_missing_source_joint_stays_missing():
     xy = np.ones((17, 2))
-    xy[COCO17.index("nose")] = np.nan
+    xy[COCO17.index("left_ear")] = np.nan
     out, _ = JointMap(COCO17, POSETRACK15)(xy, np.ones(17))
     assert np.isnan(out[POSETRACK15.index("head_top")]).all()
+    np.testing.assert_allclose(out[POSETRACK15.index("head_bottom")], 1.0)
+
+
+def test_approximations_move_with_the_pose():
+    """Weights sum to 1: a shifted pose has shifted approximations."""
+    for weights in APPROXIMATIONS.values():
+        assert sum(weights.values()) == pytest.approx(1.0)
 
 
 def test_unknown_names_are_told():

@@ -161,11 +161,12 @@ def joint_set(name: str) -> JointSet:
 
 
 # What a COCO model cannot give, approximated linearly: joint -> {source joint: weight}. The head bottom lies on
-# the shoulder line's middle, a quarter of the way to the nose; the head top as far beyond the nose again as one
-# and a half times that distance. Median error on MPII-labelled people: see docs/formats.md.
+# the line from the shoulders' middle to the nose, a quarter of the way; the head top lies beyond the ears' middle, seen
+# from the shoulders' middle, by 0.7 of that distance (from the nose alone the error is 2.5 times as large: it says
+# nothing of how the head is tilted). Fitted and measured by benchmarks/approximations.py; errors: docs/formats.md.
 APPROXIMATIONS: dict[str, dict[str, float]] = {
     "head_bottom": {"left_shoulder": 0.375, "right_shoulder": 0.375, "nose": 0.25},
-    "head_top": {"left_shoulder": -0.4, "right_shoulder": -0.4, "nose": 1.8},
+    "head_top": {"left_shoulder": -0.35, "right_shoulder": -0.35, "left_ear": 0.85, "right_ear": 0.85},
     "nose": {"head_bottom": 0.45, "head_top": 0.55},
 }
 

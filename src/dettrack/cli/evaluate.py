@@ -159,7 +159,7 @@ def _evaluate(parsed: EvaluateArgs) -> int:
     return 0
 
 
-def _detections(parsed: EvaluateArgs, pairs: list[FilePair]) -> tuple[Table, dict[str, float]]:
+def _detections(parsed: EvaluateArgs, pairs: list[FilePair]) -> tuple[Table, dict[str, int | float]]:
     from rich.table import Table
 
     from dettrack.evaluation.boxes import BoxCounts, detection_recall, read_detections

@@ -103,11 +103,11 @@ def _average_precisions(
         from_sequence, right, ranked = sequence[mine][order], correct[mine][order], score[mine][order]
         last = np.append(ranked[1:] != ranked[:-1], np.ones(min(1, len(ranked)), bool))
         for b, weights in enumerate(times):
-            out[b, j] = _weighted_ap(weights[from_sequence], right, last, annotated[b, j], rules)
+            out[b, j] = _weighted_ap(weights[from_sequence], right, last, int(annotated[b, j]), rules)
     return out
 
 
-def _weighted_ap(weights: np.ndarray, right: np.ndarray, last: np.ndarray, annotated: float, rules: Rules) -> float:
+def _weighted_ap(weights: np.ndarray, right: np.ndarray, last: np.ndarray, annotated: int, rules: Rules) -> float:
     count, true = np.cumsum(weights), np.cumsum(weights * right)
     if not len(count) or count[-1] == 0:
         return 0.0 if rules.unseen_is_zero or annotated > 0 else float("nan")

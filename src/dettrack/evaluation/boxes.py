@@ -8,14 +8,16 @@ where there is no such flag if somebody is annotated.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 
+from dettrack.errors import InputError
 from dettrack.formats.posetrack import People, PoseSequence
 
 __all__ = ["BoxCounts", "box_counts", "box_recall", "count_boxes", "detection_recall", "iou", "read_detections"]
@@ -44,7 +46,7 @@ class BoxCounts:
         """Share of predicted boxes that serve someone, in percent; NaN where none is predicted."""
         return 100 * self.found / self.predicted if self.predicted else float("nan")
 
-    def to_json(self) -> dict[str, float]:
+    def to_json(self) -> dict[str, int | float]:
         """Counts and shares."""
         return {**vars(self), "recall": self.recall, "precision": self.precision, "min_iou": MIN_IOU}
 

@@ -157,8 +157,8 @@ def combine_hota(parts: Sequence[HotaCounts]) -> HotaCounts:
 def hota(counts: HotaCounts) -> dict[str, Float[np.ndarray, " 16"]]:
     """HOTA and its terms from counts: means over alpha, in [0, 1], per joint and, last, for all.
 
-    In the last column DetA, DetRe and DetPr are of the added counts, AssA is a mean of the joints, as in PoseTrack21's
-    tables.
+    In the last column DetA, DetRe and DetPr are of the added counts, AssA is a mean of the joints (0 for a joint that a
+    sequence lacks), as in PoseTrack21's tables.
     """
     tp, fn, fp = counts.tp, counts.fn, counts.fp
     det_a, det_re, det_pr = (tp / np.maximum(1, n) for n in (tp + fn + fp, tp + fn, tp + fp))

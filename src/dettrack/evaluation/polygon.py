@@ -45,7 +45,7 @@ def contains(polygon: Float[np.ndarray, "corners 2"], points: Float[np.ndarray, 
     along = (y1 == y) & (y2 == y) & (np.minimum(x1, x2) <= x) & (x <= np.maximum(x1, x2))
     corner = (x1 == x) & (y1 == y)
     border = ((straddles & (side == 0)) | along | corner).any(1)
-    return (crossings % 2 == 1) & ~border
+    return (crossings % 2 == 1) & ~border & ~np.isnan(x[:, 0])
 
 
 def _exact_side(

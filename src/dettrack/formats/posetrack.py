@@ -44,7 +44,7 @@ class ImageInfo:
     image_id: int = NO_ID
     is_labeled: bool | None = None
     has_labeled_person: bool | None = None
-    ignore_regions: tuple[Float[np.ndarray, "points 2"], ...] = ()
+    ignore_regions: tuple[Float[np.ndarray, "_ 2"], ...] = ()
     imgnum: int | None = None
 
 
@@ -87,7 +87,7 @@ class People:
     def build(
         image: Sequence[int] | Int[np.ndarray, " n"],
         xy: Float[np.ndarray, "n joints 2"],
-        **columns: np.ndarray | Sequence[int] | Sequence[float],
+        **columns: np.ndarray | Sequence[Any],
     ) -> People:
         """People from the columns that are known; the others say "missing". Rows are sorted by image (stably).
 
@@ -145,7 +145,7 @@ class PoseSequence:
         return len(self.images)
 
     @property
-    def starts(self) -> Int[np.ndarray, " images+1"]:
+    def starts(self) -> Int[np.ndarray, " edges"]:
         """Row of the first person of each image, and the number of rows at the end."""
         return np.searchsorted(self.people.image, np.arange(len(self.images) + 1))
 
@@ -166,7 +166,9 @@ class PoseSequence:
         return replace(self, joint_set=joint_set, people=replace(people, **changed))
 
 
-def polygons(xs: Sequence[Sequence[float]], ys: Sequence[Sequence[float]], where: str) -> tuple[np.ndarray, ...]:
+def polygons(
+    xs: Sequence[Sequence[float | int]], ys: Sequence[Sequence[float | int]], where: str
+) -> tuple[np.ndarray, ...]:
     """Ignore regions from lists of x and of y; of lists of unequal length, the common part, as officially.
 
     Raises:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
 from dettrack.errors import OutputError
 from dettrack.formats.posetrack import NO_ID, Format, ImageInfo, People, PoseSequence

@@ -1,5 +1,7 @@
 """Whole runs on people made of dots: what comes out is what was drawn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from dot_people import draw_scene, write_boxes, write_model
@@ -8,7 +10,7 @@ from dettrack.associate import Report
 from dettrack.config import AfterConfig, CutConfig, DetectConfig, EstimateConfig, SewConfig, TrackConfig
 from dettrack.cut import iter_clips
 from dettrack.pipeline import Pipeline, earliest_later_frame, track, track_all
-from dettrack.structures import Frame, Source
+from dettrack.structures import Frame, Source, TrackTable
 from dettrack.video import open_video
 
 N_FRAMES = 24
@@ -87,9 +89,25 @@ def test_segments_are_every_frame_once_in_order(scene):
         assert sum(rows) == len(segment.table)
 
 
+@pytest.mark.parametrize(
+    "after", [{"smooth": "savgol"}, {"smooth": "one-euro"}, {"fill_gaps": 3}, {"min_track_frames": 9}]
+)
+def test_later_stages_lose_no_row_and_no_frame(scene, after):
+    plain = track_all(str(scene.folder), settings(scene))
+    config = replace(settings(scene), after=AfterConfig(**after))
+    segments = list(track(str(scene.folder), config))
+    np.testing.assert_array_equal(np.concatenate([s.frames for s in segments]), np.arange(N_FRAMES))
+    for segment in segments:
+        assert np.isin(segment.table.frame, segment.frames).all()
+    table = TrackTable.concatenate([s.table for s in segments], plain.joint_set)
+    np.testing.assert_array_equal(table.xy, plain.xy)
+    assert (table.xy_smooth is not None) == ("smooth" in after)
+
+
 def test_nobody_in_view_gives_every_frame_and_no_rows(scene):
     everyone = {(t, p) for t in range(N_FRAMES) for p in range(2)}
     segments = list(track(str(scene.folder), settings(scene, everyone, name="nobody.json")))
+    assert len(segments) > 1, "frames without people must not pile up until the end"
     assert sum(len(segment.frames) for segment in segments) == N_FRAMES
     assert all(len(segment.table) == 0 for segment in segments)
 

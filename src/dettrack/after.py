@@ -80,6 +80,9 @@ class ShortTracks:
         config: `min_track_frames` and `min_track_detections`.
         joint_set: Of the tables.
         max_gap: A track that has had no row for more frames than this will not come back.
+
+    Attributes:
+        settled_before: Every row of the frames before this one has been given out.
     """
 
     def __init__(self, config: AfterConfig, joint_set: JointSet, max_gap: int) -> None:
@@ -89,6 +92,7 @@ class ShortTracks:
         self._joint_set = joint_set
         self._held = TrackTable.empty(joint_set)
         self._seen: dict[int, list[int]] = {}  # track -> frames, detections, last frame
+        self.settled_before = 0
 
     def add(self, table: TrackTable, until: int) -> TrackTable:
         """Take the rows of the next frames, all before frame `until`; return what is settled."""
@@ -110,7 +114,8 @@ class ShortTracks:
         for track in [track for track, values in self._seen.items() if until - 1 - values[2] > self.max_gap]:
             del self._seen[track]
         waiting = held.frame[np.isin(held.track_id, ids[~enough & ~over])]
-        settled = held.frame < waiting.min(initial=until)
+        self.settled_before = int(waiting.min(initial=until))
+        settled = held.frame < self.settled_before
         self._held = held[~settled]
         return held[settled]
 
@@ -129,6 +134,9 @@ class GapFiller:
     Args:
         max_gap: Longest gap in frames; longer ones stay.
         joint_set: Of the tables.
+
+    Attributes:
+        settled_before: Every row of the frames before this one has been given out.
     """
 
     def __init__(self, max_gap: int, joint_set: JointSet) -> None:
@@ -137,6 +145,7 @@ class GapFiller:
         self._joint_set = joint_set
         self._held = TrackTable.empty(joint_set)
         self._last = TrackTable.empty(joint_set)  # newest row of each track that may go on
+        self.settled_before = 0
 
     def add(self, table: TrackTable, until: int) -> TrackTable:
         """Take the rows of the next frames, all before frame `until`; return those that no later fill precedes."""
@@ -147,7 +156,8 @@ class GapFiller:
         newest = np.append(rows.track_id[1:] != rows.track_id[:-1], True)[: len(rows)]
         self._last = rows[newest & (rows.frame >= until - 1 - self.max_gap)]
         held = TrackTable.concatenate([self._held, table, filled], self._joint_set).sorted()
-        settled = held.frame < until - self.max_gap
+        self.settled_before = until - self.max_gap
+        settled = held.frame < self.settled_before
         self._held = held[~settled]
         return held[settled]
 
@@ -216,6 +226,11 @@ class After:
         added = self._fill.added if self._fill else Counter[str]()
         return {**self._short.removed, **self._cut, **added}
 
+    @property
+    def settled_before(self) -> int:
+        """Every row of the frames before this one has been given out."""
+        return (self._smooth or self._fill or self._short).settled_before
+
     def add(self, table: TrackTable, until: int | None = None) -> TrackTable:
         """Take the rows of the next frames.
 
@@ -237,15 +252,16 @@ class After:
         return self._rest(self._short.finish(), last=True)
 
     def _rest(self, table: TrackTable, last: bool) -> TrackTable:
-        """The stages after the first; they learn from the rows themselves how far the video is."""
+        """The stages after the first, each as far as the one before it is settled."""
         if self._thresholds is not None:
             table, counts = apply_thresholds(table, self._thresholds)
             self._cut.update(counts)
+        until = self._short.settled_before
         for stage in (self._fill, self._smooth):
             if stage is None:
                 continue
-            out = [stage.add(table, int(table.frame[-1]) + 1)] if len(table) else []
+            out = [stage.add(table, until)]
             if last:
                 out.append(stage.finish())
-            table = TrackTable.concatenate(out, self._joint_set)
+            table, until = TrackTable.concatenate(out, self._joint_set), stage.settled_before
         return table

@@ -160,14 +160,14 @@ class _Run:
 
     def decided(self, step: Step) -> Iterator[Segment]:
         with self.report.stage("polish"):
-            table = self.polisher.pop(step.final_before)
+            table = self._timed(self.polisher.pop(step.final_before))
         with self.report.stage("after"):
-            table = self.after.add(table)
-        yield from self._segment(table, int(table.frame[-1]) + 1 if len(table) else 0)
+            table = self.after.add(table, self.polisher.decided_before)
+        yield from self._segment(table, self.after.settled_before)
 
     def rest(self) -> Iterator[Segment]:
         with self.report.stage("polish"):
-            table = self.polisher.finish()
+            table = self._timed(self.polisher.finish())
         with self.report.stage("after"):
             table = TrackTable.concatenate([self.after.add(table), self.after.finish()], self.joint_set)
         yield from self._segment(table, None)
@@ -176,15 +176,20 @@ class _Run:
         self.report.dropped.update(self.polisher.dropped)
         self.report.dropped.update(self.after.counts)
 
+    def _timed(self, table: TrackTable) -> TrackTable:
+        """The rows with the timestamps of their frames, none of which has left yet."""
+        if not len(table):
+            return table
+        return table.at_times(self.waiting[0].index, np.array([stamp.time_s for stamp in self.waiting]))
+
     def _segment(self, table: TrackTable, final_before: int | None) -> Iterator[Segment]:
         done = []
         while self.waiting and (final_before is None or self.waiting[0].index < final_before):
             done.append(self.waiting.popleft())
         if not done:
             return
-        times_s = np.array([stamp.time_s for stamp in done])
-        table = table.at_times(done[0].index, times_s)
         self.track_ids.update(table.track_id.tolist())
         for source in Source:
             self.report.counts[f"poses_{source.name.lower()}"] += int((table.source == source).sum())
-        yield Segment(np.array([stamp.index for stamp in done]), times_s, tuple(stamp.name for stamp in done), table)
+        frames, times_s, names = zip(*((stamp.index, stamp.time_s, stamp.name) for stamp in done), strict=True)
+        yield Segment(np.array(frames), np.array(times_s), names, table)

@@ -24,7 +24,7 @@ from dettrack.formats.tracklets import TrackletFile, TrackletWriter
 from dettrack.pipeline import Pipeline
 from dettrack.skeleton import JointSet
 from dettrack.structures import Step, VideoInfo
-from dettrack.video import open_video
+from dettrack.video import choose_encoder, open_video
 from dettrack.video.sources import VideoSource
 from dettrack.visual.render import render_video
 
@@ -105,6 +105,8 @@ def track_to_folder(
         OutputError: `out` cannot be written, or holds something else.
     """
     options = options or RunOptions()
+    if options.render:
+        choose_encoder()  # fails now rather than after hours of tracking
     config, report, start = pipeline.config, Report(), time.perf_counter()
     with open_video(source, start_s=options.start_s, end_s=options.end_s, shots=config.cut.shots) as video:
         _prepare_folder(out)
@@ -221,7 +223,9 @@ def _write(
 
 
 def _failure_note(failure: BaseException | None) -> list[str]:
-    return [] if failure is None else [f"stopped early: {str(failure) or 'interrupted'}; what was tracked so far is kept"]
+    return (
+        [] if failure is None else [f"stopped early: {str(failure) or 'interrupted'}; what was tracked so far is kept"]
+    )
 
 
 def _prepare_folder(out: Path) -> None:

@@ -98,6 +98,9 @@ class Smoother:
         config: `smooth` and `smooth_window_s`.
         joint_set: Of the tables.
         fps: Frames per second.
+
+    Attributes:
+        settled_before: Every row of the frames before this one has been given out.
     """
 
     def __init__(self, config: AfterConfig, joint_set: JointSet, fps: float) -> None:
@@ -109,6 +112,7 @@ class Smoother:
         self.lag = self._window if config.smooth == "savgol" else max(forgotten, 2)
         self._rows = TrackTable.empty(joint_set)
         self._next = -1  # first frame that was not given out; rows before it are context
+        self.settled_before = 0
 
     def add(self, table: TrackTable, until: int) -> TrackTable:
         """Take the rows of the next frames, all before `until`; return smoothed ones, at least `lag` frames behind.
@@ -118,7 +122,10 @@ class Smoother:
         if self._next < 0 and len(table):
             self._next = int(table.frame[0])
         self._rows = TrackTable.concatenate([self._rows, table], self._joint_set)
-        if not len(self._rows) or until - self._next < 2 * self.lag:
+        if not (self._rows.frame >= self._next).any():  # only context, or nothing
+            self.settled_before = until
+            return TrackTable.empty(self._joint_set)
+        if until - self._next < 2 * self.lag:
             return TrackTable.empty(self._joint_set)
         return self._give(until - self.lag)
 
@@ -133,7 +140,7 @@ class Smoother:
         smooth = self._smooth(rows)
         columns = {name: value for name, value in vars(rows).items() if name != "xy_smooth"}
         out = TrackTable(**columns, xy_smooth=smooth)[give]
-        self._next = before
+        self._next = self.settled_before = before
         self._rows = rows[rows.frame >= before - self.lag]
         return out
 

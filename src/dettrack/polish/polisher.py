@@ -162,6 +162,7 @@ class Polisher:
 
     Attributes:
         dropped: Poses that became no row so far, by reason.
+        decided_before: Every row of the frames before this one has been given out.
     """
 
     def __init__(self, config: PolishConfig, joint_set: JointSet) -> None:
@@ -172,6 +173,7 @@ class Polisher:
         self._pending: deque[_Pending] = deque()
         self._paths = OnlinePaths(config.lam, config.temporal_form == "l2-squared", config.max_lag)
         self._last_frame = -1
+        self.decided_before = 0
         self._heads = (np.zeros(0, np.int64), np.zeros((0, _HEAD_MEMORY)))  # ids and last head sizes
 
     def add(self, tracklets: Tracklets, ids: Int[np.ndarray, " n"]) -> None:
@@ -196,6 +198,7 @@ class Polisher:
         if final_before > self._last_frame + 1:
             self._paths.end()
             tables += self._decided()
+        self.decided_before = self._pending[0].hypotheses.frame if self._pending else final_before
         return TrackTable.concatenate(tables, self.joint_set)
 
     def finish(self) -> TrackTable:

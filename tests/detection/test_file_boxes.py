@@ -62,6 +62,15 @@ def test_images_are_found_by_name_or_place(coco):
     assert len(found(detector, 0, "z.jpg")) == 0  # never the place, where names are known
 
 
+def test_boxes_of_other_images_are_refused(coco):
+    images = [{"id": 1, "file_name": "a/x.jpg"}, {"id": 2, "file_name": "a/y.jpg"}]
+    with pytest.raises(InputError, match=r"has no 0001\.png \(but, for example, a/x\.jpg\)"):
+        found(coco({"images": images, "annotations": [entry(1)]}), 0, "0001.png")
+    detector = coco({"images": images, "annotations": [entry(1)]})
+    assert len(found(detector, 1, "y.jpg")) == 0
+    assert len(found(detector, 2, "z.jpg")) == 0  # a list may stop early
+
+
 def test_text_ids_are_names(coco):
     detector = coco([entry("dir/x.jpg", 4)])
     assert found(detector, 3, "dir/x.jpg").xyxy[0, 0] == 4

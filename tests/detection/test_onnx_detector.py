@@ -88,6 +88,14 @@ def test_a_fixed_batch_is_filled_up(tmp_path, batch):
     np.testing.assert_allclose(found[2].xyxy, [[0, 0, 31.5, 31.5]])
 
 
+def test_without_cuda_the_cpu_is_used_and_named(dynamic):
+    import onnxruntime
+
+    detector = OnnxDetector(dynamic, DetectConfig(), device="cuda:0")
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        assert "CPU (this ONNX Runtime has no CUDA" in detector.description
+
+
 def test_no_frames(dynamic):
     assert OnnxDetector(dynamic, DetectConfig()).detect([]) == []
 

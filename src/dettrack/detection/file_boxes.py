@@ -43,10 +43,11 @@ class FileBoxes:
             InputError: It is unreadable or not of a known form; the message names the entry.
         """
         if path.suffix.lower() == ".json":
-            self._boxes, kind, self._named = _read_coco(path)
+            self._boxes, kind, self._listed = _read_coco(path)
         else:
             self._boxes, kind = _read_mot(path)
-            self._named = False
+            self._listed = frozenset()
+        self._named = any(isinstance(key, str) for key in (*self._boxes, *self._listed))
         self._sequences = {key[0] for key in self._boxes if isinstance(key, tuple)}
         total = sum(map(len, self._boxes.values()))
         self.description = f"{path.name} ({kind}: {total} boxes in {len(self._boxes)} frames)"
@@ -56,20 +57,27 @@ class FileBoxes:
         """See `Detector.detect`.
 
         Raises:
-            InputError: The file holds several sequences and a frame does not say which is its own.
+            InputError: The file holds several sequences and a frame does not say which is its own; or it lists images
+                by name, and the first frames are not among them.
         """
+        named = [key for frame in frames for key in _names(frame)]
+        if self._listed and named and self._listed.isdisjoint(named):
+            raise InputError(
+                f"{self._path}: its images list has no {frames[0].name} (but, for example, {min(self._listed)}): "
+                "these are boxes of other images"
+            )
+        self._listed = frozenset()  # checked: later frames may be missing
         return [self._lookup(frame) for frame in frames]
 
     def _lookup(self, frame: Frame) -> Boxes:
         if self._sequences:
             return self._boxes.get(self._posetrack_key(frame), Boxes.empty())
-        if frame.name:
-            name = PurePosixPath(frame.name.replace("\\", "/"))
-            for key in (str(name), name.name):
-                if key in self._boxes:
-                    return self._boxes[key]
-            if self._named:
-                return Boxes.empty()
+        names = _names(frame)
+        for key in names:
+            if key in self._boxes:
+                return self._boxes[key]
+        if names and self._named:
+            return Boxes.empty()
         return self._boxes.get(frame.index, Boxes.empty())
 
     def _posetrack_key(self, frame: Frame) -> tuple[int, int]:
@@ -87,11 +95,17 @@ class FileBoxes:
         return int(folder.group()), number
 
 
+def _names(frame: Frame) -> tuple[str, ...]:
+    """What a file may call the frame: its name with folders, and without."""
+    name = PurePosixPath(frame.name.replace("\\", "/"))
+    return (str(name), name.name) if frame.name else ()
+
+
 _Key = int | str | tuple[int, int]
 
 
-def _read_coco(path: Path) -> tuple[dict[_Key, Boxes], str, bool]:
-    """Boxes by key, what the file is, and whether frames are known by name."""
+def _read_coco(path: Path) -> tuple[dict[_Key, Boxes], str, frozenset[str]]:
+    """Boxes by key, what the file is, and the names in its image list."""
     content = _load_json(path)
     images: list[dict[str, Any]] = []
     if isinstance(content, dict):
@@ -117,8 +131,9 @@ def _read_coco(path: Path) -> tuple[dict[_Key, Boxes], str, bool]:
     _check(path, xywh, scores)
     ids = [entry["image_id"] for entry in entries]
     keys, kind = _coco_keys(path, ids, images)
-    named = any(image.get("file_name") for image in images) or any(isinstance(i, str) for i in ids)
-    return _group(keys, xywh, scores), kind, named
+    names = {str(image.get("file_name") or "").replace("\\", "/") for image in images} - {""}
+    listed = frozenset(names | {PurePosixPath(name).name for name in names})
+    return _group(keys, xywh, scores), kind, listed
 
 
 def _load_json(path: Path) -> Any:

@@ -71,8 +71,8 @@ def random_rows(seed, n_frames=30, tracks=4):
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.integers(0, 3), st.integers(1, 7))
 @settings(max_examples=25)
 def test_short_tracks_go_whole_and_are_counted(seed, frames, detections, chunk):
-    rows = random_rows(seed)
-    stage = ShortTracks(AfterConfig(min_track_frames=frames, min_track_detections=detections), POSETRACK15, max_gap=30)
+    rows = random_rows(seed, n_frames=60, tracks=6)
+    stage = ShortTracks(AfterConfig(min_track_frames=frames, min_track_detections=detections), POSETRACK15, max_gap=12)
     got = stream(stage, rows, chunk)
     long = [
         i

@@ -111,12 +111,14 @@ class ShortTracks:
         self.removed["short_tracks"] += int((over & ~enough).sum())
         self.removed["poses_of_short_tracks"] += int((over & ~enough)[place].sum())
         held = held[(enough | ~over)[place]]
-        for track in [track for track, values in self._seen.items() if until - 1 - values[2] > self.max_gap]:
-            del self._seen[track]
         waiting = held.frame[np.isin(held.track_id, ids[~enough & ~over])]
         self.settled_before = int(waiting.min(initial=until))
         settled = held.frame < self.settled_before
         self._held = held[~settled]
+        needed = set(self._held.track_id.tolist())
+        for track, (_, _, last) in list(self._seen.items()):
+            if until - 1 - last > self.max_gap and track not in needed:
+                del self._seen[track]
         return held[settled]
 
     def finish(self) -> TrackTable:

@@ -32,7 +32,7 @@ def test_a_frame_depends_on_seed_index_and_number_only():
     assert not np.array_equal(Renderer(draw_scene(4, 4, SMALL)).frame(2).image, again.image)
 
 
-@pytest.mark.parametrize("scenario", ["mixed", "cross", "entangled", "leave-return", "crowd", "small-large"])
+@pytest.mark.parametrize("scenario", ["mixed", "apart", "cross", "entangled", "leave-return", "crowd", "small-large"])
 def test_every_scenario_draws_people(scenario):
     scene = draw_scene(0, 1, SceneConfig(size=(120, 200), frames=50, scenario=scenario))
     rendered = Renderer(scene).frame(25)

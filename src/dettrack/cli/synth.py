@@ -45,7 +45,7 @@ class SynthArgs:
     size: str = "640x360"
     fps: float = 25.0
     seed: int = 0
-    scenario: Literal["any", "mixed", "cross", "entangled", "leave-return", "crowd", "small-large"] = "any"
+    scenario: Literal["any", "mixed", "apart", "cross", "entangled", "leave-return", "crowd", "small-large"] = "any"
     camera: Literal["any", "static", "pan", "handheld"] = "any"
     occluders: int = -1
     split: str = "val"

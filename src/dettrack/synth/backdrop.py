@@ -54,6 +54,18 @@ def _warp(
     )
 
 
+def _paint(
+    image: Image, texture: np.ndarray, homography: Float[np.ndarray, "3 3"], where: Bool[np.ndarray, "height width"]
+) -> None:
+    """Warp a texture into part of the image, in place; only the rectangle around the part is computed."""
+    rows, columns = np.flatnonzero(where.any(1)), np.flatnonzero(where.any(0))
+    top, left, bottom, right = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
+    from_corner = np.array([[1.0, 0, left], [0, 1, top], [0, 0, 1]])
+    picture = _warp(texture, homography @ from_corner, (int(right - left), int(bottom - top)), cv2.BORDER_REFLECT)
+    mine = where[top:bottom, left:right].astype(np.uint8)
+    image[top:bottom, left:right] = cv2.copyTo(picture, mine, image[top:bottom, left:right].copy())
+
+
 def _to_rays(camera: Camera) -> Float[np.ndarray, "3 3"]:
     """From homogeneous pixels to directions in the world, of depth 1."""
     (cx, cy), f = camera.centre, camera.focal
@@ -85,8 +97,7 @@ def draw_backdrop(world: World, camera: Camera, first: Camera) -> Backdrop:
             floor = seen.copy()
         if world.photo is not None or not seen.any():
             continue
-        picture = _warp(plane.texture, homography, (width, height), cv2.BORDER_REFLECT)
-        cv2.copyTo(picture, seen.astype(np.uint8), image)
+        _paint(image, plane.texture, homography, seen)
         closeness = np.where(seen, inverse, closeness)
         floor &= number == 0 or ~seen
     x_axis, _, z_axis = np.eye(3)

@@ -77,8 +77,8 @@ def trunk(body: Body, outfit: Outfit) -> Rings:
         (0.19, 0.064, 0.094, 0.004),
         (0.24, 0.064, 0.098, 0.0),
         (0.262, 0.058, 0.103, -0.004),
-        (0.278, 0.048, 0.096, -0.008),
-        (0.290, 0.041, 0.076, -0.010),
+        (0.278, 0.048, 0.099, -0.008),
+        (0.290, 0.041, 0.082, -0.010),
         (0.300, 0.036, 0.054, -0.010),
         (0.309, 0.028, 0.036, -0.010),
         (0.312, 0.010, 0.012, -0.008),
@@ -126,14 +126,24 @@ def _limb(
     loose: float,
     hem: float = 0.0,
 ) -> list[Rings]:
-    """A limb of two bones as two half-overlapping lofts would gap: three bones are needed only near the trunk.
+    """Rings along two bones, which follow the trunk near it.
 
-    `table`: station (0 upper joint, 1 middle joint, 2 end), half depth, half width, forward shift.
+    Args:
+        body: Whose limb.
+        upper: Bone of the upper joint.
+        lower: Bone of the middle joint.
+        parent: Bone that the upper joint hangs on.
+        lengths: Of both bones, metres.
+        table: Station (0 upper joint, 1 middle joint, 2 end), half depth, half width, forward shift.
+        span: First and last station.
+        loose: Thickness of the clothes, relative to the limb.
+        hem: How much wider they end.
     """
     a, b = BONES.index(upper), BONES.index(lower)
     stations = np.unique(np.concatenate([np.linspace(*span, 22), [t[0] for t in table if span[0] < t[0] < span[1]]]))
     depth, width, shift = (_profile(stations, table, column) * body.height for column in (1, 2, 3))
-    swell = loose + hem * smooth(stations, span[1] - 0.25, span[1])
+    # Cloth lies on the shoulder and the hip, and hangs away from the limb below.
+    swell = 1 + (loose - 1) * smooth(stations, -0.1, 0.4) + hem * smooth(stations, span[1] - 0.25, span[1])
     depth, width = depth * body.girth * swell, width * body.girth * swell
     first, second = lengths
     along = np.minimum(stations, 1) * first + np.maximum(stations - 1, 0) * second
@@ -158,10 +168,10 @@ def _limb(
 
 _ARM = [
     (-0.135, 0.004, 0.004, 0.0),
-    (-0.12, 0.015, 0.015, 0.0),
-    (-0.075, 0.025, 0.024, 0.0),
-    (0.02, 0.032, 0.029, 0.0),
-    (0.15, 0.0325, 0.029, 0.0),
+    (-0.12, 0.013, 0.013, 0.0),
+    (-0.075, 0.022, 0.021, 0.0),
+    (0.02, 0.029, 0.027, 0.0),
+    (0.15, 0.031, 0.028, 0.0),
     (0.45, 0.029, 0.026, 0.002),
     (0.85, 0.024, 0.023, 0.0),
     (1.0, 0.0235, 0.0225, -0.001),

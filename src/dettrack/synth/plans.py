@@ -210,8 +210,20 @@ def _mixed(rng: np.random.Generator, stage: Stage) -> list[Plan]:
     return plans
 
 
+def _apart(rng: np.random.Generator, stage: Stage) -> list[Plan]:
+    """Three people who keep apart and do something, and one who walks past behind them."""
+    plans = []
+    for place in (-0.62, 0.0, 0.62):
+        z = float(rng.uniform(-0.4, 0.5))
+        x = float((place + rng.uniform(-0.1, 0.1)) * stage.reach(z))
+        plans.append(replace(_stander(rng, stage, x, z), facing=_toward(rng, 0.6)))
+    walker = _walker(rng, stage, float(rng.uniform(-2.0, -1.2)), stage.seconds * float(rng.uniform(0.35, 0.65)), 0.0)
+    return [*plans, walker]
+
+
 SCENARIOS: dict[str, Callable[[np.random.Generator, Stage], list[Plan]]] = {
     "mixed": _mixed,
+    "apart": _apart,
     "cross": _cross,
     "entangled": _entangled,
     "leave-return": _leave_return,

@@ -156,7 +156,7 @@ def draw_scene(seed: int, index: int, config: SceneConfig | None = None) -> Scen
     rng = np.random.default_rng([seed, index, 1])
     scenario = config.scenario
     if scenario == "any":
-        scenario = str(rng.choice(list(SCENARIOS), p=[0.3, 0.2, 0.15, 0.1, 0.15, 0.1]))
+        scenario = str(rng.choice(list(SCENARIOS), p=[0.25, 0.07, 0.2, 0.15, 0.08, 0.15, 0.1]))
     kind = (
         config.camera if config.camera != "any" else str(rng.choice(["static", "pan", "handheld"], p=[0.4, 0.3, 0.3]))
     )

@@ -162,7 +162,7 @@ def _run(jobs: list[SceneJob], out: Path, frames: bool, video: bool, workers: in
 
 
 def demo_scene(folder: str | Path) -> tuple[Path, Path]:
-    """Write the built-in scene of `make demo`: four people, 100 frames of 640x360.
+    """Write the built-in scene of `make demo`: four people, 100 frames of 640x360, one walking past.
 
     Args:
         folder: Where to write.
@@ -171,6 +171,6 @@ def demo_scene(folder: str | Path) -> tuple[Path, Path]:
         The video, and its PoseTrack18 annotations.
     """
     out = Path(folder)
-    job = SceneJob(7, 3, "val", SceneConfig(frames=100, scenario="cross", camera="static", occluders=0))
+    job = SceneJob(7, 2, "val", SceneConfig(frames=100, scenario="apart", camera="handheld", occluders=0))
     write_scene(job, out, frames=False)
     return out / "videos" / f"{job.name}.mp4", out / "annotations" / job.split / f"{job.name}.json"

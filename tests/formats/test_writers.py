@@ -11,6 +11,7 @@ import pytest
 
 from dettrack.errors import DettrackError, InputError, OutputError, UsageError
 from dettrack.formats import FORMATS, Writer, open_writers, read_tracks
+from dettrack.formats.part import PartFile
 from dettrack.skeleton import COCO17, POSETRACK15
 from dettrack.structures import TrackTable
 
@@ -203,3 +204,23 @@ def test_memory_does_not_grow_with_the_video(tmp_path, random_video, info, name,
         tracemalloc.stop()
     writer.close()
     assert peaks[1] < peaks[0] * 1.5 + 50_000
+
+
+def test_an_interrupt_within_a_write_leaves_whole_frames(tmp_path):
+    file = PartFile(tmp_path / "a.txt")
+    file.write("first\n")
+    real = file._file
+
+    class Torn:
+        def write(self, data):
+            real.write(data[:3])
+            raise KeyboardInterrupt
+
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+    file._file = Torn()
+    with pytest.raises(KeyboardInterrupt):
+        file.write("second\n")
+    file.close()
+    assert (tmp_path / "a.txt").read_text() == "first\n"

@@ -64,8 +64,9 @@ class PartFile:
         """
         if self._file.closed:
             return
-        self._file.close()
         try:
+            self._file.truncate(self._good)  # an interrupt may have hit within a write
+            self._file.close()
             self._part.replace(self.path)
         except OSError as error:
             raise output_error(self.path, error) from error

@@ -162,7 +162,8 @@ class ParquetWriter:
         self._metadata = {_METADATA_KEY: json.dumps(about).encode()}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._part.open("wb")
+            # Not a Python file: an interrupt must not hit in the middle of a row group.
+            self._file = pa.OSFile(str(self._part), "wb")
         except OSError as error:
             raise output_error(path, error) from error
 

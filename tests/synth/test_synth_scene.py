@@ -75,26 +75,26 @@ def test_sequence_has_one_entry_per_person_in_view():
 
 
 def test_written_scenes_are_whole_and_equal_for_any_number_of_workers(tmp_path):
-    jobs = scene_jobs(12, 2, SceneConfig(size=(96, 160), frames=8, scenario="mixed"))
+    jobs = scene_jobs(12, 2, SceneConfig(size=(96, 160), frames=4, scenario="apart"))
     write_scenes(jobs, tmp_path / "one")
     write_scenes(jobs[::-1], tmp_path / "two", workers=2)
     names = sorted(p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*") if p.is_file())
-    assert len(names) == 2 * (8 + 1 + 1) + 1
+    assert len(names) == 2 * (4 + 1 + 1) + 1
     for name in names:
         if name.suffix != ".mp4":  # a container may carry its time of writing
             assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
     with open_video(tmp_path / "one" / "videos" / f"{jobs[0].name}.mp4") as video:
         frames = list(video)
-    assert len(frames) == 8
-    expected = Renderer(draw_scene(12, 0, jobs[0].config)).frame(7).image
-    assert np.abs(frames[7].image.astype(int) - expected).mean() < 6
+    assert len(frames) == 4
+    expected = Renderer(draw_scene(12, 0, jobs[0].config)).frame(3).image
+    assert np.abs(frames[3].image.astype(int) - expected).mean() < 6
 
 
 def test_annotations_are_perfect_against_themselves(tmp_path):
-    config = SceneConfig(size=(120, 200), frames=12, scenario="crowd")
+    config = SceneConfig(size=(120, 200), frames=6, scenario="crowd")
     write_scenes([SceneJob(8, 0, "val", config)], tmp_path, frames=False, video=False)
     (truth,) = read_posetrack18(tmp_path / "annotations" / "val" / "008000_mpii_test.json")
-    assert len(truth) == 12
+    assert len(truth) == 6
     assert len(np.unique(truth.people.track_id)) >= 3
     perfect = read_posetrack18(tmp_path / "annotations" / "val" / "008000_mpii_test.json")[0]
     perfect.people.scores[:] = 1.0
@@ -172,8 +172,8 @@ def test_a_detector_of_real_people_finds_ours(weights):
     config = DetectConfig(str(weights / "rtmdet_nano_person.onnx"), min_box_area=0.0)
     detector = load_detector(config, threads=1)
     people = found = 0
-    for index in range(12):
-        rendered = Renderer(draw_scene(77, index, SceneConfig(frames=40))).frame(20)
+    for index in range(8):
+        rendered = Renderer(draw_scene(77, index, SceneConfig(frames=60, scenario="apart"))).frame(30)
         truth = rendered.truth
         tall = truth.boxes[:, 3] - truth.boxes[:, 1] >= 60
         wanted = truth.boxes[truth.present & (truth.visible > 0.9) & tall]
@@ -184,5 +184,5 @@ def test_a_detector_of_real_people_finds_ours(weights):
         area = [(b[:, 2:] - b[:, :2]).prod(-1) for b in (wanted, boxes)]
         overlap = common / (area[0][:, None] + area[1][None] - common)
         people, found = people + len(wanted), found + int((overlap > 0.5).any(1).sum())
-    assert people >= 15
+    assert people >= 12
     assert found / people >= 0.8

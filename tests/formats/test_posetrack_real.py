@@ -62,4 +62,4 @@ def test_recall_of_the_given_detections(folder: Path) -> None:
 
     assert (counts(0.0).annotated, counts(0.0).predicted) == (14, 278)
     assert counts(0.0).found >= counts(0.5).found >= counts(0.9).found
-    assert counts(0.0).found == 14
+    assert counts(0.0).found == 12  # a recall of 85.7 %

@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+WEIGHTS := $(if $(DETECTOR),--detector "$(DETECTOR)") $(if $(MODEL),--model "$(MODEL)")
 
 .PHONY: test test-slow lint types demo bench clean
 
@@ -11,6 +12,15 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $(STAMP)
+
+# make demo                      the built-in scene: drawn, tracked, measured, rendered
+# make demo VIDEO=path           a video of yours; DETECTOR= and MODEL= name other weights than the built-in ones
+demo: $(STAMP)
+ifdef VIDEO
+	$(BIN)/dettrack track "$(VIDEO)" --out demo --render $(WEIGHTS) $(OPTIONS)
+else
+	$(BIN)/dettrack demo --out demo $(WEIGHTS) $(OPTIONS)
+endif
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -217,8 +217,11 @@ def _write(
         failure = error
     finally:
         with report.stage("write"):
-            for writer in writers:
-                writer.close()
+            for writer in writers:  # every one of them, whatever happens to another
+                try:
+                    writer.close()
+                except DettrackError as error:
+                    failure = failure or error
     return failure
 
 

@@ -13,10 +13,15 @@ __all__ = ["main"]
 
 # command -> (module, one line for --help); a module offers `run(args: list[str]) -> int`.
 COMMANDS = {
+    "demo": ("dettrack.cli.demo", "draw the built-in scene, track it, measure it, render it"),
     "track": ("dettrack.cli.track", "find, follow and pose every person in videos"),
     "associate": ("dettrack.cli.associate", "link and merge a saved run again, without video or network"),
     "evaluate": ("dettrack.cli.evaluate", "AP, MOTA and HOTA by the official PoseTrack rules"),
     "synth": ("dettrack.cli.synth", "synthetic scenes with exact annotations"),
+    "train": ("dettrack.cli.train", "train a pose network or detector as a recipe says"),
+    "pseudo": ("dettrack.cli.pseudo", "label videos and photos by teachers that agree"),
+    "export": ("dettrack.cli.export", "a pose network as ONNX or OpenVINO file"),
+    "data": ("dettrack.cli.data", "check a training set and draw its tubes"),
 }
 
 _USAGE = """\

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,19 +35,22 @@ def load_config(path: Path) -> TrackConfig:
         InputError: The file cannot be read or is not TOML.
         UsageError: An unknown section or key, or a value out of range.
     """
-    known = {f.name: f for f in fields(TrackConfig)}
+    defaults = TrackConfig()
+    known = [f.name for f in fields(defaults)]
     sections: dict[str, Any] = {}
     for name, table in read_toml(path).items():
         if name not in known or not isinstance(table, dict):
             raise UsageError(f"{path}: unknown section [{name}]; expected some of {', '.join(known)}")
-        section = known[name].default_factory  # type: ignore[misc]
-        keys = {f.name: type(getattr(section(), f.name)) for f in fields(section)}  # type: ignore[arg-type]
+        section = getattr(defaults, name)
+        kinds = {f.name: type(getattr(section, f.name)) for f in fields(section)}
         for key, value in table.items():
-            if key not in keys:
-                raise UsageError(f"{path}: unknown key {key!r} in [{name}]; expected some of {', '.join(keys)}")
-            if not isinstance(value, (int, float) if keys[key] is float else keys[key]):
-                raise UsageError(f"{path}: {key} in [{name}] is {value!r}: expected a {keys[key].__name__}")
-        sections[name] = section(**table)
+            if key not in kinds:
+                raise UsageError(f"{path}: unknown key {key!r} in [{name}]; expected some of {', '.join(kinds)}")
+            if kinds[key] is float and type(value) is int:
+                table[key] = float(value)
+            elif type(value) is not kinds[key]:
+                raise UsageError(f"{path}: {key} in [{name}] is {value!r}: expected a {kinds[key].__name__}")
+        sections[name] = replace(section, **table)
     return TrackConfig(**sections)
 
 

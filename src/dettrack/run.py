@@ -220,7 +220,7 @@ def _write(
             for writer in writers:  # every one of them, whatever happens to another
                 try:
                     writer.close()
-                except DettrackError as error:
+                except DettrackError as error:  # noqa: PERF203
                     failure = failure or error
     return failure
 

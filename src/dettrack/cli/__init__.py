@@ -20,6 +20,7 @@ COMMANDS = {
     "synth": ("dettrack.cli.synth", "synthetic scenes with exact annotations"),
     "train": ("dettrack.cli.train", "train a pose network or detector as a recipe says"),
     "pseudo": ("dettrack.cli.pseudo", "label videos and photos by teachers that agree"),
+    "weights": ("dettrack.cli.weights", "list, verify, import or fetch weights"),
     "export": ("dettrack.cli.export", "a pose network as ONNX or OpenVINO file"),
     "data": ("dettrack.cli.data", "check a training set and draw its tubes"),
 }

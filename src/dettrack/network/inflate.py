@@ -23,6 +23,7 @@ __all__ = [
     "TemporalConv",
     "TimePadding",
     "Variant",
+    "centre_inflated",
     "check_variant",
     "fold_batch_norm",
     "inflate",
@@ -78,27 +79,25 @@ class TemporalConv(nn.Module):
         self.bias: nn.Parameter | None = None
         if conv.bias is not None:
             self.bias = nn.Parameter(conv.bias.detach().clone())
+        self.kernel_size = (time_kernel, *conv.weight.shape[2:])  # plain numbers, constants of an exported graph
         self.stride, self.groups = conv.stride[0], conv.groups
         self.clip_length, self.time_padding = clip_length, time_padding
 
     def forward(self, x: Float[Tensor, "frames channels h w"]) -> Float[Tensor, "frames out h2 w2"]:
         """Convolve; the first dimension is tubes times `clip_length`."""
-        pointwise = self.weight.shape[3] == self.weight.shape[4] == 1
-        if self.groups == 1 and not pointwise:
+        if self.groups == 1 and self.kernel_size[1:] != (1, 1):
             return self._conv3d(x)
         return self._shifted_taps(x)
 
     def _conv3d(self, x: Tensor) -> Tensor:
-        kt, kh, kw = self.weight.shape[2:]
-        y = x.unflatten(0, (-1, self.clip_length))
-        before, after = self._border(y[:, :1], kt // 2), self._border(y[:, -1:], kt // 2)
-        y = torch.cat([*before, y, *after], dim=1).transpose(1, 2)  # (n, C, T + kt - 1, H, W)
+        kt, kh, kw = self.kernel_size
+        y = self._extend(x.unflatten(0, (-1, self.clip_length)), kt // 2, kt // 2)
         stride = (1, self.stride, self.stride)
-        y = F.conv3d(y, self.weight, self.bias, stride, (0, kh // 2, kw // 2), groups=self.groups)
+        y = F.conv3d(y.transpose(1, 2), self.weight, self.bias, stride, (0, kh // 2, kw // 2), groups=self.groups)
         return y.transpose(1, 2).flatten(0, 1)
 
     def _shifted_taps(self, x: Tensor) -> Tensor:
-        kt, kh, kw = self.weight.shape[2:]
+        kt, kh, kw = self.kernel_size
         padding = (kh // 2, kw // 2)
         if self.groups == 1:
             taps = self.weight.permute(2, 0, 1, 3, 4).flatten(0, 1)  # (kt * out, in, kh, kw)
@@ -112,17 +111,17 @@ class TemporalConv(nn.Module):
         return total
 
     def _shift(self, x: Tensor, offset: int) -> Tensor:
-        """Row t of each tube becomes row t + offset, with the border's padding where there is none."""
+        """Frame t of each tube becomes frame t + offset, with the border's padding where there is none."""
         y = x.unflatten(0, (-1, self.clip_length))
-        n = min(abs(offset), self.clip_length)
         if offset > 0:
-            y = torch.cat([y[:, n:], *self._border(y[:, -1:], n)], dim=1)
-        else:
-            y = torch.cat([*self._border(y[:, :1], n), y[:, : self.clip_length - n]], dim=1)
-        return y.flatten(0, 1)
+            return self._extend(y, 0, offset)[:, offset:].flatten(0, 1)
+        return self._extend(y, -offset, 0)[:, : self.clip_length].flatten(0, 1)
 
-    def _border(self, frame: Tensor, count: int) -> list[Tensor]:
-        return [frame if self.time_padding == "replicate" else torch.zeros_like(frame)] * count
+    def _extend(self, y: Tensor, before: int, after: int) -> Tensor:
+        """Tubes `(n, T, C, H, W)` with padding frames at both ends."""
+        if self.time_padding == "zero":
+            return F.pad(y, (0, 0, 0, 0, 0, 0, before, after))
+        return torch.cat([y[:, :1]] * before + [y] + [y[:, -1:]] * after, dim=1)
 
     def extra_repr(self) -> str:
         """Shape of the filter, for `print(network)`."""
@@ -172,13 +171,33 @@ def set_clip_length(network: nn.Module, clip_length: int) -> None:
             module.clip_length = clip_length
 
 
-def inflate_state_dict(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """The state dict of a 2D network, mean-inflated wherever `network` is temporal; other entries are kept."""
+def centre_inflated(weight: Float[Tensor, "out in kh kw"], time_kernel: int) -> Float[Tensor, "out in kt kh kw"]:
+    """A 2D filter in the middle of zeros: the frames around are ignored until training says otherwise.
+
+    Not the paper's. A still input gives the same output as with `mean_inflated`, and so does a moving one, which the
+    mean smears: for a short training on tubes the better start.
+    """
+    out = weight.new_zeros(*weight.shape[:2], time_kernel, *weight.shape[2:])
+    out[:, :, time_kernel // 2] = weight
+    return out
+
+
+def inflate_state_dict(
+    state: dict[str, Tensor], network: nn.Module, *, start: Literal["mean", "centre"] = "mean"
+) -> dict[str, Tensor]:
+    """The state dict of a 2D network, inflated wherever `network` is temporal; other entries are kept.
+
+    Args:
+        state: Of the 2D network.
+        network: The temporal network that will load it.
+        start: "mean" (paper 4.2) or "centre" (see `centre_inflated`).
+    """
+    inflated = mean_inflated if start == "mean" else centre_inflated
     shapes = {name: value.shape for name, value in network.state_dict().items()}
 
     def fitted(name: str, value: Tensor) -> Tensor:
         temporal = name in shapes and len(shapes[name]) == 5 and value.ndim == 4
-        return mean_inflated(value, shapes[name][2]) if temporal else value
+        return inflated(value, shapes[name][2]) if temporal else value
 
     return {name: fitted(name, value) for name, value in state.items()}
 

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from dettrack.skeleton import JointSet
 
-__all__ = ["AugmentConfig", "degrade", "half_body_box", "jitter_box", "random_affine"]
+__all__ = ["NO_AUGMENTATION", "AugmentConfig", "degrade", "half_body_box", "jitter_box", "random_affine"]
 
 _LOWER = ("hip", "knee", "ankle")
 
@@ -49,9 +49,7 @@ class AugmentConfig:
     walk: float = 0.015
 
 
-NO_AUGMENTATION = AugmentConfig(
-    rotation=0, scale=0, shift=0, flip=0, half_body=0, colour=0, blur=0, jpeg=0, occluder=0, reverse=0, max_stride=1
-)
+NO_AUGMENTATION = AugmentConfig(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, max_stride=1, walk=0.0)
 
 
 def half_body_box(

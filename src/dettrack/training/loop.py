@@ -168,6 +168,8 @@ def train(task: Task, config: LoopConfig, folder: Path, *, resume: bool = True) 
                 metrics = _validate(task, ema, folder, journal, done)
             if late and done < config.steps:
                 return {}
+        if start == config.steps:  # finished before
+            metrics = _validate(task, ema, folder, journal, start)
     return metrics
 
 

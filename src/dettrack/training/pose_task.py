@@ -69,6 +69,7 @@ class PoseTask:
         self.seed, self.hardest, self.frozen = seed, hardest, tuple(frozen)
         self._makers = [TubeMaker(s.people, s.tubes, _draw_shares(s.people)) for s in sources]
         self._shares = np.cumsum([s.share for s in sources]) / sum(s.share for s in sources)
+        self.people = sum(len(s.people) for s in sources)
         self._teacher, self._teacher_share = teacher, teacher_share
         for name in self.frozen:
             model.get_submodule(name).requires_grad_(False)

@@ -127,7 +127,7 @@ def _label_boxes(
 
 
 def _label_annotated(
-    image: np.ndarray, annotation: np.ndarray, first: Teacher, second: Teacher, config: AgreementConfig
+    image: np.ndarray, annotation: np.ndarray, first: Teacher, second: Teacher | None, config: AgreementConfig
 ) -> Labels:
     """Labels of one annotated person, turned upright before the teachers look."""
     angle = _upright_angle(annotation)
@@ -142,7 +142,9 @@ def _label_annotated(
     given = ~np.isnan(annotation[known, 0])
     gap = np.linalg.norm(xy[0, known] - annotation[known], axis=-1)
     other = np.full_like(xy, np.nan)
-    if (gap[given] > config.distance * _torso(xy)[0]).sum() >= 2:  # a second opinion where the first two differ
+    if (
+        second and (gap[given] > config.distance * _torso(xy)[0]).sum() >= 2
+    ):  # a second opinion where the first two differ
         other = teach(second, image, upright_affines(box, second.size, angles=angles))[0]
     xy, height, weight = agree(xy, score, annotation[None], other, config)
     for joint in _TO_POSETRACK.approximated:  # the annotation is the only source that has seen them
@@ -150,7 +152,7 @@ def _label_annotated(
         seen = ~np.isnan(annotation[column, 0])
         xy[0, column] = annotation[column]
         # Trusted as far as the annotation's other joints were.
-        trusted = float(np.mean(gap[given] < config.distance * _torso(xy)[0])) if given.any() else 0.0
+        trusted = 1 - float(np.mean(differ)) if given.any() else 0.0
         height[0, column], weight[0, column] = 1.0, float(seen) * (trusted > 0.5)
     known_xy = xy[0][weight[0] > 0] if (weight[0] > 0).sum() >= 4 else annotation
     low, high = np.nanmin(known_xy, 0), np.nanmax(known_xy, 0)
@@ -171,7 +173,7 @@ def label_stills(
     images: Iterable[tuple[UInt8[np.ndarray, "h w 3"], Float[np.ndarray, "15 2"] | None]],
     detector: Detector,
     first: Teacher,
-    second: Teacher,
+    second: Teacher | None,
     config: AgreementConfig,
     *,
     longest: int = 384,

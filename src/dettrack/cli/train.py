@@ -1,0 +1,79 @@
+"""`dettrack train`: train a network as a recipe says; interrupted runs continue where they stopped."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from dettrack.cli.settings import read_toml
+from dettrack.errors import UsageError
+
+__all__ = ["run"]
+
+
+@dataclass(frozen=True)
+class TrainArgs:
+    """Train a pose network or a person detector as a recipe (TOML) says.
+
+    Interrupt it when you like: the same command continues from the last checkpoint. On several GPUs or machines:
+    torchrun --nproc-per-node 8 -m dettrack train RECIPE.
+
+    Attributes:
+        recipe: TOML file; see configs/.
+        out: Folder of the run; each stage has a folder in it with model.safetensors, log.csv, curve.png and a
+            checkpoint. The default is runs/ and the recipe's name.
+        stage: Train this stage of the recipe alone.
+        fresh: Refuse to continue an earlier run in the same folder.
+        quiet: Say nothing but warnings.
+    """
+
+    recipe: tyro.conf.Positional[Path]
+    out: Path | None = None
+    stage: str = ""
+    fresh: bool = False
+    quiet: bool = False
+
+
+def run(args: Sequence[str]) -> int:
+    """Run the command."""
+    options = tyro.cli(TrainArgs, args=args, prog="dettrack train")
+    level = logging.WARNING if options.quiet else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    table = read_toml(options.recipe)
+    if "detector" in table:
+        return _train_detector(options, table)
+    from dettrack.training.pose_run import run_stages
+    from dettrack.training.recipe import stages
+
+    planned = stages(table, str(options.recipe))
+    names = [stage.name for stage in planned]
+    if options.stage and options.stage not in names:
+        raise UsageError(f"--stage is {options.stage!r}: {options.recipe} has {', '.join(names)}")
+    out = options.out or Path("runs") / options.recipe.stem
+    metrics = run_stages(planned, out, options.recipe.parent, only=options.stage, resume=not options.fresh)
+    return _report(metrics, out / (options.stage or names[-1]))
+
+
+def _report(metrics: dict[str, float], folder: Path) -> int:
+    if not metrics:
+        sys.stdout.write("stopped at max_hours; the same command continues\n")
+    for name, value in metrics.items():
+        sys.stdout.write(f"{name} {value:.4f}\n")
+    sys.stdout.write(f"weights: {folder / 'model.safetensors'}\n")
+    return 0
+
+
+def _train_detector(options: TrainArgs, table: dict[str, Any]) -> int:
+    from dettrack.training.detector_run import detector_recipe, run_detector
+
+    if options.stage:
+        raise UsageError(f"--stage is {options.stage!r}: a detector's recipe has no stages")
+    out = options.out or Path("runs") / options.recipe.stem
+    recipe = detector_recipe(table, str(options.recipe))
+    return _report(run_detector(recipe, out, options.recipe.parent, resume=not options.fresh), out)

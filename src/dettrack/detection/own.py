@@ -35,6 +35,7 @@ __all__ = [
     "Predictor",
     "find_people",
     "load",
+    "openvino_predictor",
     "read_checkpoint",
     "save_network",
     "torch_predictor",
@@ -84,7 +85,7 @@ def load(path: Path, config: DetectConfig, device: str = "auto", threads: int = 
     name = ("cuda" if cuda else "cpu") if device == "auto" else device
     fold_norms(checkpoint.model)
     if name == "cpu" and importlib.util.find_spec("openvino"):
-        predictor, runtime = _openvino_predictor(checkpoint.model, threads), "OpenVINO, CPU"
+        predictor, runtime = openvino_predictor(checkpoint.model, threads), "OpenVINO, CPU"
     else:
         predictor, runtime = torch_predictor(checkpoint.model.to(name)), f"PyTorch, {name}"
     return OwnDetector(path, checkpoint, predictor, runtime, config)
@@ -174,7 +175,7 @@ class _Traced(nn.Module):
         return self.model.predict(images)
 
 
-def _openvino_predictor(model: PersonDetector, threads: int) -> Predictor:
+def openvino_predictor(model: PersonDetector, threads: int) -> Predictor:
     """Compiles the network for each input size once; fp32, so that boxes are the same on every CPU."""
     import openvino
 

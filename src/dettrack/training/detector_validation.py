@@ -37,6 +37,7 @@ class BoxScores:
         precision: Share of the boxes above it that are people.
         recall: Share of the people found above it.
         people: Number of people.
+        best_threshold: The score at which precision and recall have the largest harmonic mean.
     """
 
     ap: float
@@ -44,6 +45,7 @@ class BoxScores:
     precision: float
     recall: float
     people: int
+    best_threshold: float
 
 
 def score_boxes(
@@ -81,6 +83,9 @@ def score_boxes(
         precision=float(precision[above - 1]) if above else float("nan"),
         recall=float(recall[above - 1]) if above else 0.0,
         people=people,
+        best_threshold=float(score[(precision * recall / np.maximum(precision + recall, 1e-9)).argmax()])
+        if len(score)
+        else threshold,
     )
 
 

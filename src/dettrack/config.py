@@ -118,6 +118,7 @@ class EstimateConfig:
         flip: Average the heatmaps of the crop and of its mirror image (paper 4.2).
         decoding: "quarter": arg max moved a quarter pixel towards the higher neighbour; "dark": second-order fit.
         device: "auto", "cpu", "cuda" or "cuda:N".
+        runtime: What runs the network; "auto" is the fastest that is installed and can run it.
         precision: Arithmetic of the network; "auto" is the fastest that keeps the joints in place.
         batch: Crops or tubes in one pass; 0 chooses.
         threads: CPU threads of the network; 0 takes all.
@@ -129,6 +130,7 @@ class EstimateConfig:
     flip: bool = True
     decoding: Literal["quarter", "dark"] = "dark"
     device: str = "auto"
+    runtime: Literal["auto", "pytorch", "onnxruntime", "openvino"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     batch: int = 0
     threads: int = 0
@@ -154,6 +156,8 @@ class SewConfig:
         nms_similarity: OKS above which the weaker of two tracklets of one keyframe is dropped.
         joint_confidence: A joint counts in OKS where both sides have at least this confidence.
         link_to: Compare with all overlapping tracklets of a track (paper) or its last one only.
+        half_life: Frames of distance from the two keyframes that halve the weight of a frame in the similarity of two
+            tubes, because a tube may lose its person far from its keyframe; 0 weighs all frames alike (paper).
         memory: Frames that "oks-velocity" keeps a lost person.
     """
 
@@ -162,12 +166,14 @@ class SewConfig:
     nms_similarity: float = 0.7
     joint_confidence: float = 0.2
     link_to: Literal["all", "last"] = "all"
+    half_life: float = 0.0
     memory: int = 16
 
     def __post_init__(self) -> None:
         for name in ("min_similarity", "nms_similarity", "joint_confidence"):
             value = getattr(self, name)
             _require(0 <= value <= 1, f"--{name.replace('_', '-')} is {value}: it must lie between 0 and 1")
+        _require(self.half_life >= 0, f"--half-life is {self.half_life}: it must not be negative")
         _require(self.memory >= 1, f"--memory is {self.memory}: it must be at least 1 frame")
 
 

@@ -142,7 +142,7 @@ def test_an_xml_needs_its_bin(tmp_path):
 
 
 def test_unknown_names_and_endings(tmp_path):
-    with pytest.raises(InputError, match="'nobody' are built in: give a file with --model"):
+    with pytest.raises(InputError, match="no weights called 'nobody': known are"):
         load_estimator(EstimateConfig("nobody"))
     (tmp_path / "a.pt").write_bytes(b"")
     with pytest.raises(InputError, match=r"expected a file ending in \.safetensors"):

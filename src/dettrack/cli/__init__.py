@@ -22,7 +22,7 @@ COMMANDS = {
     "pseudo": ("dettrack.cli.pseudo", "label videos and photos by teachers that agree"),
     "weights": ("dettrack.cli.weights", "list, verify, import or fetch weights"),
     "export": ("dettrack.cli.export", "a pose network as ONNX or OpenVINO file"),
-    "data": ("dettrack.cli.data", "check a training set and draw its tubes"),
+    "data": ("dettrack.cli.data", "check a training set, draw its tubes; score a pose model"),
 }
 
 _USAGE = """\

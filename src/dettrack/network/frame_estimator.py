@@ -16,6 +16,7 @@ from jaxtyping import Float, UInt8
 
 from dettrack.config import EstimateConfig
 from dettrack.cut import sample_tubes
+from dettrack.errors import InputError
 from dettrack.network.estimator import describe_lacks, output_map, rebatch, to_tracklets
 from dettrack.network.frame_layout import FrameLayout
 from dettrack.network.heatmap import decode_heatmaps, mirror_crops, unmirror_heatmaps
@@ -45,8 +46,13 @@ def open_frame_model(path: Path, options: EstimateConfig) -> FrameModel:
         InputError: Unreadable, unknown layout, or settings that the runtime does not offer.
         MissingExtraError: No runtime for the file is installed.
     """
-    no_onnxruntime = importlib.util.find_spec("onnxruntime") is None
-    if path.suffix == ".xml" or (no_onnxruntime and importlib.util.find_spec("openvino")):
+    if path.suffix == ".xml" and options.runtime not in ("auto", "openvino"):
+        raise InputError(f"--runtime {options.runtime}: {path.name} is run by OpenVINO")
+    if options.runtime == "pytorch":
+        raise InputError(f"--runtime pytorch: {path.name} is run by ONNX Runtime or OpenVINO")
+    no_onnxruntime = options.runtime == "auto" and importlib.util.find_spec("onnxruntime") is None
+    openvino_instead = no_onnxruntime and importlib.util.find_spec("openvino") is not None
+    if path.suffix == ".xml" or options.runtime == "openvino" or openvino_instead:
         from dettrack.network.openvino_backend import OpenVinoFrameModel
 
         return OpenVinoFrameModel(

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from dettrack.errors import InputError
-from dettrack.network.checkpoint import Checkpoint, NetworkSpec, build_network, fit_state
+from dettrack.network.checkpoint import Checkpoint, NetworkSpec, build_network, fit_state, load_checkpoint
 from dettrack.skeleton import COCO17, POSETRACK15, JointMap, JointSet, joint_set
 
-__all__ = ["load_official", "map_head"]
+__all__ = ["load_official", "map_head", "open_checkpoint"]
 
 _WIDTH_KEY = "stage2.0.branches.0.0.conv1.weight"
 _HEAD = "final_layer"
@@ -49,6 +49,13 @@ def load_official(path: Path, *, joints: str = "auto", size: tuple[int, int] | N
     network = build_network(spec)
     fit_state(network, state, str(path))
     return Checkpoint(network.eval(), spec, source=f"official HRNet checkpoint {path.name}")
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """A `.safetensors` checkpoint of this package, or an official `.pth`."""
+    if path.suffix not in (".safetensors", ".pth"):
+        raise InputError(f"{path}: expected a checkpoint (.safetensors or .pth)")
+    return load_official(path) if path.suffix == ".pth" else load_checkpoint(path)
 
 
 def map_head(

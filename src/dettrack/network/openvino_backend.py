@@ -36,17 +36,17 @@ class OpenVinoFrameModel:
             InputError: Unreadable, unknown layout, or a device or precision that OpenVINO does not offer here.
             MissingExtraError: OpenVINO is not installed.
         """
-        import_name = openvino_core(path)
-        model = read_openvino(import_name, path)
+        core = openvino_core(path.name)
+        model = read_openvino(core, path)
         self.layout = recognise_layout(str(path), _ports(model.inputs), _ports(model.outputs))
         if device.startswith("cuda"):
             raise InputError(f"--device {device}: OpenVINO files run on the CPU here (take --device cpu)")
         self._step = self._set_batch(model, self.layout.batch if batch == 0 else batch, path)
-        hint, self.runtime = openvino_precision(import_name, precision, default="fp32")
+        hint, self.runtime = openvino_precision(core, precision, default="fp32")
         options: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": hint}
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
-        compiled = import_name.compile_model(self._with_preprocessing(model), "CPU", options)
+        compiled = core.compile_model(self._with_preprocessing(model), "CPU", options)
         self._shape = tuple(compiled.outputs[self.layout.output].shape)
         from openvino import AsyncInferQueue
 
@@ -95,12 +95,12 @@ class OpenVinoFrameModel:
         part[:] = request.get_output_tensor(self.layout.output).data[: len(part)]
 
 
-def openvino_core(path: Path) -> Any:
+def openvino_core(name: str) -> Any:
     """OpenVINO's entry point; raises `MissingExtraError` where it is not installed."""
     try:
         import openvino
     except ImportError as error:
-        raise MissingExtraError(f"{path.name}", "openvino") from error
+        raise MissingExtraError(name, "openvino") from error
     return openvino.Core()
 
 

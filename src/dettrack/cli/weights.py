@@ -1,0 +1,113 @@
+"""`dettrack weights`: what weights there are, whether they are intact, and how to add others."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from dettrack.errors import InputError, UsageError
+from dettrack.weights import add_file, fetch, find_weights, list_weights, metadata, sha256, store
+
+__all__ = ["WeightsArgs", "run"]
+
+
+@dataclass(frozen=True)
+class WeightsArgs:
+    """Weights by name: list them, say what one is, verify checksums, import a file, or fetch one (only when asked).
+
+    Imported and fetched weights go to the store ($DETTRACK_WEIGHTS, else the user's data folder); their names then
+    work as --model.
+
+    Attributes:
+        action: list; info NAME; verify [NAME]; import FILE --name NAME; fetch URL_OR_PATH --name NAME --sha256 SUM.
+        what: Name, file or address, as the action takes it.
+        name: Name in the store; the file's own by default.
+        sha256: SHA-256 that a fetched file must have.
+        joints: With import of an official HRNet .pth: its joint set (17 joints are COCO's unless said otherwise).
+        size: With import of an official HRNet .pth: its input as HEIGHTxWIDTH, if the file name does not say it.
+    """
+
+    action: Annotated[Literal["list", "info", "verify", "import", "fetch"], tyro.conf.Positional]
+    what: Annotated[str, tyro.conf.Positional] = ""
+    name: str = ""
+    sha256: str = ""
+    joints: str = "auto"
+    size: str = ""
+
+
+def run(args: list[str]) -> int:
+    """Entry point of the command."""
+    options = tyro.cli(WeightsArgs, args=args, prog="dettrack weights")
+    if options.action in ("info", "import", "fetch") and not options.what:
+        raise UsageError(f"weights {options.action} needs a name, file or address")
+    actions = {"list": _list, "info": _info, "verify": _verify, "import": _import, "fetch": _fetch}
+    lines = actions[options.action](options)
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return 0
+
+
+def _list(_: WeightsArgs) -> list[str]:
+    rows = []
+    for each in list_weights():
+        origin = "shipped" if each.shipped else "stored"
+        rows.append(f"{each.name:<24} {origin:<8} {each.path.stat().st_size / 1e6:8.1f} MB  {each.path}")
+    return rows or [f"no weights: neither shipped nor in {store()}"]
+
+
+def _info(options: WeightsArgs) -> list[str]:
+    each = find_weights(options.what)
+    lines = [f"{each.name}: {each.path}", f"sha256 {sha256(each.path)}"]
+    lines += [f"{key} {json.dumps(value)}" for key, value in metadata(each.path).items()]
+    card = each.path.with_suffix(".md")
+    return lines + (["", card.read_text().rstrip()] if card.is_file() else [])
+
+
+def _verify(options: WeightsArgs) -> list[str]:
+    checked = [find_weights(options.what)] if options.what else list_weights()
+    bad = [each.name for each in checked if not each.intact]
+    if bad:
+        raise InputError(f"not the files that were written down, or no checksum is: {', '.join(bad)}; get them again")
+    return [f"{each.name}: intact" for each in checked]
+
+
+def _import(options: WeightsArgs) -> list[str]:
+    source = Path(options.what)
+    name = options.name or source.stem
+    if not source.is_file():
+        raise InputError(f"no such file: {source}")
+    if source.suffix != ".pth":
+        return [f"{name}: {add_file(source, name).path}"]
+    from dettrack.network.checkpoint import save_checkpoint
+    from dettrack.network.official import load_official
+
+    checkpoint = load_official(source, joints=options.joints, size=_size(options.size))
+    converted = store() / f"{name}.importing.safetensors"
+    try:
+        save_checkpoint(converted, checkpoint.network, checkpoint.spec, source=checkpoint.source)
+        kept = add_file(converted, name)
+    finally:
+        converted.unlink(missing_ok=True)
+    spec = checkpoint.spec
+    about = f"HRNet-W{spec.width}, {spec.size[1]}x{spec.size[0]}, {spec.joints}"
+    return [f"{name}: {kept.path} ({about})"]
+
+
+def _size(text: str) -> tuple[int, int] | None:
+    if not text:
+        return None
+    height, _, width = text.partition("x")
+    if not (height.isdigit() and width.isdigit()):
+        raise UsageError(f"--size is {text!r}: expected HEIGHTxWIDTH, such as 384x288")
+    return int(height), int(width)
+
+
+def _fetch(options: WeightsArgs) -> list[str]:
+    if not options.sha256:
+        raise UsageError("weights fetch needs --sha256: weights are only taken when they are the expected ones")
+    name = options.name or Path(options.what.partition("?")[0]).stem
+    return [f"{name}: {fetch(options.what, name, options.sha256).path}"]

@@ -1,0 +1,188 @@
+"""Our networks as ONNX content, run by ONNX Runtime or OpenVINO on the CPU: faster than PyTorch there."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from dettrack.config import EstimateConfig
+from dettrack.errors import InputError, MissingExtraError
+from dettrack.network.estimator import cpu_threads
+from dettrack.network.openvino_backend import openvino_core, openvino_precision, read_openvino
+from dettrack.skeleton import JointSet, joint_set
+
+__all__ = ["METADATA_KEY", "ExportedSpec", "OnnxTubeModel", "OpenVinoTubeModel", "read_exported_spec"]
+
+METADATA_KEY = "dettrack_network"
+
+
+@dataclass(frozen=True)
+class ExportedSpec:
+    """What a runtime needs to know of an exported network.
+
+    Attributes:
+        what: Architecture, width and variant, for people.
+        size: Height and width of its crops in pixels.
+        joint_set: Its joints.
+        stride: Crop pixels per heatmap pixel.
+        temporal: Whether frames see each other.
+        clip_length: Frames of a tube; 1 for a 2D network.
+    """
+
+    what: str
+    size: tuple[int, int]
+    joint_set: JointSet
+    stride: int
+    temporal: bool
+    clip_length: int
+
+    @staticmethod
+    def of(spec: dict[str, Any], clip_length: int) -> ExportedSpec:
+        """From a `NetworkSpec` as a dictionary."""
+        height, width = spec["size"]
+        temporal = spec["variant"] != "none"
+        return ExportedSpec(
+            what=f"{spec['architecture']} {spec['width']}, {spec['variant']}, {width}x{height}",
+            size=(height, width),
+            joint_set=joint_set(spec["joints"]),
+            stride=spec["stride"],
+            temporal=temporal,
+            clip_length=clip_length if temporal else 1,
+        )
+
+
+def read_exported_spec(path: Path) -> ExportedSpec | None:
+    """What `dettrack export` wrote into a `.onnx` or `.xml` file; None for files of others."""
+    text = _xml_metadata(path) if path.suffix == ".xml" else _onnx_metadata(path)
+    if text is None:
+        return None
+    try:
+        about, _ = json.JSONDecoder().raw_decode(text)
+        if about["format"] != 1:
+            raise InputError(f"{path}: exported by a newer dettrack: upgrade, or export it again")
+        return ExportedSpec.of(about["spec"], about["clip_length"])
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: what dettrack export wrote into it is damaged: export it again") from error
+
+
+def _xml_metadata(path: Path) -> str | None:
+    try:
+        entry = ElementTree.parse(path).find(f"./rt_info/{METADATA_KEY}")
+    except ElementTree.ParseError as error:
+        raise InputError(f"{path}: not a readable OpenVINO file") from error
+    return None if entry is None else entry.get("value")
+
+
+def _onnx_metadata(path: Path) -> str | None:
+    """Our entry is the last of the file; found without any ONNX library."""
+    tail = path.read_bytes()[-16384:]
+    place = tail.rfind(METADATA_KEY.encode())
+    brace = tail.find(b"{", place)
+    return None if place < 0 or brace < 0 else tail[brace:].decode("utf-8", "replace")
+
+
+class OnnxTubeModel:
+    """A `TubeModel` run by ONNX Runtime; each thread runs its own tubes."""
+
+    def __init__(self, content: bytes | Path, name: str, spec: ExportedSpec, options: EstimateConfig) -> None:
+        """Load.
+
+        Args:
+            content: An exported file, or its content.
+            name: For people.
+            spec: What it is.
+            options: Threads, batch and precision.
+
+        Raises:
+            InputError: Unreadable, or a precision other than fp32.
+            MissingExtraError: ONNX Runtime is not installed.
+        """
+        try:
+            import onnxruntime as ort
+            from onnxruntime.capi import onnxruntime_pybind11_state as state
+        except ImportError as error:
+            raise MissingExtraError(name, "onnx") from error
+        if options.precision not in ("auto", "fp32"):
+            raise InputError(f"--precision {options.precision}: ONNX Runtime on a CPU runs these networks in fp32")
+        session = ort.SessionOptions()
+        session.intra_op_num_threads = 1
+        session.log_severity_level = 4
+        try:
+            self._session = ort.InferenceSession(content, session, providers=["CPUExecutionProvider"])
+        except (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented) as error:
+            raise InputError(f"{name}: not a readable ONNX file: {str(error).splitlines()[0][:200]}") from error
+        _describe(self, name, spec, options)
+        self.runtime = f"{spec.what}; ONNX Runtime, CPU, fp32"
+        self._workers = ThreadPoolExecutor(cpu_threads(options.threads), "pose")
+
+    name: str
+    size: tuple[int, int]
+    joint_set: JointSet
+    stride: int
+    temporal: bool
+    batch: int
+
+    def run(self, crops: UInt8[np.ndarray, "n clip h w 3"]) -> Float[np.ndarray, "n clip joints h4 w4"]:
+        """Heatmaps."""
+        rows = [{"crops": crops[i : i + 1]} for i in range(len(crops))]
+        return np.concatenate(list(self._workers.map(lambda row: self._session.run(["heatmaps"], row)[0], rows)))
+
+
+class OpenVinoTubeModel:
+    """A `TubeModel` run by OpenVINO; several requests at a time."""
+
+    def __init__(self, content: bytes | Path, name: str, spec: ExportedSpec, options: EstimateConfig) -> None:
+        """Load and compile; the arguments are those of `OnnxTubeModel`.
+
+        Raises:
+            InputError: Unreadable, or a precision that OpenVINO does not offer here.
+            MissingExtraError: OpenVINO is not installed.
+        """
+        core = openvino_core(name)
+        model = core.read_model(content, b"") if isinstance(content, bytes) else read_openvino(core, content)
+        model.reshape([1, spec.clip_length, *spec.size, 3])  # a fixed shape is faster than an open one
+        hint, runtime = openvino_precision(core, options.precision, default="fp32")
+        settings: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": hint}
+        if options.threads:
+            settings["INFERENCE_NUM_THREADS"] = options.threads
+        from openvino import AsyncInferQueue
+
+        compiled = core.compile_model(model, "CPU", settings)
+        self._shape = tuple(compiled.outputs[0].shape)[1:]
+        self._queue = AsyncInferQueue(compiled)
+        self._queue.set_callback(_store)
+        _describe(self, name, spec, options)
+        self.runtime = f"{spec.what}; {runtime}"
+
+    name: str
+    size: tuple[int, int]
+    joint_set: JointSet
+    stride: int
+    temporal: bool
+    batch: int
+
+    def run(self, crops: UInt8[np.ndarray, "n clip h w 3"]) -> Float[np.ndarray, "n clip joints h4 w4"]:
+        """Heatmaps."""
+        heatmaps = np.empty((len(crops), *self._shape), np.float32)
+        for i in range(len(crops)):
+            self._queue.start_async([np.ascontiguousarray(crops[i : i + 1])], heatmaps[i])
+        self._queue.wait_all()
+        return heatmaps
+
+
+def _store(request: Any, place: np.ndarray) -> None:
+    place[:] = request.get_output_tensor(0).data[0]
+
+
+def _describe(model: OnnxTubeModel | OpenVinoTubeModel, name: str, spec: ExportedSpec, options: EstimateConfig) -> None:
+    model.name, model.size, model.joint_set = name, spec.size, spec.joint_set
+    model.stride, model.temporal = spec.stride, spec.temporal
+    # Enough rows to keep every thread busy, in pairs with their mirror images.
+    model.batch = options.batch or 2 * cpu_threads(options.threads) * (1 if spec.temporal else 8)

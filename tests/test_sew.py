@@ -100,7 +100,7 @@ def test_a_tube_that_jumps_misleads_only_a_comparison_with_the_last_tracklet(lin
 def test_frames_near_the_keyframes_may_weigh_more(half_life, joins):
     """A tube that follows somebody else before its keyframe, where many earlier tubes look, finds its own track."""
     here, there = walker(0, 0), walker(200, 0)
-    sew = sewer(half_life=half_life, min_similarity=0.4)
+    sew = sewer(half_life=half_life, min_similarity=0.35)
     for key in range(6):
         sew.add(tracklets(key, [here]))
     misled = tracklets(6, [lambda frame: there(frame) if frame < 6 else here(frame)])

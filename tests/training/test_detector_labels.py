@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from dettrack.errors import InputError
+from dettrack.structures import Boxes
+from dettrack.training.detector_labels import LabelConfig, athlete_boxes, label, merge_opinions
+from dettrack.training.detector_photos import IGNORE, PERSON
+
+BOX, OTHER, FAR = [10.0, 10, 30, 60], [12.0, 11, 31, 61], [80.0, 10, 100, 60]
+
+
+def _boxes(*rows: tuple[list[float], float]) -> Boxes:
+    return Boxes(np.array([row[0] for row in rows]).reshape(-1, 4), np.array([row[1] for row in rows]))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kind"),
+    [
+        (0.9, None, PERSON),
+        (0.65, 0.0, PERSON),
+        (0.55, 0.3, PERSON),
+        (0.4, 0.7, PERSON),
+        (0.4, 0.3, IGNORE),
+        (0.27, 0.3, IGNORE),
+        (0.27, 0.1, None),
+        (0.2, 0.9, None),
+        (0.45, 0.1, None),  # half-believed by one, in a picture where neither finds anybody
+    ],
+)
+def test_two_opinions_make_a_label(first: float, second: float | None, kind: int | None) -> None:
+    other = None if second is None else _boxes((OTHER, second))
+    boxes, kinds = merge_opinions(_boxes((BOX, first)), other)
+    assert kinds.tolist() == ([] if kind is None else [kind])
+    assert len(boxes) == len(kinds)
+
+
+def test_doubt_beside_a_person_is_ignored_but_not_its_parts() -> None:
+    part = [12.0, 12, 28, 35]
+    boxes, kinds = merge_opinions(_boxes((BOX, 0.9), (FAR, 0.4), (part, 0.4)), _boxes((OTHER, 0.9)))
+    assert boxes.tolist() == [BOX, FAR]
+    assert kinds.tolist() == [PERSON, IGNORE]
+
+
+def test_athletes_come_from_their_joints(tmp_path: Path) -> None:
+    joints = np.zeros((14, 3, 2))
+    joints[:8, 0, 0], joints[:8, 1, 0], joints[:8, 2, 0] = np.linspace(10, 30, 8), np.linspace(20, 70, 8), 1
+    savemat(tmp_path / "joints.mat", {"joints": joints})
+    boxes = athlete_boxes(tmp_path / "joints.mat")
+    assert list(boxes) == ["im00001"]  # the second has no visible joint
+    assert boxes["im00001"].tolist() == [5, 15, 35, 75]
+    (tmp_path / "no.mat").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="is not LSP's joints"):
+        athlete_boxes(tmp_path / "no.mat")
+
+
+@pytest.mark.data
+def test_a_real_photo_is_labelled_and_an_excluded_one_is_not(
+    weights: Path, annotated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    source = annotated / "mmpose_tests" / "coco"
+    for name in ("000000000785.jpg", "000000196141.jpg"):
+        (photos / name).write_bytes((source / name).read_bytes())
+    (photos / "broken.jpg").write_bytes(b"no photo")
+    excluded = tmp_path / "excluded"
+    excluded.mkdir()
+    (excluded / "000000196141.jpg").touch()
+    teacher = str(weights / "rtmdet_nano_person.onnx")
+    config = LabelConfig(tmp_path / "pack.npz", teacher, photos=(photos,), exclude=(excluded,), longest=320)
+    pack = label(config)
+    assert pack.names.tolist() == ["photos/000000000785.jpg"]
+    assert max(pack.sizes[0]) == 320
+    assert (pack.kinds == PERSON).sum() == 1  # a skier
+    box = pack.boxes[pack.kinds == PERSON][0]
+    assert 80 < box[3] - box[1] < 320
+    assert "broken.jpg: not a readable image" in capsys.readouterr().err
+    image = pack.photo(0).image
+    assert cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).std() > 10

@@ -20,9 +20,10 @@ from dettrack.cut import make_tubes
 from dettrack.detection import load_detector
 from dettrack.detection.filters import filter_boxes
 from dettrack.network import load_estimator
+from dettrack.network.estimator import Estimator
 from dettrack.skeleton import POSETRACK15, JointMap
 from dettrack.structures import Boxes, Clip, Frame
-from dettrack.synth import Renderer, SceneConfig, Visibility, draw_scene, load_recordings
+from dettrack.synth import Renderer, SceneConfig, Truth, Visibility, draw_scene, load_recordings
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -48,7 +49,7 @@ def main() -> None:
     parser.add_argument("--visible", type=float, default=0.9)
     parser.add_argument("--height", type=float, default=60)
     parser.add_argument("--threshold", type=float, default=0.3)
-    parser.add_argument("--pictures", type=Path, help="write the frames with their misses here")
+    parser.add_argument("--sheet", type=Path, help="write nine of the frames into one picture: found green, missed red")
     args = parser.parse_args()
     settings = DetectConfig(str(args.detector), detector_threshold=args.threshold, min_box_area=0.0)
     detector = load_detector(settings, threads=1)
@@ -56,7 +57,8 @@ def main() -> None:
     config = SceneConfig(
         frames=60, scenario=args.scenario, motions=load_recordings(args.motions) if args.motions else ()
     )
-    people = found = boxes = right = seen = near = 0
+    people = found = boxes = right = 0
+    pictures: list[np.ndarray] = []
     per_joint = np.zeros((2, len(POSETRACK15)))
     for index in range(args.scenes):
         scene = draw_scene(args.seed, index, config)
@@ -72,33 +74,43 @@ def main() -> None:
         hit = (overlap > 0.5).any(0) if len(detected) else np.zeros(want.sum(), bool)
         good = (iou(detected.xyxy, either) > 0.5).any(1) if len(anybody) else np.zeros(len(detected), bool)
         people, found, boxes, right = people + want.sum(), found + hit.sum(), boxes + len(detected), right + good.sum()
-        if args.pictures:
-            picture(args.pictures, index, image, detected, boxes_of[want][~hit])
+        if args.sheet and len(pictures) < 9:
+            pictures.append(picture(image, detected, boxes_of[want][~hit]))
         if estimator is not None and want.any():
-            clip = Clip((Frame(0, 0.0, image),), 0)
-            tubes = make_tubes(Boxes(boxes_of[want], np.ones(int(want.sum()))), estimator.size, 1.25)
-            poses = estimator.estimate([(clip, tubes)])[0]
-            xy, _ = JointMap(estimator.joint_set, POSETRACK15)(poses.xy[:, 0], poses.scores[:, 0])
-            heads = truth.head_boxes[want]
-            size = 0.6 * np.hypot(heads[:, 2] - heads[:, 0], heads[:, 3] - heads[:, 1])
-            away = np.linalg.norm(xy - truth.xy[want], axis=-1) / size[:, None]
-            counted = truth.visibility[want] == Visibility.SEEN
-            per_joint += [((away <= 0.5) & counted).sum(0), counted.sum(0)]
+            per_joint += near_joints(estimator, image, truth, want)
     result = {"people": int(people), "recall": found / people, "boxes": int(boxes), "precision": right / boxes}
     if estimator is not None:
         result["pckh"] = dict(zip(POSETRACK15.joints, np.round(per_joint[0] / per_joint[1], 3).tolist(), strict=True))
         seen, near = per_joint[1, 3:].sum(), per_joint[0, 3:].sum()
         result["pckh of the 12 limb joints"] = near / seen
     print(json.dumps(result, indent=1))
+    if args.sheet:
+        write_sheet(args.sheet, pictures)
 
 
-def picture(folder: Path, index: int, image: np.ndarray, detected: Boxes, missed: np.ndarray) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+def near_joints(estimator: Estimator, image: np.ndarray, truth: Truth, want: np.ndarray) -> np.ndarray:
+    """Seen joints within half a head size, and seen joints, by joint."""
+    tubes = make_tubes(Boxes(truth.boxes[want], np.ones(int(want.sum()))), estimator.size, 1.25)
+    poses = estimator.estimate([(Clip((Frame(0, 0.0, image),), 0), tubes)])[0]
+    xy, _ = JointMap(estimator.joint_set, POSETRACK15)(poses.xy[:, 0], poses.scores[:, 0])
+    heads = truth.head_boxes[want]
+    size = 0.6 * np.hypot(heads[:, 2] - heads[:, 0], heads[:, 3] - heads[:, 1])
+    away = np.linalg.norm(xy - truth.xy[want], axis=-1) / size[:, None]
+    seen = truth.visibility[want] == Visibility.SEEN
+    return np.stack([((away <= 0.5) & seen).sum(0), seen.sum(0)])
+
+
+def picture(image: np.ndarray, detected: Boxes, missed: np.ndarray) -> np.ndarray:
     drawn = image.copy()
     for box, colour in [(b, (0, 255, 0)) for b in detected.xyxy] + [(b, (255, 0, 0)) for b in missed]:
         x1, y1, x2, y2 = (int(v) for v in box)
-        cv2.rectangle(drawn, (x1, y1), (x2, y2), colour, 1)
-    cv2.imwrite(str(folder / f"{index:03d}.png"), drawn[..., ::-1])
+        cv2.rectangle(drawn, (x1, y1), (x2, y2), colour, 2)
+    return cv2.resize(drawn, (400, 225), interpolation=cv2.INTER_AREA)
+
+
+def write_sheet(path: Path, pictures: list[np.ndarray]) -> None:
+    rows = [np.hstack(pictures[i : i + 3]) for i in range(0, len(pictures) - 2, 3)]
+    cv2.imwrite(str(path), np.vstack(rows)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
 
 
 if __name__ == "__main__":

@@ -52,12 +52,14 @@ def test_people_cross_and_come_back():
         order = np.sign(np.nan_to_num(x[:, None] - x[None]))
         crossed += bool((order[..., 10] * order[..., 90] < 0).any())
     assert crossed >= 3
-    scene = draw_scene(1, 0, SceneConfig(frames=125, scenario="leave-return", camera="static", occluders=0))
-    x = scene.cameras[0].project(scene.actors[0].bones.landmarks)[..., 0]
-    inside = ((x > 0) & (x < 640)).any(1)
-    assert inside[0]
-    assert not inside.all()
-    assert inside[-1]
+    for frames in (60, 125):
+        config = SceneConfig(frames=frames, scenario="leave-return", camera="static", occluders=0)
+        scene = draw_scene(1, 0, config)
+        x = scene.cameras[0].project(scene.actors[0].bones.landmarks)[..., 0]
+        inside = ((x > 0) & (x < 640)).any(1)
+        assert inside[0]
+        assert not inside.all()
+        assert inside[-1]
 
 
 def test_sequence_has_one_entry_per_person_in_view():

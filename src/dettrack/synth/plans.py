@@ -150,19 +150,21 @@ def _entangled(rng: np.random.Generator, stage: Stage) -> list[Plan]:
 
 
 def _leave_return(rng: np.random.Generator, stage: Stage) -> list[Plan]:
-    """Someone leaves the picture and comes back, while others stay."""
+    """Someone near the border leaves the picture and comes back before the end, while others stay."""
     plans = []
     for _ in range(int(rng.integers(1, 3))):
         z, sign = float(rng.uniform(-1.5, 0.5)), float(rng.choice([-1, 1]))
-        speed, away = float(rng.uniform(1.2, 2.0)), 1.3 * stage.reach(z) + 0.5
-        x = float(rng.uniform(-0.3, 0.3))
-        walk = abs(sign * away - x) / speed
-        leave = float(rng.uniform(0.2, 0.8))
-        gone = leave + walk + float(rng.uniform(0.2, 0.8))
-        points = ((0.0, x, z), (leave, x, z), (leave + walk, sign * away, z), (gone, sign * away, z - 0.5))
-        plans.append(Plan((*points, (gone + walk, x, z - 0.5)), (), recorded=False))
-    other = _stander(rng, stage, float(rng.uniform(-0.7, 0.7) * stage.reach(-1.0)), float(rng.uniform(-2, 0.3)))
-    return [*plans, other]
+        x = float(rng.uniform(0.35, 0.7)) * stage.reach(z)
+        away = 1.15 * stage.reach(z) + 0.4
+        speed = float(np.clip(2 * (away - x) / (0.65 * stage.seconds), 1.2, 3.5))
+        walk = (away - x) / speed
+        leave = float(rng.uniform(0.05, 0.15)) * stage.seconds
+        back = leave + walk + float(rng.uniform(0.05, 0.15)) * stage.seconds
+        there, gone, nearer = (sign * x, z), (sign * away, z), (sign * x, z - 0.4)
+        ways = ((0.0, *there), (leave, *there), (leave + walk, *gone), (back, sign * away, z - 0.4))
+        plans.append(Plan((*ways, (back + walk, *nearer)), (), recorded=False))
+    x, z = float(rng.uniform(-0.7, 0.7) * stage.reach(-1.0)), float(rng.uniform(-2, 0.3))
+    return [*plans, _stander(rng, stage, x, z)]
 
 
 def _crowd(rng: np.random.Generator, stage: Stage) -> list[Plan]:

@@ -23,7 +23,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from dettrack.associate import associate, narrow
-from dettrack.config import CutConfig, DetectConfig, EstimateConfig, SewConfig, TrackConfig
+from dettrack.config import AfterConfig, CutConfig, DetectConfig, EstimateConfig, SewConfig, TrackConfig
 from dettrack.detection.drop import BoxDropper
 from dettrack.oks import box_areas, pairwise_oks
 from dettrack.pipeline import Pipeline
@@ -54,7 +54,10 @@ def drop(steps: Sequence[Step], share: float, runs: int, seed: int) -> Iterator[
 
 def run(steps: Sequence[Step], joints: JointSet, clip: int, linking: str) -> TrackTable:
     """Link and merge."""
-    config = TrackConfig(cut=CutConfig(clip_length=clip), sew=SewConfig(linking=linking))
+    # No track is too short here: linking frame by frame, a track ends at every miss, and would be dropped for it.
+    config = TrackConfig(
+        cut=CutConfig(clip_length=clip), sew=SewConfig(linking=linking), after=AfterConfig(min_track_frames=1)
+    )
     narrowed = narrow(steps, CutConfig(), config.cut)
     return TrackTable.concatenate((s.table for s in associate(narrowed, joints, config)), joints)
 

@@ -253,7 +253,7 @@ class TrackTable:
     def by_frame(self) -> Iterator[tuple[int, TrackTable]]:
         """Each frame index that has rows, with its rows, in order."""
         starts = np.flatnonzero(np.diff(self.frame, prepend=self.frame[:1] - 1))
-        for start, stop in zip(starts, [*starts[1:], len(self)], strict=True):
+        for start, stop in zip(starts, [*starts, len(self)][1:], strict=True):
             yield int(self.frame[start]), self[int(start) : int(stop)]
 
     @staticmethod

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dettrack.skeleton import POSETRACK15
+from dettrack.structures import Boxes, Clip, Frame, Source, Tracklets, TrackTable
+
+
+def table_of(frames: list[int], ids: list[int], smooth: bool = False) -> TrackTable:
+    n, rng = len(frames), np.random.default_rng(0)
+    xy = rng.random((n, 15, 2))
+    return TrackTable(
+        POSETRACK15,
+        frame=np.array(frames, np.int64),
+        time_s=np.array(frames, float) / 25,
+        track_id=np.array(ids, np.int64),
+        box=rng.random((n, 4)),
+        score=rng.random(n),
+        xy=xy,
+        joint_scores=rng.random((n, 15)),
+        spread=rng.random((n, 15)),
+        support=np.ones((n, 15), np.int64),
+        source=np.full(n, int(Source.DETECTED)),
+        xy_smooth=xy / 2 if smooth else None,
+    )
+
+
+rows = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 99)), max_size=30, unique=True)
+
+
+@given(rows)
+def test_by_frame_gives_every_row_once_in_order(pairs):
+    table = table_of([f for f, _ in pairs], [i for _, i in pairs]).sorted()
+    parts = list(table.by_frame())
+    assert [frame for frame, _ in parts] == sorted({f for f, _ in pairs})
+    assert sum(len(part) for _, part in parts) == len(pairs)
+    for frame, part in parts:
+        assert (part.frame == frame).all()
+        assert part.track_id.tolist() == sorted(i for f, i in pairs if f == frame)
+
+
+@given(rows, st.integers(0, 30))
+def test_concatenate_undoes_a_cut(pairs, place):
+    table = table_of([f for f, _ in pairs], [i for _, i in pairs], smooth=True)
+    joined = TrackTable.concatenate([table[:place], table[place:]], POSETRACK15)
+    np.testing.assert_array_equal(joined.track_id, table.track_id)
+    np.testing.assert_array_equal(joined.xy, table.xy)
+
+
+def test_times_come_from_the_frames():
+    table = table_of([5, 7, 7], [0, 0, 1]).at_times(5, np.array([0.5, 0.6, 0.9]))
+    assert table.time_s.tolist() == [0.5, 0.9, 0.9]
+
+
+def test_boxes_and_tracklets_are_picked_together():
+    boxes = Boxes(np.arange(12.0).reshape(3, 4), np.array([0.1, 0.2, 0.3]))
+    assert boxes[np.array([True, False, True])].scores.tolist() == [0.1, 0.3]
+    assert len(Boxes.empty()) == 0
+    xy = np.arange(3.0 * 2 * 15 * 2).reshape(3, 2, 15, 2)
+    tracklets = Tracklets(1, np.array([0, 1]), boxes, xy, np.ones((3, 2, 15)))
+    one = tracklets[np.array([2])]
+    assert one.boxes.scores.tolist() == [0.3]
+    np.testing.assert_array_equal(one.xy[0], xy[2])
+
+
+def test_shapes_are_checked_in_tests():
+    with pytest.raises(Exception, match="xyxy"):
+        Boxes(np.zeros((2, 3)), np.zeros(2))
+
+
+def test_a_clip_knows_its_keyframe():
+    pixel = np.zeros((1, 1, 3), np.uint8)
+    clip = Clip(tuple(Frame(i, i / 25, pixel) for i in (3, 4, 5)), key=1)
+    assert clip.keyframe.index == 4
+    assert clip.indices.tolist() == [3, 4, 5]

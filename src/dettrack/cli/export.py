@@ -23,7 +23,7 @@ class ExportArgs:
     Attributes:
         model: dettrack .safetensors, official HRNet .pth, or the name of built-in weights.
         to: Kind of file.
-        out: File to write; beside the working folder under the model's name if not given.
+        out: File to write; in the working folder, named after the model, if not given.
         clip_length: |C|, which the file fixes; odd.
         json: Print the report as JSON.
     """

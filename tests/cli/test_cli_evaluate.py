@@ -96,7 +96,12 @@ def test_compare(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_compare_with_a_threshold_for_b_only(data: Path) -> None:
-    assert run(data, "compare", "@a", "@a", "--gt", "@gt", "--threshold-b", "0.5", "--json", "@c.json") == 0
+    assert (
+        run(
+            data, "compare", "@a", "@a", "--gt", "@gt", "--threshold-b", "0.5", "--bootstrap", "20", "--json", "@c.json"
+        )
+        == 0
+    )
     found = json.loads((data / "c.json").read_text())
     assert (found["MOTA"]["a"], found["MOTA"]["b"]) == pytest.approx((50, 75))
 

@@ -14,7 +14,7 @@ from dettrack.evaluation import evaluate
 seeds = st.integers(0, 2**32 - 1)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(seed=seeds, people=st.integers(1, 4), sequences=st.integers(1, 3))
 def test_ap_and_mota_are_those_of_the_slow_version(seed: int, people: int, sequences: int) -> None:
     rng = np.random.default_rng(seed)
@@ -31,7 +31,7 @@ def test_ap_and_mota_are_those_of_the_slow_version(seed: int, people: int, seque
         assert result.counts.clear[:, j] == pytest.approx(total, abs=1e-9)
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(seed=seeds)
 def test_a_prediction_equal_to_the_annotation_is_perfect(seed: int) -> None:
     gt, _ = random_pair(np.random.default_rng(seed), empty=0, unlisted=0, unlabeled=0, regions=0, miss=0)
@@ -42,7 +42,7 @@ def test_a_prediction_equal_to_the_annotation_is_perfect(seed: int) -> None:
         assert result.MOT["idf1"][15] == 100
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(seed=seeds)
 def test_names_of_tracks_do_not_matter(seed: int) -> None:
     rng = np.random.default_rng(seed)

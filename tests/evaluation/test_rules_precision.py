@@ -99,3 +99,10 @@ def test_total_is_a_mean_of_joints_and_head_of_three() -> None:
     one = evaluate([scene([Person(0, body())])], [scene([Person(0, body(joints=(NOSE, 8)), 0.5)])])
     assert one.groups(one.AP["AP"])["Head"] == pytest.approx(100 / 3)
     assert one.groups(one.AP["AP"])["Sho"] == pytest.approx(50)
+
+
+def test_the_area_is_under_the_envelope_of_the_curve() -> None:
+    # By score: wrong, right, right, right of 4. Precision rises to 3/4, which holds from recall 0 to 3/4.
+    gt = scene(*([Person(0, body())] for _ in range(4)))
+    pred = scene([Person(0, FAR, 0.9)], *([Person(0, body(), 0.5 - 0.1 * k)] for k in range(3)))
+    assert evaluate([gt], [pred]).AP["AP"][NOSE] == pytest.approx(100 * 0.75 * 0.75)

@@ -101,7 +101,9 @@ def test_thresholds_drop_joints_for_tracking_only() -> None:
     pred = scene(*([Person(0, body(), 0.9), Person(1, FAR, 0.4)] for _ in range(3)))
     limit = {"nose": 0.5}
     before, after = evaluate([gt], [pred]), evaluate([gt], [pred], thresholds=limit)
-    np.testing.assert_array_equal(before.AP["AP"], after.AP["AP"])
+    for name in ("AP", "precision", "recall"):
+        np.testing.assert_array_equal(before.AP[name], after.AP[name])
+    assert before.AP["precision"][NOSE] == 50
     assert (before.MOT["mota"][NOSE], after.MOT["mota"][NOSE]) == (0, 100)
     assert after.MOT["mota"][WRIST] == 0
     # A score equal to the threshold stays; a joint without a score goes.

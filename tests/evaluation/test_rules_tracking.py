@@ -151,3 +151,17 @@ def test_identities_do_not_reach_over_sequences() -> None:
     result = evaluate([gt, gt], [first, second])
     assert result.counts.clear[COUNTS.index("num_switches")].sum() == 0
     assert result.MOT["idf1"][15] == 100
+
+
+def test_who_was_away_is_remembered() -> None:
+    gt = scene([Person(0, body())], [Person(1, FAR)], [Person(0, body())], [Person(0, body())])
+    pred = scene([Person(3, body(), 0.5)], [Person(9, FAR, 0.5)], [Person(4, body(), 0.5)], [Person(4, body(), 0.5)])
+    assert counts(gt, pred)["num_switches"] == 1
+
+
+def test_idf1_gives_each_predicted_track_to_one_person_only() -> None:
+    # Prediction 5 follows person 0 for three frames and person 1 for two: only three count as one identity.
+    gt = scene(*([Person(track, body())] for track in (0, 0, 0, 1, 1, 1)))
+    pred = scene(*([Person(5, body(), 0.5)] for _ in range(6)))
+    assert evaluate([gt], [pred]).MOT["idf1"][NOSE] == pytest.approx(100 * 2 * 3 / (5 + 5))
+    assert counts(gt, pred)["num_switches"] == 0

@@ -188,6 +188,7 @@ def test_only_the_first_video_of_a_file_is_read() -> None:
     sequence = parse(data)
     assert (len(sequence), len(sequence.people)) == (1, 1)
     assert "2 videos in one file; only the first" in sequence.notes[0]
+    assert len(parse_posetrack18(data, Path("all.json"))) == 1
     both = parse_posetrack18(data, Path("all.json"), every_video=True)
     assert [(s.name, len(s), len(s.people)) for s in both] == [(NAME, 1, 1), ("000001_bonn", 1, 1)]
 
@@ -255,6 +256,12 @@ def test_the_first_point_of_an_id_wins(tmp_path: Path) -> None:
     assert sequence.people.xy[0, POSETRACK15.index("right_ankle")].tolist() == [1, 2]
     assert (~np.isnan(sequence.people.xy[..., 0])).sum() == 1
     assert "1 joints are given twice" in sequence.notes[0]
+
+
+def test_the_box_of_posetrack17_is_that_of_the_head(tmp_path: Path) -> None:
+    people = read17(tmp_path, rect(x1=[1], y1=[2], x2=[30], y2=[40])).people
+    assert people.head_box.tolist() == [[1, 2, 30, 40]]
+    assert np.isnan(people.box).all()
 
 
 def test_ids_of_posetrack17_are_its_15_joints() -> None:

@@ -1,7 +1,7 @@
 """The detector of our own, from a checkpoint of ours: rebuilt from its metadata, no other file needed.
 
 On a CPU OpenVINO runs it where it is installed, else PyTorch with batch norms folded; `description` says which, and
-`benchmarks/detector_speed.py` what it costs.
+`benchmarks/detector_boxes.py` what it costs.
 """
 
 from __future__ import annotations

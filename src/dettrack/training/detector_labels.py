@@ -19,6 +19,7 @@ import numpy as np
 import tyro
 from jaxtyping import Bool, Float, Int, UInt8
 from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
 
 from dettrack.config import DetectConfig
 from dettrack.detection import Detector, load_detector
@@ -139,7 +140,7 @@ def athlete_boxes(path: Path) -> dict[str, Float[np.ndarray, " 4"]]:
     """
     try:
         joints = loadmat(path)["joints"]
-    except (OSError, ValueError, KeyError, NotImplementedError) as error:
+    except (MatReadError, OSError, ValueError, KeyError, NotImplementedError) as error:
         raise InputError(f"{path} is not LSP's joints.mat: {error}") from None
     if joints.ndim != 3 or joints.shape[:2] != (14, 3):
         raise InputError(f"{path}: joints has the shape {joints.shape}, expected (14, 3, photos)")

@@ -1,16 +1,21 @@
-"""`dettrack data check`: try every image and annotation of a training set, and draw tubes with their targets."""
+"""`dettrack data check | score`: try a set and draw its tubes; score a pose model on held-out people."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
 from dettrack.errors import InputError, OutputError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dettrack.training.people import PeopleSet
 
 __all__ = ["run"]
 
@@ -42,14 +47,84 @@ class CheckArgs:
     plain: bool = False
 
 
+@dataclass(frozen=True)
+class ScoreArgs:
+    """Score a pose model on people of packed sets: PCKh@0.5 over the twelve limb joints, from tubes at their boxes.
+
+    Attributes:
+        model: Our checkpoint (.safetensors), or a teacher (.onnx, .xml).
+        sets: Packed sets that it was not trained on.
+        offset: Frames from the tube's keyframe to the frame that is read.
+        flip: Average over the mirror image.
+        every: Take every so many-th person only.
+        size: Height and width of the crops; 0 0 for the model's own.
+    """
+
+    model: tyro.conf.Positional[Path]
+    sets: tyro.conf.Positional[tuple[Path, ...]]
+    offset: int = 0
+    flip: bool = True
+    every: int = 1
+    size: tuple[int, int] = (0, 0)
+
+
 def run(args: Sequence[str]) -> int:
-    """Run the command; 1 if anything is broken."""
-    if not args or args[0] != "check":
-        if args[:1] in ([], ["--help"], ["-h"]):
-            sys.stdout.write("usage: dettrack data check SET [OPTIONS]\n\ndettrack data check --help says more.\n")
-            return 0 if args else 2
-        raise UsageError(f"unknown command {args[0]!r}; expected: dettrack data check SET")
-    options = tyro.cli(CheckArgs, args=list(args[1:]), prog="dettrack data check")
+    """Run the command."""
+    commands = {"check": _check, "score": _score}
+    if not args or args[0] in ("--help", "-h"):
+        sys.stdout.write("usage: dettrack data check|score ...\n\ndettrack data COMMAND --help says more.\n")
+        return 0 if args else 2
+    if args[0] not in commands:
+        raise UsageError(f"unknown command {args[0]!r}; expected: dettrack data {' or '.join(commands)}")
+    return commands[args[0]](list(args[1:]))
+
+
+def _score(args: list[str]) -> int:
+    options = tyro.cli(ScoreArgs, args=args, prog="dettrack data score")
+    import numpy as np
+
+    from dettrack.training.people import load_people
+    from dettrack.training.pose_score import LIMBS, head_sizes, limb_pck
+
+    parts = [name.removeprefix("left_") for name in LIMBS[::2]]
+    sys.stdout.write(f"{'set':<20} people joints  PCKh@0.5  {'  '.join(f'{part:>8}' for part in parts)}\n")
+    for path in options.sets:
+        people = load_people(path)
+        people = people.people(np.arange(0, len(people), options.every))
+        right, counted = limb_pck(_poses(options, people), people, head_sizes(people))
+        sides = right.reshape(-1, 6, 2).sum((0, 2)) / np.maximum(counted.reshape(-1, 6, 2).sum((0, 2)), 1)
+        asked = int(counted.any(1).sum())
+        row = "  ".join(f"{share:8.3f}" for share in sides)
+        total = right.sum() / max(1, counted.sum())
+        sys.stdout.write(f"{path.stem:<20} {asked:6} {counted.sum():6}  {total:8.3f}  {row}\n")
+    return 0
+
+
+def _poses(options: ScoreArgs, people: PeopleSet) -> np.ndarray:
+    """Joints of everybody by our network, or by a teacher (which reads the frame itself, in its own box)."""
+    if options.model.suffix in (".onnx", ".xml"):
+        import numpy as np
+
+        from dettrack.training.people import read_image
+        from dettrack.training.pseudo import teach
+        from dettrack.training.teachers import load_teacher, upright_affines
+
+        teacher = load_teacher(options.model)
+        found = [
+            teach(teacher, read_image(people.images[image]), upright_affines(box[None], teacher.size))[0]
+            for image, box in zip(people.person_image, people.boxes, strict=True)
+        ]
+        return np.concatenate(found)
+    from dettrack.network.checkpoint import load_checkpoint
+    from dettrack.training.pose_score import predict
+
+    checkpoint = load_checkpoint(options.model)
+    spec = replace(checkpoint.spec, size=options.size) if all(options.size) else checkpoint.spec
+    return predict(checkpoint.network, people, spec, offset=options.offset, flip=options.flip).xy
+
+
+def _check(args: list[str]) -> int:
+    options = tyro.cli(CheckArgs, args=args, prog="dettrack data check")
     import cv2
 
     from dettrack.skeleton import joint_set

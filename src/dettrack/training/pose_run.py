@@ -92,6 +92,7 @@ def make_task(stage: StageConfig, base: Path, before: Path | None = None) -> Pos
         seed=stage.loop.seed,
         hardest=loss.hardest,
         frozen=stage.start.frozen,
+        frozen_norms=stage.start.frozen_norms,
         teacher=load_checkpoint(resolve(loss.teacher, base)) if loss.teacher else None,
         teacher_share=loss.teacher_share,
         about=about,

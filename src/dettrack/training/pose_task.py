@@ -47,6 +47,7 @@ class PoseTask:
         seed: int = 0,
         hardest: int = 0,
         frozen: Sequence[str] = (),
+        frozen_norms: bool = False,
         teacher: Checkpoint | None = None,
         teacher_share: float = 0.5,
         about: str = "",
@@ -61,6 +62,7 @@ class PoseTask:
             seed: Of the tubes.
             hardest: See `heatmap_loss`.
             frozen: Names of parts that keep their weights and batch-norm statistics.
+            frozen_norms: All batch norms keep their statistics.
             teacher: A trained network of the same joints and crop size; its heatmaps are mixed into the targets.
             teacher_share: Its share of the targets.
             about: Kept in the checkpoint: where the weights come from.
@@ -73,6 +75,9 @@ class PoseTask:
         self._teacher, self._teacher_share = teacher, teacher_share
         for name in self.frozen:
             model.get_submodule(name).requires_grad_(False)
+        self._still = [model.get_submodule(name) for name in self.frozen]
+        if frozen_norms:
+            self._still += [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
 
     def sample(self, index: int) -> dict[str, Tensor]:
         """Tube `index` of the mix."""
@@ -87,8 +92,8 @@ class PoseTask:
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         """Mean squared error over all frames (paper eq. 2), against labels and, if there is one, the teacher."""
-        for name in self.frozen:
-            self.model.get_submodule(name).eval()
+        for module in self._still:
+            module.eval()
         targets = batch["targets"]
         if self._teacher is not None:
             known = batch["weight"][..., None, None] > 0

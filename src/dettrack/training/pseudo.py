@@ -20,7 +20,7 @@ from dettrack.structures import Boxes, Frame
 from dettrack.training.people import PeopleSet
 from dettrack.training.teachers import Teacher, upright_affines
 
-__all__ = ["AgreementConfig", "Labels", "agree", "label_stills", "label_video"]
+__all__ = ["AgreementConfig", "Labels", "agree", "label_stills", "label_video", "teach"]
 
 _LOG = logging.getLogger("dettrack.training")
 _TO_POSETRACK = JointMap(COCO17, POSETRACK15)
@@ -142,9 +142,8 @@ def _label_annotated(
     given = ~np.isnan(annotation[known, 0])
     gap = np.linalg.norm(xy[0, known] - annotation[known], axis=-1)
     other = np.full_like(xy, np.nan)
-    if (
-        second and (gap[given] > config.distance * _torso(xy)[0]).sum() >= 2
-    ):  # a second opinion where the first two differ
+    differ = gap[given] > config.distance * _torso(xy)[0]
+    if second and differ.sum() >= 2:
         other = teach(second, image, upright_affines(box, second.size, angles=angles))[0]
     xy, height, weight = agree(xy, score, annotation[None], other, config)
     for joint in _TO_POSETRACK.approximated:  # the annotation is the only source that has seen them

@@ -60,12 +60,14 @@ class StartConfig:
         inflation: How temporal filters start from 2D ones: "mean" (the paper's), or "centre": the frames around are
             ignored at first.
         frozen: Names of parts that keep their weights.
+        frozen_norms: Every batch norm keeps its statistics: right for small batches of tubes, whose frames are alike.
     """
 
     weights: str = ""
     trunk: str = ""
     inflation: Literal["mean", "centre"] = "mean"
     frozen: tuple[str, ...] = ()
+    frozen_norms: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,8 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         if len(kinds) != len(value):
             raise UsageError(f"{where} has {len(value)} entries, expected {len(kinds)}")
         return tuple(_value(kind, one, f"{where}[{i}]") for i, (kind, one) in enumerate(zip(kinds, value, strict=True)))
+    if origin is dict and isinstance(value, Mapping):
+        return {key: _value(inner[1], one, f"{where}.{key}") for key, one in value.items()}
     plain = origin or hint
     accepted = (int, float) if plain is float else plain
     if not isinstance(value, accepted) or (isinstance(value, bool) and plain is not bool):

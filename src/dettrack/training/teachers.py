@@ -112,7 +112,7 @@ def load_teacher(path: Path, *, threads: int = 1) -> Teacher:
         def top_down(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             x = ((crops.astype(np.float32) - _MEAN) / _STD).transpose(0, 3, 1, 2)
             maps = np.concatenate([model.run(np.ascontiguousarray(one[None]))[0] for one in x])
-            return decode_heatmaps(maps, "dark", stride=shape[2] / maps.shape[2])
+            return decode_heatmaps(maps, "dark", stride=shape[2] // maps.shape[2])
 
         return Teacher(path.stem, (shape[2], shape[3]), top_down)
     raise InputError(f"{path}: input {shape} is neither a top-down heatmap model's nor MoveNet's")

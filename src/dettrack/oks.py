@@ -162,10 +162,12 @@ def oks_of_rows(
 
 def extents(xy: Float[np.ndarray, "n *points 2"], has: Bool[np.ndarray, "n *points"]) -> Float[np.ndarray, "n 4"]:
     """Smallest boxes around all points that exist; inverted (inf, inf, -inf, -inf) where there is none."""
-    points = tuple(range(1, xy.ndim - 1))
-    low = np.where(has[..., None], xy, np.inf).min(points, initial=np.inf)
-    high = np.where(has[..., None], xy, -np.inf).max(points, initial=-np.inf)
-    return np.concatenate([low, high], 1)
+    n, points = len(xy), math.prod(xy.shape[1:-1])
+    exists = has.reshape(n, points)
+    coordinates = [xy[..., axis].reshape(n, points) for axis in (0, 1)]
+    low = [np.where(exists, values, np.inf).min(1, initial=np.inf) for values in coordinates]
+    high = [np.where(exists, values, -np.inf).max(1, initial=-np.inf) for values in coordinates]
+    return np.stack([*low, *high], 1)
 
 
 def reach(area: Float[np.ndarray, " n"], sigmas: Float[np.ndarray, " joints"], floor: float) -> Float[np.ndarray, " n"]:

@@ -244,9 +244,12 @@ class Polisher:
         own = head_sizes(hypotheses, self.joint_set)
         memory[:, hypotheses.frame % _HEAD_MEMORY] = own
         self._heads = (hypotheses.ids, memory)
-        track = masked_median(memory, np.isfinite(memory))
-        box = HEAD_BOX_SHARE * (hypotheses.boxes[:, 3] - hypotheses.boxes[:, 1])
-        return np.maximum(np.where(np.isfinite(own), own, np.where(np.isfinite(track), track, box)), 1.0)
+        unseen = np.flatnonzero(np.isnan(own))
+        if len(unseen):
+            track = masked_median(memory[unseen], np.isfinite(memory[unseen]))
+            box = HEAD_BOX_SHARE * (hypotheses.boxes[unseen, 3] - hypotheses.boxes[unseen, 1])
+            own[unseen] = np.where(np.isfinite(track), track, box)
+        return np.maximum(own, 1.0)
 
     def _decided(self) -> list[TrackTable]:
         """Station three: rows of the frames at the front whose choice is made."""

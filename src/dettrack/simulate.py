@@ -61,6 +61,8 @@ class SimulateConfig:
         noise: Standard deviation of a visible joint at the keyframe, in head sizes.
         drift: What each frame of distance from the keyframe adds to it.
         hidden_noise: Standard deviation of a hidden joint, in head sizes.
+        shared: Share of the variance at the keyframe that all tubes which see a joint in a frame have in common: they
+            see the same pixels. 0 is the best case for merging, 1 leaves it nothing to average.
         wild: Share of joints that land anywhere in the box, with middling scores.
         missed: Share of boxes that the detector misses.
         run: Missed boxes come in runs of this many keyframes per person.
@@ -74,6 +76,7 @@ class SimulateConfig:
     noise: float = 0.12
     drift: float = 0.03
     hidden_noise: float = 0.35
+    shared: float = 0.0
     wild: float = 0.02
     missed: float = 0.0
     run: int = 1
@@ -82,7 +85,7 @@ class SimulateConfig:
     mixed: float = 0.3
 
     def __post_init__(self) -> None:
-        for name in ("wild", "missed", "crossing", "jump", "mixed"):
+        for name in ("shared", "wild", "missed", "crossing", "jump", "mixed"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must lie between 0 and 1")
         if self.run < 1:
@@ -189,6 +192,8 @@ def simulate(truth: Trajectories, config: SimulateConfig, seed: int = 0) -> Iter
     keys = keyframe_indices(0, n_frames, config.step, config.clip_length).tolist()
     found = ~_missed(len(truth.ids), len(keys), config, rng)
     other = _others(truth, config.crossing)
+    # A generator of its own: the rest of chance does not depend on `shared`.
+    common = np.random.default_rng((seed, 1)).normal(0, 1, truth.xy.shape) if config.shared else None
     read = 0
     for number, key in enumerate(keys):
         frames = np.arange(max(0, key - reach), min(n_frames, key + reach + 1))
@@ -198,7 +203,7 @@ def simulate(truth: Trajectories, config: SimulateConfig, seed: int = 0) -> Iter
         read = max(read, int(frames[-1]) + 1)
         yield Step(
             tuple(FrameStamp(t, t / 25) for t in stamps),
-            (_tubes(truth, config, rng, key, frames, who, other),),
+            (_tubes(truth, config, rng, key, frames, who, other, common),),
             n_frames if last else max(0, keys[number + 1] - reach),
             last,
         )
@@ -246,6 +251,7 @@ def _tubes(
     frames: Int[np.ndarray, " clip"],
     who: Int[np.ndarray, " n"],
     other: Int[np.ndarray, "people frames"],
+    common: Float[np.ndarray, "people frames joints 2"] | None,
 ) -> Tracklets:
     """One keyframe's answers."""
     followed = _followed(who, key, frames, other, config.jump, rng)
@@ -256,7 +262,13 @@ def _tubes(
     head = truth.head[who, key][:, None, None]
     distance = np.abs(frames - key)[None, :, None]
     sigma = np.where(visible, config.noise + config.drift * distance, config.hidden_noise) * head
-    xy = xy + rng.normal(0, 1, xy.shape) * sigma[..., None]
+    own = rng.normal(0, 1, xy.shape)
+    if common is None:
+        xy = xy + own * sigma[..., None]
+    else:
+        together = np.sqrt(config.shared) * np.where(visible, config.noise, config.hidden_noise) * head
+        alone = np.sqrt(np.maximum(sigma**2 - together**2, 0))
+        xy = xy + own * alone[..., None] + common[followed, frames] * together[..., None]
     scores = np.where(visible, rng.normal(0.8, 0.1, visible.shape), rng.normal(0.3, 0.12, visible.shape))
     # A joint without truth in this frame (the person has left, or it is beyond the picture): a low answer anywhere.
     nowhere = np.isnan(xy[..., 0])

@@ -1,0 +1,73 @@
+"""Results by content: a key is the hash of everything that decides a result, so nothing stale is ever read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dettrack.errors import InputError, OutputError
+
+__all__ = ["content_key", "file_digest", "files_digest", "read_json", "write_json"]
+
+# Raised when the meaning of cached results changes: association, merging or evaluation answer differently.
+_VERSION = 1
+
+
+def content_key(*parts: Any) -> str:
+    """Hash of settings that fit JSON."""
+    text = json.dumps([_VERSION, *parts], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes; raises `InputError` where it cannot be read."""
+    try:
+        stat = path.stat()
+        return _digest(path, stat.st_size, stat.st_mtime_ns)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+@cache
+def _digest(path: Path, size: int, changed_ns: int) -> str:
+    """Read once in a process as long as the file stays as it is."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _slow(path)
+
+
+def _slow(path: Path) -> str:
+    """Python 3.10 has no `hashlib.file_digest`."""
+    total = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            total.update(block)
+    return total.hexdigest()
+
+
+def files_digest(paths: Iterable[Path]) -> str:
+    """One hash of the contents of many files, in the order given."""
+    return content_key([file_digest(path) for path in paths])
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A cached result; None where there is none, or half a one."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Keep a result; it has its name only when it is whole."""
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(content), encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error

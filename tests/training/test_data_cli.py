@@ -57,6 +57,25 @@ def test_score_says_how_good_a_model_is(tmp_path: Path, capsys: pytest.CaptureFi
     assert 0 <= float(row[3]) <= 1
 
 
+def test_packs_join_sets_and_carry_their_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from dettrack.training.people import load_people
+
+    save_people(make_set(), tmp_path / "a.npz")
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "x.png").write_bytes(bytes(make_set().images[0]))
+    entry = {"image": "x.png", "joints": [[5 + k, 9 + k] for k in range(16)], "joints_vis": [1] * 16}
+    (tmp_path / "m.json").write_text(json.dumps([entry, {**entry, "joints_vis": [1, 1] + [0] * 14}, {}]))
+    sets = [f"pack={tmp_path / 'a.npz'}", f"mpii={tmp_path / 'm.json'}@{tmp_path / 'pictures'}"]
+    assert main(["data", "pack", str(tmp_path / "both.npz"), *sets]) == 0
+    assert "7 people in 4 images" in capsys.readouterr().out  # six, and one of MPII's: two joints are too few
+    both = load_people(tmp_path / "both.npz")
+    assert both.images[3] == make_set().images[0]
+    assert main(["data", "pack", str(tmp_path / "c.npz"), "a.npz"]) == 2
+    (tmp_path / "pictures" / "x.png").unlink()
+    assert main(["data", "pack", str(tmp_path / "c.npz"), sets[1]]) == 1
+    assert "cannot pack" in capsys.readouterr().err
+
+
 def test_train_by_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_people(make_set(), tmp_path / "set.npz")
     recipe = """

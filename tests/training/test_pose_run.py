@@ -85,6 +85,7 @@ def test_two_stages_from_images_to_tubes(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "tubes" / "log.csv").read_text().count(",loss,") == before == 2
 
 
+@pytest.mark.slow
 def test_training_learns_the_dots(tmp_path: Path) -> None:
     recipe = RECIPE.split("[[stage]]")[0] + "[augment]\nrotation = 0.0\nocclude = 0\n"
     with pytest.raises(UsageError, match="unknown key 'occlude'"):

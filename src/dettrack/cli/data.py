@@ -1,4 +1,4 @@
-"""`dettrack data check | score`: try a set and draw its tubes; score a pose model on held-out people."""
+"""`dettrack data check | pack | score`: try a set and draw its tubes; pack sets; score a pose model."""
 
 from __future__ import annotations
 
@@ -68,15 +68,60 @@ class ScoreArgs:
     size: tuple[int, int] = (0, 0)
 
 
+@dataclass(frozen=True)
+class PackArgs:
+    """Pack data sets with their images into one file that travels, for `dettrack train` and `dettrack data score`.
+
+    Attributes:
+        out: Packed set (.npz).
+        sets: FORMAT=PATH, or FORMAT=PATH@IMAGES where image names are relative to another folder; formats: see check.
+        joints: Joint set of the pack.
+        least_joints: People with fewer known joints are left out.
+    """
+
+    out: tyro.conf.Positional[Path]
+    sets: tyro.conf.Positional[tuple[str, ...]]
+    joints: str = "posetrack15"
+    least_joints: int = 3
+
+
 def run(args: Sequence[str]) -> int:
     """Run the command."""
-    commands = {"check": _check, "score": _score}
+    commands = {"check": _check, "pack": _pack, "score": _score}
     if not args or args[0] in ("--help", "-h"):
-        sys.stdout.write("usage: dettrack data check|score ...\n\ndettrack data COMMAND --help says more.\n")
+        sys.stdout.write("usage: dettrack data check|pack|score ...\n\ndettrack data COMMAND --help says more.\n")
         return 0 if args else 2
     if args[0] not in commands:
         raise UsageError(f"unknown command {args[0]!r}; expected: dettrack data {' or '.join(commands)}")
     return commands[args[0]](list(args[1:]))
+
+
+def _pack(args: list[str]) -> int:
+    options = tyro.cli(PackArgs, args=args, prog="dettrack data pack")
+    from dettrack.skeleton import joint_set
+    from dettrack.training.people import concatenate, save_people
+    from dettrack.training.sets import read_set
+
+    parts, notes = [], []
+    for one in options.sets:
+        format, equals, path = one.partition("=")
+        if not equals:
+            raise UsageError(f"{one!r}: expected FORMAT=PATH or FORMAT=PATH@IMAGES")
+        file, _, images = path.partition("@")
+        people, said = read_set(Path(file), format, Path(images) if images else None, joint_set(options.joints))
+        parts.append(people.people((people.weight > 0).sum(1) >= options.least_joints))
+        notes += said
+    for note in notes:
+        sys.stdout.write(f"{note}\n")
+    together = concatenate(parts)
+    try:
+        save_people(together, options.out)
+    except OSError as error:
+        raise InputError(f"cannot pack: {error}") from None
+    size = options.out.stat().st_size / 1e6
+    counts = f"{len(together)} people in {len(together.images)} images, {size:.1f} MB; {len(notes)} left out"
+    sys.stdout.write(f"{options.out}: {counts}\n")
+    return 0
 
 
 def _score(args: list[str]) -> int:

@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 WEIGHTS := $(if $(DETECTOR),--detector "$(DETECTOR)") $(if $(MODEL),--model "$(MODEL)")
 
-.PHONY: test test-slow lint types demo bench clean
+.PHONY: test test-slow lint types demo bench reproduce-small clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -34,6 +34,10 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy
+
+# The experiments on the synthetic benchmark; needs the networks that configs/reproduce_small.toml names.
+reproduce-small: $(STAMP)
+	$(BIN)/dettrack ablate configs/reproduce_small.toml --jobs 2
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

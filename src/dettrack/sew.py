@@ -272,4 +272,6 @@ class Sewer:
         pair, place = _expand(end - begin)
         total, weight = _sum_oks(new, rows[pair], old, order[begin[pair] + place], self.config.half_life)
         n = len(rows)
-        return rows, tracks, _mean(np.bincount(pair, total, n), np.bincount(pair, weight, n))
+        # without pairs bincount counts in integers
+        sums = (np.bincount(pair, values, n).astype(np.float64) for values in (total, weight))
+        return rows, tracks, _mean(*sums)

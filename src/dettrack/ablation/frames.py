@@ -57,6 +57,7 @@ class FrameSource:
         self.test = self._read(places["test"][0])
         self.held_out: Sequence[PoseSequence] = self._read(places["held_out"][0]) if places["held_out"][0] else []
         self.rules = OFFICIAL
+        self.only_annotated_joints = False
         self.label = data.label or ("synthetic benchmark" if data.kind == "synthetic" else Path(data.annotations).name)
 
     def _read(self, folder: str) -> list[PoseSequence]:

@@ -40,7 +40,9 @@ def write_plots(out: Path, tables: Sequence[Measured], calibration: Calibration 
         if table.layout == "groups" or key.endswith("_rivals"):
             continue
         if table.axis:
-            written.append(_curve(out / f"{key}.png", table, results, by_key.get(f"{key}_rivals")))
+            written.append(
+                _curve(out / f"{key}.png", table, results, by_key.get(f"{key.removesuffix('_full')}_rivals"))
+            )
         else:
             written.append(_points(out / f"{key}.png", table, results))
     if calibration is not None and calibration.joints:

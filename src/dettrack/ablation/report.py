@@ -89,18 +89,23 @@ def markdown_text(table: Table, results: Sequence[Result], label: str) -> str:
     compared = [name for name in table.show if reference is not None and name in ("AP", "MOTA", "recall")]
     head += [f"Δ {TITLES[name]}" for name in compared]
     lines = [f"## {table.title}", "", f"`{table.key}.csv`; {label}.", ""]
-    lines += ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
+    lines += [_line(head), "|---|" + "---:|" * (len(head) - 1)]
     for row, result in zip(table.rows, results, strict=True):
         cells = [row.name, *(_number(result.groups[table.show[0]][name], 1) for name in groups)]
         cells += [_with_interval(result, name) for name in table.show]
         if reference is not None:
             cells += ["" if result is reference else _difference(result, reference, name) for name in compared]
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append(_line(cells))
     for other in published(table.key):
         values = [_number(other.figures.get(name, np.nan), 1) for name in (*groups, *table.show)]
         cells = [f"*{other.row}, published, {other.data}*", *values, *[""] * len(compared)]
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append(_line(cells))
     return "\n".join([*lines, "", *(f"{note}\n" for note in table.notes)])
+
+
+def _line(cells: Sequence[str]) -> str:
+    """One line of a table; a bar in a cell (|C|) must not end it."""
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _with_interval(result: Result, name: str) -> str:

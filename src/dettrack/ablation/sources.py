@@ -46,6 +46,7 @@ class Source(Protocol):
         held_out: Sequences on which thresholds are learned; empty: each half of `test` serves the other.
         rules: By which they are evaluated.
         label: How tables call the data.
+        only_annotated_joints: Leave joints out of all means that the data never annotates (not official).
     """
 
     @property
@@ -56,6 +57,8 @@ class Source(Protocol):
     def rules(self) -> Rules: ...  # noqa: D102
     @property
     def label(self) -> str: ...  # noqa: D102
+    @property
+    def only_annotated_joints(self) -> bool: ...  # noqa: D102
 
     def tubes(self, sequence: PoseSequence, row: Row, seed: int) -> Tubes:
         """Tubes of a sequence of `test` or `held_out`, at the row's |C| or longer and S = 1."""
@@ -101,6 +104,7 @@ class SimulatedSource:
         self.test = [with_heads(sequence, self._truths[sequence.name]) for sequence in read]
         self.held_out: Sequence[PoseSequence] = []
         self.rules = replace(OFFICIAL, unseen_is_zero=False)
+        self.only_annotated_joints = True
         self.label = study.data.label or "simulated tubes"
         self._numbers = {sequence.name: number for number, sequence in enumerate(self.test)}
 

@@ -73,7 +73,13 @@ def main(options: Options) -> None:
     for source in sources if len(sources) > 1 else []:
         mine = [i for i, (name, _, _) in enumerate(pictures) if name == source]
         _report(source, [found[i] for i in mine], [labels[i] for i in mine], options.threshold)
-    _by_height(found, labels, detector_size=options.size or 640, pictures=pictures, threshold=options.threshold)
+    _by_height(
+        found,
+        labels,
+        detector_size=options.size or getattr(detector, "size", 640),
+        pictures=pictures,
+        threshold=options.threshold,
+    )
     print(f"median {1e3 * np.median(seconds):.0f} ms a picture, {options.threads} thread(s)")
 
 

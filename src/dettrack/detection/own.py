@@ -98,17 +98,17 @@ class OwnDetector:
         self, path: Path, checkpoint: Checkpoint, predictor: Predictor, runtime: str, config: DetectConfig
     ) -> None:
         self._predictor = predictor
-        self._size = config.detector_size or checkpoint.size
+        self.size = config.detector_size or checkpoint.size
         self._nms = config.detector_nms
         figures = ", ".join(f"{name} {value:.2f}" for name, value in checkpoint.metrics.items())
         self.description = (
-            f"{path.name}: {checkpoint.model.spec.backbone}, input {self._size}, {runtime}"
+            f"{path.name}: {checkpoint.model.spec.backbone}, input {self.size}, {runtime}"
             f"{f' (held-out {figures})' if figures else ''}"
         )
 
     def detect(self, frames: Sequence[Frame]) -> list[Boxes]:
         """People in each frame, in its pixels, best first."""
-        return find_people(self._predictor, [frame.image for frame in frames], self._size, self._nms)
+        return find_people(self._predictor, [frame.image for frame in frames], self.size, self._nms)
 
 
 def find_people(

@@ -191,3 +191,10 @@ def test_real_models_find_annotated_joints(weights, coco_people, file, size, flo
         oks += ((similarity * seen).sum(1) / seen.sum(1)).tolist()
     assert len(oks) == 12
     assert np.mean(oks) > floor
+
+
+def test_an_exported_model_is_not_inflated(tiny_models):
+    path = str(tiny_models / "heatmaps.onnx")
+    with pytest.raises(InputError, match=r"--variant early: heatmaps\.onnx runs as it was exported"):
+        load_estimator(EstimateConfig(path, variant="early"))
+    assert load_estimator(EstimateConfig(path, variant="none", threads=1)).size == (64, 48)

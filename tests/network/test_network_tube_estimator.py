@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -110,6 +112,41 @@ def test_our_checkpoint_through_pytorch(tmp_path, variant):
     np.testing.assert_allclose(found.scores, peaks.numpy(), atol=1e-4)
     assert estimator.approximated == ()
     assert variant in estimator.description
+
+
+def test_a_2d_checkpoint_is_inflated_on_loading(tmp_path):
+    """On still tubes the inflated network answers as the 2D one; a temporal one is not inflated again."""
+    torch.manual_seed(0)
+    path = tmp_path / "a.safetensors"
+    spec = NetworkSpec(width=16, variant="none", clip_length=1, size=(64, 64))
+    network = build_network(spec).eval()
+    torch.nn.init.normal_(network.final_layer.weight, std=0.1)
+    save_checkpoint(path, network, spec)
+    frames = tuple(replace(frame, image=spot_frames(1)[0].image) for frame in spot_frames(5))
+    work = [(Clip(frames, 2), make_tubes(BOXES, (64, 64)))]
+    plain = EstimateConfig(str(path), device="cpu", runtime="pytorch", threads=1, flip=False)
+    (expected,) = load_estimator(plain, CutConfig(clip_length=5)).estimate(work)
+    for variant in ("early", "last", "all"):
+        inflated = load_estimator(replace(plain, variant=variant), CutConfig(clip_length=5))
+        (found,) = inflated.estimate(work)
+        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
+        assert f"hrnet 16, {variant}" in inflated.description
+        assert "not trained" in inflated.description
+    moving = [(Clip(spot_frames(5), 2), make_tubes(BOXES, (64, 64)))]
+    (seen,), (alone,) = inflated.estimate(moving), load_estimator(plain, CutConfig(clip_length=5)).estimate(moving)
+    assert abs(seen.scores - alone.scores).max() > 1e-4
+    temporal = replace(spec, variant="early", clip_length=3)
+    save_checkpoint(path, build_network(temporal), temporal)
+    with pytest.raises(InputError, match="temporal already"):
+        load_estimator(replace(plain, variant="all"), CutConfig(clip_length=5))
+
+
+def test_another_clip_length_than_trained_is_said(tmp_path):
+    spec = NetworkSpec(width=16, variant="early", clip_length=3, size=(64, 64))
+    save_checkpoint(tmp_path / "a.safetensors", build_network(spec), spec)
+    options = EstimateConfig(str(tmp_path / "a.safetensors"), device="cpu", runtime="pytorch", threads=1)
+    assert "trained with |C| = 3, run with 5" in load_estimator(options, CutConfig(clip_length=5)).description
+    assert "trained with" not in load_estimator(options, CutConfig(clip_length=3)).description
 
 
 def test_bf16_stays_near(tmp_path):

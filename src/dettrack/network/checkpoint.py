@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from dettrack.errors import InputError, OutputError
 from dettrack.network.frame_layout import IMAGENET_MEAN, IMAGENET_STD
 from dettrack.network.heatmap import Decoding
 from dettrack.network.hrnet import HRNet
-from dettrack.network.inflate import TimePadding, Variant
+from dettrack.network.inflate import TimePadding, Variant, inflate_state_dict
 from dettrack.network.lite import LiteNet
 from dettrack.skeleton import joint_set
 
@@ -27,6 +27,7 @@ __all__ = [
     "NetworkSpec",
     "build_network",
     "fit_state",
+    "inflate_checkpoint",
     "load_checkpoint",
     "save_checkpoint",
 ]
@@ -159,6 +160,28 @@ def load_checkpoint(path: Path) -> Checkpoint:
     network = build_network(spec)
     fit_state(network, state, str(path))
     return Checkpoint(network.eval(), spec, about.get("metrics", {}), about.get("source", ""))
+
+
+def inflate_checkpoint(checkpoint: Checkpoint, variant: Variant, clip_length: int) -> Checkpoint:
+    """A 2D network with temporal filters, by mean initialisation (paper 4.2): the start of a training, not its result.
+
+    Args:
+        checkpoint: A 2D network; left as it is.
+        variant: Where its temporal filters shall be (table 8).
+        clip_length: |C|.
+
+    Raises:
+        InputError: The network is temporal already.
+    """
+    if checkpoint.spec.variant != "none":
+        raise InputError(
+            f"--variant {variant}: the network is temporal already (variant {checkpoint.spec.variant}); only a 2D one "
+            "can be inflated: give such a one, or leave the option out"
+        )
+    spec = replace(checkpoint.spec, variant=variant, clip_length=clip_length)
+    network = build_network(spec)
+    fit_state(network, inflate_state_dict(checkpoint.network.state_dict(), network), f"inflation to {variant}")
+    return replace(checkpoint, network=network.eval(), spec=spec)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from dettrack.config import CutConfig, EstimateConfig
 from dettrack.errors import InputError
@@ -14,6 +14,9 @@ from dettrack.network.exported import ExportedSpec, OnnxTubeModel, OpenVinoTubeM
 from dettrack.network.frame_estimator import FrameEstimator
 from dettrack.network.tube_estimator import TubeEstimator, TubeModel
 from dettrack.weights import SHIPPED, find_weights
+
+if TYPE_CHECKING:
+    from dettrack.network.checkpoint import Checkpoint
 
 __all__ = ["find_model", "load_estimator", "open_exported_file"]
 
@@ -27,17 +30,24 @@ def load_estimator(estimate: EstimateConfig, cut: CutConfig | None = None) -> Es
         estimate: Settings; `model` is a `.safetensors` checkpoint of this package, an official HRNet `.pth`, a 2D
             model's `.onnx` or `.xml` (OpenVINO), or the name of weights ("default", or one that `dettrack weights
             list` shows).
-        cut: Clip settings: a temporal network sees tubes of this |C|, whatever it was trained with.
+        cut: Clip settings: a temporal network sees tubes of this |C|, whatever it was trained with (the description
+            says so where they differ).
 
     Raises:
-        InputError: The file is missing, unreadable, of unknown kind, or does not fit its network.
+        InputError: The file is missing, unreadable, of unknown kind, does not fit its network, or cannot get the
+            temporal filters that `estimate.variant` asks for.
         MissingExtraError: The file needs a runtime that is not installed.
     """
     path = find_model(estimate.model)
     clip_length = (cut or CutConfig()).clip_length
     if path.suffix not in (".onnx", ".xml"):
-        return TubeEstimator(_open_checkpoint(path, estimate, clip_length), estimate, clip_length)
+        return _from_checkpoint(path, estimate, clip_length)
     spec = read_exported_spec(path)
+    if estimate.variant != "auto" and (estimate.variant != "none" or (spec is not None and spec.temporal)):
+        raise InputError(
+            f"--variant {estimate.variant}: {path.name} runs as it was exported; only a checkpoint (.safetensors or "
+            ".pth) gets temporal filters on loading"
+        )
     if spec is None:
         return FrameEstimator(path, estimate)
     if spec.temporal and spec.clip_length != clip_length:
@@ -48,20 +58,34 @@ def load_estimator(estimate: EstimateConfig, cut: CutConfig | None = None) -> Es
     return TubeEstimator(_open_exported(path, path.name, spec, estimate), estimate, clip_length)
 
 
-def _open_checkpoint(path: Path, options: EstimateConfig, clip_length: int) -> TubeModel:
+def _from_checkpoint(path: Path, options: EstimateConfig, clip_length: int) -> TubeEstimator:
     from dettrack.network.official import open_checkpoint
-    from dettrack.network.torch_estimator import TorchTubeModel, torch_device
 
     checkpoint = open_checkpoint(path)
+    note, trained = "", checkpoint.spec
+    if options.variant != "auto" and options.variant != trained.variant:
+        from dettrack.network.checkpoint import inflate_checkpoint
+
+        checkpoint = inflate_checkpoint(checkpoint, options.variant, clip_length)
+        note = "; its temporal filters are means of 2D ones, not trained"
+    elif trained.variant != "none" and trained.clip_length != clip_length:
+        note = f"; trained with |C| = {trained.clip_length}, run with {clip_length}"
+    model = _open_checkpoint(checkpoint, path.name, options, clip_length)
+    return TubeEstimator(model, options, clip_length, note)
+
+
+def _open_checkpoint(checkpoint: Checkpoint, name: str, options: EstimateConfig, clip_length: int) -> TubeModel:
+    from dettrack.network.torch_estimator import TorchTubeModel, torch_device
+
     on_gpu = options.runtime == "auto" and torch_device(options.device).type != "cpu"
     runtime = "pytorch" if on_gpu else _cpu_runtime(options, checkpoint.spec.architecture)
     if runtime == "pytorch":
-        return TorchTubeModel(checkpoint, path.name, options)
+        return TorchTubeModel(checkpoint, name, options)
     from dettrack.network.export import onnx_bytes
 
     spec = ExportedSpec.of(asdict(checkpoint.spec), clip_length)
     content = onnx_bytes(checkpoint, spec.clip_length)
-    return _open_exported(content, path.name, spec, replace(options, runtime=runtime))
+    return _open_exported(content, name, spec, replace(options, runtime=runtime))
 
 
 def open_exported_file(path: Path, options: EstimateConfig) -> TubeModel:

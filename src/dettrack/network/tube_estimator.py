@@ -40,13 +40,20 @@ class TubeModel(Protocol):
 class TubeEstimator:
     """An `Estimator` (see there) made of a network of ours."""
 
-    def __init__(self, model: TubeModel, options: EstimateConfig, clip_length: int) -> None:
-        """Wrap a loaded network; every tube is made `clip_length` frames long by repeating its border frames."""
+    def __init__(self, model: TubeModel, options: EstimateConfig, clip_length: int, note: str = "") -> None:
+        """Wrap a loaded network; every tube is made `clip_length` frames long by repeating its border frames.
+
+        Args:
+            model: The network.
+            options: Joint set, flip and decoding.
+            clip_length: |C|.
+            note: What else the description shall say.
+        """
         self._model, self._options, self._clip_length = model, options, clip_length
         self._map = output_map(options.joints, model.joint_set)
         self.joint_set, self.approximated = self._map.target, self._map.approximated
         self.size = model.size
-        self.description = f"{model.name} ({model.runtime}{describe_lacks(model.name, self._map)})"
+        self.description = f"{model.name} ({model.runtime}{note}{describe_lacks(model.name, self._map)})"
 
     def estimate(self, work: Sequence[tuple[Clip, Tubes]]) -> list[Tracklets]:
         """See `Estimator.estimate`."""

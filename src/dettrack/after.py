@@ -8,48 +8,28 @@ the length of the video. Everything removed is counted.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from dettrack.config import AfterConfig
-from dettrack.errors import InputError
 from dettrack.skeleton import JointSet
 from dettrack.smooth import Smoother
 from dettrack.structures import Source, TrackTable
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from dettrack.toml_files import read_joint_thresholds
 
 __all__ = ["After", "GapFiller", "ShortTracks", "apply_thresholds", "read_thresholds"]
 
 
 def read_thresholds(path: str | Path, joint_set: JointSet) -> Float[np.ndarray, " joints"]:
-    """Per-joint score thresholds from a TOML file with a `[thresholds]` table of joint names.
+    """Per-joint score thresholds from a file (see `toml_files.read_joint_thresholds`).
 
     Joints that the file does not name keep every score (threshold 0).
-
-    Raises:
-        InputError: If the file cannot be read, has no such table, names an unknown joint or gives no number.
     """
-    try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8")).get("thresholds")
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as TOML thresholds: {error}") from error
-    if not isinstance(table, Mapping):
-        raise InputError(f'{path}: no [thresholds] table: expected one line per joint, such as "nose = 0.3"')
     thresholds = np.zeros(len(joint_set))
-    for joint, value in table.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise InputError(f"{path}: threshold of {joint} is {value!r}: expected a number from 0 to 1")
-        if joint not in joint_set.joints:
-            raise InputError(f"{path}: unknown joint {joint!r}: {joint_set.name} has {', '.join(joint_set.joints)}")
+    for joint, value in read_joint_thresholds(Path(path), joint_set.joints).items():
         thresholds[joint_set.index(joint)] = value
     return thresholds
 

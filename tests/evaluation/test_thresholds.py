@@ -103,7 +103,7 @@ def test_a_number_is_for_all_joints() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[thresholds\n", "not TOML"),
+        ("[thresholds\n", "not valid TOML"),
         ("[other]\n", r"no table \[thresholds\]"),
         ("[thresholds]\ntail = 0.5\n", "unknown joint 'tail'"),
         ('[thresholds]\nnose = "high"\n', "threshold of nose is 'high'"),
@@ -119,7 +119,7 @@ def test_wrong_files_get_one_clear_line(tmp_path: Path, text: str, message: str)
 
 
 def test_missing_files_and_folders(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot read thresholds"):
+    with pytest.raises(InputError, match="cannot read"):
         read_thresholds(tmp_path / "none.toml")
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write"):

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from dettrack.config import TrackConfig
-from dettrack.errors import InputError, UsageError
+from dettrack.errors import UsageError
+from dettrack.toml_files import read_toml
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-__all__ = ["config_option", "load_config", "read_toml"]
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Contents of a TOML file; raises `InputError` with the place of a mistake."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not valid TOML: {error}") from error
+__all__ = ["config_option", "load_config"]
 
 
 def load_config(path: Path) -> TrackConfig:

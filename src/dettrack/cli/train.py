@@ -11,8 +11,8 @@ from typing import Any
 
 import tyro
 
-from dettrack.cli.settings import read_toml
 from dettrack.errors import UsageError
+from dettrack.toml_files import read_toml
 
 __all__ = ["run"]
 

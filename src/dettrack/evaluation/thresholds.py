@@ -10,24 +10,19 @@ Frames that count as empty (rule `singly`) are taken as they are before anything
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from dettrack.errors import InputError, OutputError
+from dettrack.errors import OutputError
 from dettrack.evaluation.prepare import prepare
 from dettrack.evaluation.rules import EVALUATION15, MISSING_SCORE, Rules, rules_of
 from dettrack.evaluation.tracking import JointFrame, Outcome, joint_frames, step
 from dettrack.formats.posetrack import PoseSequence
 from dettrack.skeleton import POSETRACK17
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from dettrack.toml_files import read_joint_thresholds
 
 __all__ = ["JointThreshold", "learn_thresholds", "read_thresholds", "write_thresholds"]
 
@@ -188,21 +183,7 @@ def read_thresholds(value: str | Path) -> dict[str, float]:
         path = Path(value)
     else:
         return dict.fromkeys(EVALUATION15.joints, single)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read thresholds {path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not TOML ({error})") from None
-    table = content.get("thresholds")
-    if not isinstance(table, dict):
-        raise InputError(f"{path}: no table [thresholds]; expected one line per joint, such as nose = 0.4")
-    for joint, number in table.items():
-        if joint not in POSETRACK17.joints:
-            raise InputError(f"{path}: unknown joint {joint!r}; expected {', '.join(EVALUATION15.joints)}")
-        if isinstance(number, bool) or not isinstance(number, int | float) or np.isnan(number):
-            raise InputError(f"{path}: the threshold of {joint} is {number!r}; expected a number")
-    return {joint: float(number) for joint, number in table.items()}
+    return read_joint_thresholds(path, POSETRACK17.joints)
 
 
 def write_thresholds(thresholds: Mapping[str, float], path: str | Path, comment: str = "") -> None:

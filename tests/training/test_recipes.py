@@ -14,7 +14,7 @@ from dettrack.training.recipe import stages
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
-@pytest.mark.parametrize("name", ["default_pose.toml", "posetrack17_w48.toml", "posetrack18_w48.toml"])
+@pytest.mark.parametrize("name", ["default_pose.toml", "light_tubes.toml", "posetrack17_w48.toml", "posetrack18_w48.toml"])
 def test_shipped_recipes_build(name: str) -> None:
     for stage in stages(read_toml(CONFIGS / name), name):
         assert all(side % 32 == 0 for side in stage.network.size)

@@ -12,9 +12,10 @@ from dettrack.training.loop import learning_rate
 from dettrack.training.recipe import stages
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+_NAMES = ("default_pose", "light_tubes", "posetrack17_w48", "posetrack18_w48")
 
 
-@pytest.mark.parametrize("name", ["default_pose.toml", "light_tubes.toml", "posetrack17_w48.toml", "posetrack18_w48.toml"])
+@pytest.mark.parametrize("name", [f"{name}.toml" for name in _NAMES])
 def test_shipped_recipes_build(name: str) -> None:
     for stage in stages(read_toml(CONFIGS / name), name):
         assert all(side % 32 == 0 for side in stage.network.size)

@@ -186,7 +186,6 @@ def test_all_stages_together(tmp_path):
         "poses_of_short_tracks": 1,
         "joints_below_threshold": 5,
         "poses_without_joints": 0,
-        "interpolated_poses": 2,
     }
 
 

@@ -1,10 +1,11 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from dot_people import draw_scene, write_boxes, write_model
 
-from dettrack.config import AfterConfig, DetectConfig, EstimateConfig, TrackConfig
+from dettrack.config import AfterConfig, CutConfig, DetectConfig, EstimateConfig, TrackConfig
 from dettrack.dataset import track_sequence
 from dettrack.errors import InputError, OutputError, UsageError
 from dettrack.formats import FORMATS, read_tracks
@@ -53,6 +54,7 @@ def test_every_format_a_picture_and_a_summary(scene, pipeline, tmp_path):
     assert summary["counts"]["poses_detected"] == 2 * N_FRAMES - 1
     assert summary["counts"]["poses_recovered"] == 1
     assert summary["counts"]["tracks"] == 2
+    assert summary["dropped"] == {}
     assert summary["approximated_joints"] == ["head_bottom", "head_top"]
     assert summary["settings"]["cut"]["clip_length"] == 9
     assert len(read_tracks(out)) == 2 * N_FRAMES
@@ -91,6 +93,7 @@ def test_an_interrupted_run_keeps_what_it_has(scene, pipeline, tmp_path):
     summary = read_summary(out)
     assert not summary["complete"]
     assert "interrupted" in summary["notes"][-1]
+    assert summary["counts"]["tracks"] == 2
     table = read_tracks(out)
     assert 5 <= table.frame.max() + 1 < N_FRAMES
     assert not [path for path in out.iterdir() if "part" in path.name]
@@ -106,6 +109,21 @@ def test_saved_tracklets_are_linked_again_without_the_video(scene, pipeline, tmp
     np.testing.assert_array_equal(before.track_id, again.track_id)
     np.testing.assert_allclose(before.xy, again.xy, atol=0.01)
     assert summary["model"] == read_summary(out)["model"]
+
+
+def test_settings_that_cannot_be_linked_again_leave_the_result_alone(scene, pipeline, tmp_path):
+    out = tmp_path / "out"
+    track_to_folder(pipeline, str(scene.folder), out, RunOptions(save_tracklets=True))
+    saved = TrackletFile.open(out / "tracklets.parquet")
+    longer = replace(pipeline.config, cut=CutConfig(clip_length=11))
+    knee = tmp_path / "knee.toml"
+    knee.write_text("[thresholds]\nknee = 0.3\n")
+    unknown = replace(pipeline.config, after=AfterConfig(joint_thresholds=str(knee)))
+    for config, kind in ((longer, UsageError), (unknown, InputError)):
+        with pytest.raises(kind):
+            associate_to_folder(saved, out, config, ("parquet",))
+        assert is_complete(out)
+        assert len(read_tracks(out)) == 2 * N_FRAMES
 
 
 def test_no_permission_is_one_clear_error(scene, pipeline, tmp_path):

@@ -20,7 +20,7 @@ from dettrack.smooth import Smoother
 from dettrack.structures import Source, TrackTable
 from dettrack.toml_files import read_joint_thresholds
 
-__all__ = ["After", "GapFiller", "ShortTracks", "apply_thresholds", "read_thresholds"]
+__all__ = ["After", "GapFiller", "ShortTracks", "apply_thresholds", "check_after", "read_thresholds"]
 
 
 def read_thresholds(path: str | Path, joint_set: JointSet) -> Float[np.ndarray, " joints"]:
@@ -32,6 +32,12 @@ def read_thresholds(path: str | Path, joint_set: JointSet) -> Float[np.ndarray, 
     for joint, value in read_joint_thresholds(Path(path), joint_set.joints).items():
         thresholds[joint_set.index(joint)] = value
     return thresholds
+
+
+def check_after(config: AfterConfig, joint_set: JointSet) -> None:
+    """Raise `InputError` for settings that a run would stumble over: before an earlier result makes room for it."""
+    if config.joint_thresholds:
+        read_thresholds(config.joint_thresholds, joint_set)
 
 
 def apply_thresholds(table: TrackTable, thresholds: Float[np.ndarray, " joints"]) -> tuple[TrackTable, dict[str, int]]:
@@ -188,7 +194,7 @@ class After:
         fill_gaps: Fill gaps up to this length even if the settings ask for less (`linking.gap_frames`).
 
     Attributes:
-        counts: What was removed or added so far, by reason.
+        counts: What was removed so far, by reason.
     """
 
     def __init__(
@@ -205,8 +211,7 @@ class After:
     @property
     def counts(self) -> dict[str, int]:
         """Numbers by reason; reasons that a run cannot have are left out."""
-        added = self._fill.added if self._fill else Counter[str]()
-        return {**self._short.removed, **self._cut, **added}
+        return {**self._short.removed, **self._cut}
 
     @property
     def settled_before(self) -> int:

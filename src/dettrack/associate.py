@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -74,7 +74,7 @@ class Report:
 
 def associate(
     steps: Iterable[Step], joint_set: JointSet, config: TrackConfig, report: Report | None = None
-) -> Iterator[Segment]:
+) -> Generator[Segment, None, None]:
     """Join tracklets into tracks and merge their hypotheses, while they come.
 
     Args:
@@ -87,10 +87,13 @@ def associate(
         Finished frames, in order, each frame exactly once.
     """
     run = _Run(joint_set, config, report or Report())
-    for step in steps:
-        run.add(step)
-        yield from run.decided(step)
-    yield from run.rest()
+    try:
+        for step in steps:
+            run.add(step)
+            yield from run.decided(step)
+        yield from run.rest()
+    finally:
+        run.count()  # also of a run that breaks off
 
 
 def narrow(steps: Iterable[Step], saved: CutConfig, wanted: CutConfig) -> Iterator[Step]:
@@ -103,7 +106,7 @@ def narrow(steps: Iterable[Step], saved: CutConfig, wanted: CutConfig) -> Iterat
             shorter one; a network without temporal filters answers the same.)
 
     Raises:
-        UsageError: `wanted` asks for frames or keyframes that were not saved.
+        UsageError: `wanted` asks for frames or keyframes that were not saved; at once, not with the first step.
     """
     if wanted.clip_length > saved.clip_length or wanted.step % saved.step:
         raise UsageError(
@@ -111,8 +114,11 @@ def narrow(steps: Iterable[Step], saved: CutConfig, wanted: CutConfig) -> Iterat
             f"{saved.clip_length} and step {saved.step}: ask for a clip no longer, and a multiple of the step"
         )
     if (wanted.clip_length, wanted.step) == (saved.clip_length, saved.step):
-        yield from steps
-        return
+        return iter(steps)
+    return _narrowed(steps, wanted)
+
+
+def _narrowed(steps: Iterable[Step], wanted: CutConfig) -> Iterator[Step]:
     reach, shot_start = wanted.clip_length // 2, None
     for step in steps:
         kept = []
@@ -171,6 +177,8 @@ class _Run:
         with self.report.stage("after"):
             table = TrackTable.concatenate([self.after.add(table), self.after.finish()], self.joint_set)
         yield from self._segment(table, None)
+
+    def count(self) -> None:
         self.report.counts["tracks"] = len(self.track_ids)
         self.report.dropped.update(self.sewer.dropped)
         self.report.dropped.update(self.polisher.dropped)

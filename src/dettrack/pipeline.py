@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from dettrack.after import check_after
 from dettrack.associate import Report, Segment, associate
 from dettrack.config import TrackConfig
 from dettrack.cut import iter_clips, make_tubes
@@ -43,13 +44,14 @@ class Pipeline:
         """Load the models.
 
         Raises:
-            InputError: A weights file cannot be used.
+            InputError: A weights file or the file of joint thresholds cannot be used.
             MissingExtraError: A weights file needs an optional dependency.
         """
         self.config = config or TrackConfig()
         options = self.config.estimate
         self.detector: Detector = load_detector(self.config.detect, device=options.device, threads=options.threads)
         self.estimator: Estimator = load_estimator(options, self.config.cut)
+        check_after(self.config.after, self.joint_set)
 
     @property
     def joint_set(self) -> JointSet:

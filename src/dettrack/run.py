@@ -6,7 +6,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from dettrack import __version__
+from dettrack.after import check_after
 from dettrack.associate import Report, Segment, associate, narrow
 from dettrack.config import TrackConfig
 from dettrack.errors import DettrackError, OutputError, UsageError
@@ -116,7 +117,7 @@ def track_to_folder(
             if options.save_tracklets:
                 keep = TrackletWriter(out / TRACKLETS, pipeline.joint_set, config.cut, about)
                 steps = _saving(steps, stack.enter_context(keep))
-            segments = associate(steps, pipeline.joint_set, config, report)
+            segments = stack.enter_context(closing(associate(steps, pipeline.joint_set, config, report)))
             failure = _write(segments, out, options.formats, video.info, pipeline.joint_set, report, progress)
     if failure is None and options.render:
         with report.stage("render"):
@@ -150,15 +151,17 @@ def associate_to_folder(
         What was written to `summary.json`.
 
     Raises:
+        InputError: The file of joint thresholds cannot be used.
         UsageError: The settings need tubes that were not saved.
         OutputError: `out` cannot be written.
     """
     start, report = time.perf_counter(), Report()
-    _prepare_folder(out)
+    check_after(config.after, saved.joints)
     steps = narrow(saved.steps(), saved.cut, config.cut)
+    _prepare_folder(out)
     info = _video_info(saved.about["video"])
-    segments = associate(steps, saved.joints, config, report)
-    failure = _write(segments, out, formats, info, saved.joints, report, None)
+    with closing(associate(steps, saved.joints, config, report)) as segments:
+        failure = _write(segments, out, formats, info, saved.joints, report, None)
     summary = {
         "complete": failure is None,
         **saved.about,
@@ -254,7 +257,6 @@ def _video_entry(info: VideoInfo) -> dict[str, Any]:
 
 
 def _video_info(entry: dict[str, Any]) -> VideoInfo:
-
     return VideoInfo(**{**entry, "fps": None if entry["fps"] is None else Fraction(entry["fps"])})
 
 
@@ -272,7 +274,7 @@ def _report_entry(report: Report, seconds: float) -> dict[str, Any]:
     frames = report.counts["frames"]
     return {
         "counts": dict(sorted(report.counts.items())),
-        "dropped": dict(sorted(report.dropped.items())),
+        "dropped": {reason: number for reason, number in sorted(report.dropped.items()) if number},
         "seconds": {**{name: round(value, 3) for name, value in report.seconds.items()}, "all": round(seconds, 3)},
         "frames_per_second": round(frames / seconds, 2) if seconds > 0 else None,
     }

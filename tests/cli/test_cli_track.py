@@ -21,6 +21,7 @@ def world(tmp_path_factory):
     (folder / "layout.json").write_text('{"boxes": 3}')
     (folder / "bad.toml").write_text("[cut]\nclip_lenght = 9\n")
     (folder / "good.toml").write_text("[cut]\nclip_length = 5\n[after]\nmin_track_frames = 1\n")
+    (folder / "knee.toml").write_text("[thresholds]\nknee = 0.3\n")
     (folder / "other.toml").write_text("[cutt]\n")
     return folder
 
@@ -70,6 +71,8 @@ def test_resume_leaves_complete_results_alone(world):
         (("track", "walkers", "--detector", "boxes.json", "--model", "none.onnx"), 1, "none.onnx"),
         (("track", "walkers", "--detector", "dots.onnx", "--model", "dots.onnx"), 1, "layout"),
         (("track", "walkers", *MODELS, "--device", "tpu"), 2, "tpu"),
+        (("track", "walkers", *MODELS, "--joint-thresholds", "knee.toml"), 1, "unknown joint 'knee'"),
+        (("track", "walkers", *MODELS, "--variant", "early"), 1, "only a checkpoint"),
         (("track", "--posetrack", "empty", *MODELS), 2, "--images"),
         (("associate", "empty"), 1, "tracklets.parquet"),
         (("dance",), 2, "dance"),
@@ -83,6 +86,13 @@ def test_bad_input_is_one_clear_line_and_no_traceback(world, args, code, words):
     assert "Traceback" not in text
     assert words in " ".join(text.replace("│", " ").split())
     assert not list(world.glob("bad/*.dettrack/*"))
+
+
+def test_a_missing_input_is_told_before_models_are_loaded(world):
+    done = dettrack("track", "none.mp4", "--model", "none.onnx", cwd=world)
+    assert done.returncode == 1
+    assert "none.mp4" in done.stderr
+    assert "none.onnx" not in done.stderr
 
 
 def test_one_bad_input_does_not_stop_the_others(world):

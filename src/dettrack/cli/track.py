@@ -112,32 +112,54 @@ def _result_folder(source: str | list[Path], out: Path | None) -> Path:
 
 def _run_videos(parsed: TrackArgs) -> int:
     from dettrack.cli.progress import RunProgress
-    from dettrack.run import RunOptions, check_formats, is_complete, track_to_folder
+    from dettrack.run import RunOptions, check_formats, track_to_folder
 
     formats = tuple(name.strip() for name in parsed.formats.split(",") if name.strip())
     check_formats(formats)
     options = RunOptions(formats, parsed.render, parsed.save_tracklets, parsed.start, parsed.end)
+    jobs, failed = _jobs(parsed)
+    if not jobs:
+        return failed
     pipeline = _load(parsed)
-    failed = 0
-    taken: set[Path] = set()
-    for source in _sources(parsed.inputs):
-        out = _result_folder(source, parsed.out)
+    for source, out in jobs:
         try:
-            if out in taken:
-                raise UsageError(f"{source}: another input has the same result folder {out}; run them separately")
-            taken.add(out)
-            if parsed.resume and is_complete(out):
-                _say(f"{out}: complete, left as it is")
-                continue
             with RunProgress(out.name.removesuffix(".dettrack"), quiet=parsed.quiet) as progress:
                 summary = track_to_folder(pipeline, source, out, options, progress)
         except DettrackError as error:
-            sys.stderr.write(f"dettrack track: {error}\n")
-            failed = max(failed, error.exit_code)
+            failed = max(failed, _refuse(error))
             continue
         if not parsed.quiet:
             _say(_result_line(out, summary))
     return failed
+
+
+def _jobs(parsed: TrackArgs) -> tuple[list[tuple[str | list[Path], Path]], int]:
+    """Inputs with their result folders, and the exit code for those refused: before models are loaded, which takes."""
+    from dettrack.run import is_complete
+    from dettrack.video.sources import find_source
+
+    jobs: dict[Path, str | list[Path]] = {}
+    failed = 0
+    for source in _sources(parsed.inputs):
+        out = _result_folder(source, parsed.out)
+        if parsed.resume and is_complete(out):
+            _say(f"{out}: complete, left as it is")
+            continue
+        try:
+            find_source(source)
+            if out in jobs:
+                raise UsageError(f"{source}: {jobs[out]} has the same result folder {out}; give each its own --out")
+        except DettrackError as error:
+            failed = max(failed, _refuse(error))
+            continue
+        jobs[out] = source
+    return [(source, out) for out, source in jobs.items()], failed
+
+
+def _refuse(error: DettrackError) -> int:
+    """One line for an input that cannot be used; the others go on."""
+    sys.stderr.write(f"dettrack track: {error}\n")
+    return error.exit_code
 
 
 def _load(parsed: TrackArgs) -> Pipeline:
@@ -182,7 +204,7 @@ def _run_dataset(parsed: TrackArgs) -> int:
             with RunProgress(f"{path.stem} ({number}/{len(files)})", quiet=parsed.quiet) as progress:
                 notes = track_sequence(pipeline, path, parsed.images, target, progress)
         except DettrackError as error:
-            sys.stderr.write(f"dettrack track: {error}\n")
+            _refuse(error)
             failed.append(error)
             continue
         if not parsed.quiet:

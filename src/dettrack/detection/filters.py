@@ -71,8 +71,8 @@ def filter_boxes(boxes: Boxes, config: DetectConfig) -> tuple[Boxes, dict[str, i
 
     Returns:
         The boxes that stay, sorted by falling score, and the number of dropped boxes by reason (`boxes_invalid`: not
-        finite or without area; `boxes_low_score`; `boxes_overlap`; `boxes_small`; `boxes_over_limit`). Reasons that
-        dropped nothing are left out.
+        finite or without area; `boxes_overlap`; `boxes_small`; `boxes_over_limit`). Reasons that dropped nothing are
+        left out. Boxes below the threshold are not counted: detectors give a hundred of them for every person.
     """
     dropped: dict[str, int] = {}
 
@@ -84,7 +84,7 @@ def filter_boxes(boxes: Boxes, config: DetectConfig) -> tuple[Boxes, dict[str, i
 
     extended = (boxes.xyxy[:, 2:] > boxes.xyxy[:, :2]).all(1)
     keep(np.isfinite(boxes.xyxy).all(1) & np.isfinite(boxes.scores) & extended, "boxes_invalid")
-    keep(boxes.scores >= config.detector_threshold, "boxes_low_score")
+    boxes = boxes[boxes.scores >= config.detector_threshold]
     boxes = boxes[np.argsort(-boxes.scores, kind="stable")]
     keep(non_maximum_suppression(boxes, config.detector_nms), "boxes_overlap")
     keep(_area(boxes.xyxy) >= config.min_box_area, "boxes_small")

@@ -170,3 +170,12 @@ def test_a_batch_gives_what_single_frames_give(weights, street):
     frames = [*street, small]
     for together, frame_ in zip(detector.detect(frames), frames, strict=True):
         np.testing.assert_allclose(together.xyxy, detector.detect([frame_])[0].xyxy, atol=1e-2)
+
+
+def test_a_detector_is_known_by_its_name_in_the_store(tmp_path, monkeypatch):
+    (tmp_path / "street.onnx").write_bytes(b"garbage")
+    monkeypatch.setenv("DETTRACK_WEIGHTS", str(tmp_path))
+    with pytest.raises(InputError, match=r"street\.onnx"):  # found, and opened
+        load_detector(DetectConfig(detector="street"))
+    with pytest.raises(InputError, match=r"no weights called 'house': known are .*street"):
+        load_detector(DetectConfig(detector="house"))

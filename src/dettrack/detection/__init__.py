@@ -7,6 +7,7 @@ from pathlib import Path
 from dettrack.config import DetectConfig
 from dettrack.detection.protocol import Detector
 from dettrack.errors import InputError
+from dettrack.weights import find_weights
 
 __all__ = ["DEFAULT_WEIGHTS", "Detector", "load_detector"]
 
@@ -19,7 +20,7 @@ def load_detector(config: DetectConfig, *, device: str = "auto", threads: int = 
     """The detector that the settings ask for.
 
     Args:
-        config: `config.detector` is a file or a name; the ending of a file says what it is.
+        config: `config.detector` is a file, whose ending says what it is, or a name that `dettrack weights list` shows.
         device: "auto", "cpu", "cuda" or "cuda:N".
         threads: CPU threads; 0 takes all.
 
@@ -48,7 +49,9 @@ def _load(config: DetectConfig, device: str, threads: int) -> Detector:
     if not path.is_file():
         if name == "default":
             raise InputError("this installation has no built-in detector weights: give one with --detector FILE")
-        raise InputError(f"no such detector: {name} (expected a file: {_KINDS})")
+        if path.suffix or path.name != name:
+            raise InputError(f"no such detector: {name} (expected a file: {_KINDS})")
+        path = find_weights(name).path
     suffix = path.suffix.lower()
     if suffix in (".onnx", ".xml"):
         from dettrack.detection.onnx_detector import OnnxDetector

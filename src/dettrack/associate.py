@@ -156,7 +156,6 @@ class _Run:
 
     def add(self, step: Step) -> None:
         self.waiting.extend(step.stamps)
-        self.report.counts["frames"] += len(step.stamps)
         with self.report.stage("sew"):
             for tracklets in step.tracklets:
                 self.polisher.add(tracklets, self.sewer.add(tracklets))
@@ -196,6 +195,7 @@ class _Run:
             done.append(self.waiting.popleft())
         if not done:
             return
+        self.report.counts["frames"] += len(done)
         self.track_ids.update(table.track_id.tolist())
         for source in Source:
             self.report.counts[f"poses_{source.name.lower()}"] += int((table.source == source).sum())

@@ -67,7 +67,8 @@ class DetectConfig:
     """The person detector on keyframes.
 
     Attributes:
-        detector: File (ONNX, detections JSON, MOT csv), "hf:NAME_OR_PATH", or the name of built-in weights.
+        detector: File (dettrack .safetensors, ONNX, OpenVINO .xml, detections JSON, MOT csv), "hf:NAME_OR_PATH", or a
+            name that `dettrack weights list` shows.
         detector_layout: Output layout of an ONNX detector; "auto" recognises it from the file.
         detector_size: Longer side of the detector's input in pixels; 0 takes the file's own, or 640.
         detector_threshold: Boxes with a lower score are dropped.
@@ -111,7 +112,8 @@ class EstimateConfig:
     """The network that finds the joints in a tube.
 
     Attributes:
-        model: File (dettrack .safetensors, ONNX, OpenVINO .xml), or the name of built-in weights.
+        model: File (dettrack .safetensors, official HRNet .pth, ONNX, OpenVINO .xml), or a name that `dettrack weights
+            list` shows.
         variant: Where a 2D checkpoint gets its temporal filters, by mean initialisation (paper table 8); "auto" runs
             a network as it is stored.
         joints: Joint set of the results; "auto" is PoseTrack's 15, approximated where the model lacks them.
@@ -222,7 +224,8 @@ class AfterConfig:
     Attributes:
         min_track_frames: Tracks with fewer frames are dropped (paper: 5; one tube alone has up to |C|).
         min_track_detections: Tracks whose person was detected in fewer frames are dropped.
-        joint_thresholds: TOML file of per-joint score thresholds, or "" for none; joints below become NaN.
+        joint_thresholds: TOML file of per-joint score thresholds, as `dettrack evaluate thresholds` writes it; joints
+            below become NaN.
         fill_gaps: Interpolate gaps inside a track up to this many frames; 0 for none.
         smooth: Zero-phase smoothing; the raw joints are kept beside it.
         smooth_window_s: Window of "savgol", or 1 / cut-off frequency of "one-euro", in seconds.

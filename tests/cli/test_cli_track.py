@@ -74,6 +74,8 @@ def test_resume_leaves_complete_results_alone(world):
         (("track", "walkers", *MODELS, "--joint-thresholds", "knee.toml"), 1, "unknown joint 'knee'"),
         (("track", "walkers", *MODELS, "--variant", "early"), 1, "only a checkpoint"),
         (("track", "--posetrack", "empty", *MODELS), 2, "--images"),
+        (("track", "--posetrack", "empty", "--images", ".", "--render"), 2, "--render: not for --posetrack"),
+        (("track", "walkers", "--images", "."), 2, "--images goes with --posetrack"),
         (("associate", "empty"), 1, "tracklets.parquet"),
         (("dance",), 2, "dance"),
     ],

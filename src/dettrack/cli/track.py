@@ -91,6 +91,8 @@ def run(args: Sequence[str]) -> int:
     )
     if parsed.posetrack is not None:
         return _run_dataset(parsed)
+    if parsed.images is not None:
+        raise UsageError("--images goes with --posetrack; a folder of frames is an input like a video")
     if not parsed.inputs:
         raise UsageError("nothing to track: name a video, a folder of frames, or --posetrack; see --help")
     return _run_videos(parsed)
@@ -193,6 +195,11 @@ def _run_dataset(parsed: TrackArgs) -> int:
         raise UsageError("give either inputs or --posetrack, not both")
     if parsed.images is None or parsed.out is None:
         raise UsageError("--posetrack needs --images ROOT (where the frames are) and --out DIR (for the predictions)")
+    given = {"--render": parsed.render, "--save-tracklets": parsed.save_tracklets}
+    given |= {"--start": parsed.start > 0, "--end": parsed.end is not None}
+    if any(given.values()):
+        unused = ", ".join(name for name, used in given.items() if used)
+        raise UsageError(f"{unused}: not for --posetrack, which writes prediction files of whole sequences")
     files = sequence_files(parsed.posetrack)
     pipeline = _load(parsed)
     failed: list[DettrackError] = []

@@ -20,7 +20,8 @@ __all__ = ["HEAD_BOX_SHARE", "HEAD_FACTOR", "FrameHypotheses", "HypothesisBuffer
 # head bottom is 0.7 of that diagonal, for all 14 people of the sample within rounding: 0.6 / 0.7. (In the Bonn
 # trajectories the median of 1150 heads is 0.755; `benchmarks/association.py heads` prints both.)
 HEAD_FACTOR = 6 / 7
-# Head size over box height where no head is seen: median 0.139 of 946 Bonn poses, 0.123 of 9 in PoseTrack18.
+# Head size over box height where no head is seen: between the medians of Bonn (0.141, 984 poses) and of PoseTrack18's
+# samples (0.117, 3 poses); `benchmarks/association.py heads` counts them.
 HEAD_BOX_SHARE = 0.13
 _HEAD_CONFIDENCE = 0.2
 _MIN_SHIFT_WEIGHT = 1e-3

@@ -30,7 +30,8 @@ def linker(name, **settings):
 
 
 def test_the_linking_is_chosen_by_name():
-    assert isinstance(linker("tubes"), Sewer)
+    assert isinstance(make_sewer(SewConfig(linking="tubes"), POSETRACK15, 9), Sewer)
+    assert isinstance(linker("tubes"), KeyframeLinker), "at |C| = 1 tubes never overlap"
     assert all(isinstance(linker(name), KeyframeLinker) for name in RIVALS)
     assert gap_frames(SewConfig(linking="oks-velocity", memory=9)) == 9
     assert gap_frames(SewConfig(linking="oks-gbm")) == gap_frames(SewConfig()) == 0

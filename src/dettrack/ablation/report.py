@@ -124,16 +124,13 @@ def _difference(result: Result, reference: Result, name: str) -> str:
     return f"{value:+.2f}" + (f" ({low:+.2f} to {high:+.2f})" if np.isfinite(low) else "")
 
 
-def write_report(
-    study: Study, label: str, tables: Sequence[Measured], calibration: Calibration | None, *, plots: bool = True
-) -> list[Path]:
-    """Write everything into `study.out`: a CSV per table, `tables.md`, plots.
+def write_report(study: Study, label: str, tables: Sequence[Measured], calibration: Calibration | None) -> list[Path]:
+    """Write into `study.out`: a CSV per table, and `tables.md`.
 
     `tables.md` holds the tables of this call; tables measured in earlier calls keep their CSV files.
 
     Raises:
         OutputError: A file cannot be written.
-        MissingExtraError: Plots are asked for and matplotlib is not installed.
     """
     texts = {f"{table.key}.csv": csv_text(table, results, label) for table, results in tables}
     parts = [f"# {study.name}", _conditions(study, label)]
@@ -151,10 +148,6 @@ def write_report(
             written.append(study.out / name)
     except OSError as error:
         raise OutputError(f"cannot write {study.out}: {error.strerror or error}") from error
-    if plots:
-        from dettrack.ablation.plots import write_plots
-
-        written += write_plots(study.out, tables, calibration)
     return written
 
 

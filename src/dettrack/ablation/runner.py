@@ -69,7 +69,12 @@ def run_study(
     results = _measured(study, source, rows, jobs, log)
     calibration = _calibrated(study, source, log) if not only or "calibration" in only else None
     found = [(table, [results[row_key(study, source, row)] for row in table.rows]) for table in tables]
-    return write_report(study, source.label, found, calibration, plots=plots)
+    written = write_report(study, source.label, found, calibration)
+    if plots:
+        from dettrack.ablation.plots import write_plots  # matplotlib is an extra
+
+        written += write_plots(study.out, found, calibration)
+    return written
 
 
 def row_key(study: Study, source: Source, row: Row) -> str:

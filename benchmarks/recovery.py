@@ -14,21 +14,20 @@ figure takes as reference all person-frames of the same row's own undropped run.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from dettrack.ablation.tubes import lose_boxes
 from dettrack.associate import associate, narrow
 from dettrack.config import AfterConfig, CutConfig, DetectConfig, EstimateConfig, SewConfig, TrackConfig
-from dettrack.detection.drop import BoxDropper
 from dettrack.oks import box_areas, pairwise_oks
 from dettrack.pipeline import Pipeline
 from dettrack.skeleton import JointSet
-from dettrack.structures import Frame, Source, Step, TrackTable
+from dettrack.structures import Source, Step, TrackTable
 from dettrack.video import open_video
 
 ROWS: dict[str, tuple[int, str]] = {
@@ -38,18 +37,6 @@ ROWS: dict[str, tuple[int, str]] = {
     "oks-gbm": (1, "oks-gbm"),
     "oks-velocity": (1, "oks-velocity"),
 }
-
-
-def drop(steps: Sequence[Step], share: float, runs: int, seed: int) -> Iterator[Step]:
-    """The steps with a share of their tubes taken away."""
-    dropper = BoxDropper(share, runs, seed)
-    pixel = np.zeros((1, 1, 3), np.uint8)
-    for step in steps:
-        kept = tuple(
-            tracklets[dropper.kept(Frame(tracklets.keyframe, 0.0, pixel), tracklets.boxes.xyxy)]
-            for tracklets in step.tracklets
-        )
-        yield replace(step, tracklets=kept)
 
 
 def run(steps: Sequence[Step], joints: JointSet, clip: int, linking: str) -> TrackTable:
@@ -93,7 +80,7 @@ def table_of(video: Path, pipeline: Pipeline, args: argparse.Namespace) -> list[
         for runs in (1, args.runs):
             per_seed = []
             for seed in range(args.seeds):
-                table = run(list(drop(steps, args.share, runs, seed)), joints, clip, linking)
+                table = run(list(lose_boxes(steps, args.share, runs, seed)), joints, clip, linking)
                 per_seed.append((survivors(reference, table), survivors(own, table)))
             row += list(np.mean(per_seed, axis=0))
         figures.append(row)

@@ -18,20 +18,15 @@ held_out = "path"                       # annotations on which joint thresholds 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from dettrack.config import TrackConfig
-from dettrack.errors import InputError, UsageError
+from dettrack.errors import UsageError
 from dettrack.simulate import SimulateConfig
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from dettrack.toml_files import read_toml
 
 __all__ = ["NETWORKS", "DataConfig", "Study", "read_study"]
 
@@ -130,12 +125,7 @@ def read_study(path: Path) -> Study:
         InputError: The file cannot be read.
         UsageError: Something in it is unknown, missing or out of range.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not valid TOML: {error}") from error
+    content = read_toml(path)
     for name in ("name", "out", "data"):
         if name not in content:
             raise UsageError(f"{path}: {name} is missing; a study needs name, out and [data]")

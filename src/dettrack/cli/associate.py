@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tyro
 
-from dettrack.cli.settings import config_option
+from dettrack.cli.settings import config_option, format_names
 from dettrack.config import AfterConfig, PolishConfig, SewConfig
 
 __all__ = ["AssociateArgs", "run"]
@@ -54,7 +54,7 @@ def run(args: Sequence[str]) -> int:
     from dettrack.formats.tracklets import TrackletFile
     from dettrack.run import TRACKLETS, associate_to_folder, check_formats
 
-    formats = tuple(name.strip() for name in parsed.formats.split(",") if name.strip())
+    formats = format_names(parsed.formats)
     check_formats(formats)
     saved = TrackletFile.open(parsed.run / TRACKLETS if parsed.run.is_dir() else parsed.run)
     cut = replace(

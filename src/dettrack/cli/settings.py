@@ -10,7 +10,7 @@ from dettrack.config import TrackConfig
 from dettrack.errors import UsageError
 from dettrack.toml_files import read_toml
 
-__all__ = ["config_option", "load_config"]
+__all__ = ["config_option", "format_names", "load_config"]
 
 
 def load_config(path: Path) -> TrackConfig:
@@ -47,3 +47,8 @@ def config_option(args: list[str]) -> TrackConfig:
         if arg.startswith("--config="):
             return load_config(Path(arg.removeprefix("--config=")))
     return TrackConfig()
+
+
+def format_names(text: str) -> tuple[str, ...]:
+    """Names in a comma-separated list, as `--formats` takes them."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())

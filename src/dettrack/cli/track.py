@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from dettrack.cli.settings import config_option
+from dettrack.cli.settings import config_option, format_names
 from dettrack.config import (
     AfterConfig,
     CutConfig,
@@ -116,7 +116,7 @@ def _run_videos(parsed: TrackArgs) -> int:
     from dettrack.cli.progress import RunProgress
     from dettrack.run import RunOptions, check_formats, track_to_folder
 
-    formats = tuple(name.strip() for name in parsed.formats.split(",") if name.strip())
+    formats = format_names(parsed.formats)
     check_formats(formats)
     options = RunOptions(formats, parsed.render, parsed.save_tracklets, parsed.start, parsed.end)
     jobs, failed = _jobs(parsed)

@@ -150,3 +150,13 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         make_task(wrong, tmp_path)
     with pytest.raises(UsageError, match=r"no \[\[data\]\]"):
         stages({"network": {}}, "recipe")
+
+
+def test_every_batch_has_crops_of_one_of_the_listed_sizes(tmp_path: Path) -> None:
+    stage = stages(read_toml(write(tmp_path)), "recipe")[0]
+    task = make_task(replace(stage, sizes=((64, 64), (96, 64), (64, 64))), tmp_path)
+    shapes = [tuple(task.sample(index)["crops"].shape[1:3]) for index in range(24 * stage.loop.batch)]
+    by_batch = [set(shapes[first : first + stage.loop.batch]) for first in range(0, len(shapes), stage.loop.batch)]
+    assert all(len(batch) == 1 for batch in by_batch)
+    assert {(64, 64), (96, 64)} == set(shapes)
+    assert task.sample(0)["targets"].shape[-2:] == tuple(side // 4 for side in shapes[0])

@@ -139,7 +139,9 @@ def train(task: Task, config: LoopConfig, folder: Path, *, resume: bool = True) 
         )
     # Without it two runs of one seed differ on CUDA; it has no meaning on a CPU.
     torch.backends.cudnn.deterministic = True
-    model = task.model.to(device)
+    # Twice as fast as the usual layout for depthwise convolutions on a CPU, and what tensor cores want.
+    model: nn.Module = task.model.to(device)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if world > 1:
         synchronise_batch_norm(model)
     ema = copy.deepcopy(model).requires_grad_(False) if config.ema else model

@@ -95,6 +95,8 @@ def make_task(stage: StageConfig, base: Path, before: Path | None = None) -> Pos
         frozen_norms=stage.start.frozen_norms,
         teacher=load_checkpoint(resolve(loss.teacher, base)) if loss.teacher else None,
         teacher_share=loss.teacher_share,
+        sizes=stage.sizes,
+        batch=stage.loop.batch,
         about=about,
     )
 

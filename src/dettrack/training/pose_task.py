@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +50,8 @@ class PoseTask:
         frozen_norms: bool = False,
         teacher: Checkpoint | None = None,
         teacher_share: float = 0.5,
+        sizes: Sequence[tuple[int, int]] = (),
+        batch: int = 1,
         about: str = "",
     ) -> None:
         """Gather.
@@ -65,11 +67,17 @@ class PoseTask:
             frozen_norms: All batch norms keep their statistics.
             teacher: A trained network of the same joints and crop size; its heatmaps are mixed into the targets.
             teacher_share: Its share of the targets.
+            sizes: Heights and widths of crops; every batch draws one. Empty for `spec.size` alone.
+            batch: Samples in one step.
             about: Kept in the checkpoint: where the weights come from.
         """
         self.model, self.spec, self.held_out, self.about = model, spec, held_out, about
         self.seed, self.hardest, self.frozen = seed, hardest, tuple(frozen)
-        self._makers = [TubeMaker(s.people, s.tubes, _draw_shares(s.people)) for s in sources]
+        self._batch = batch
+        self._makers = [
+            [TubeMaker(s.people, replace(s.tubes, size=size), _draw_shares(s.people)) for s in sources]
+            for size in sizes or (spec.size,)
+        ]
         self._shares = np.cumsum([s.share for s in sources]) / sum(s.share for s in sources)
         self.people = sum(len(s.people) for s in sources)
         self._teacher, self._teacher_share = teacher, teacher_share
@@ -81,8 +89,10 @@ class PoseTask:
 
     def sample(self, index: int) -> dict[str, Tensor]:
         """Tube `index` of the mix."""
+        together = np.random.default_rng((self.seed, index // self._batch, 2))  # one batch has crops of one size
+        makers = self._makers[int(together.integers(len(self._makers)))]
         rng = np.random.default_rng((self.seed, index, 1))
-        tube = self._makers[int(np.searchsorted(self._shares, rng.random(), side="right"))](self.seed, index)
+        tube = makers[int(np.searchsorted(self._shares, rng.random(), side="right"))](self.seed, index)
         return {
             "crops": torch.from_numpy(tube.crops),
             "targets": torch.from_numpy(tube.targets),

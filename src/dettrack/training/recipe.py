@@ -98,6 +98,8 @@ class StageConfig:
         augment: How samples are varied.
         loss: What is minimised.
         loop: The run.
+        sizes: Heights and widths of crops that batches are drawn from, each as often as it is listed; empty for
+            `network.size` alone. Validation is at `network.size`.
         epochs: Passes over the people of `data`; sets `loop.steps`, where it is not 0.
         enlarge: Factor on boxes (paper: 1.25).
         checkpointing: Compute activations again in the backward pass instead of keeping them: much less memory for a
@@ -112,6 +114,7 @@ class StageConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     loop: LoopConfig = field(default_factory=LoopConfig)
+    sizes: tuple[tuple[int, int], ...] = ()
     epochs: float = 0.0
     enlarge: float = 1.25
     checkpointing: bool = False

@@ -87,6 +87,8 @@ class TemporalConv(nn.Module):
         """Convolve; the first dimension is tubes times `clip_length`."""
         if self.groups == 1 and self.kernel_size[1:] != (1, 1):
             return self._conv3d(x)
+        if self.groups == 1 and self.weight.shape[1] < self.weight.shape[0]:
+            return self._stacked_frames(x)
         return self._shifted_taps(x)
 
     def _conv3d(self, x: Tensor) -> Tensor:
@@ -95,6 +97,12 @@ class TemporalConv(nn.Module):
         stride = (1, self.stride, self.stride)
         y = F.conv3d(y.transpose(1, 2), self.weight, self.bias, stride, (0, kh // 2, kw // 2), groups=self.groups)
         return y.transpose(1, 2).flatten(0, 1)
+
+    def _stacked_frames(self, x: Tensor) -> Tensor:
+        """Each frame's neighbours become its channels: one 2D convolution, and the wide output is written once."""
+        reach = self.kernel_size[0] // 2
+        near = torch.cat([x if k == 0 else self._shift(x, -k) for k in range(-reach, reach + 1)], dim=1)
+        return F.conv2d(near, self.weight.transpose(1, 2).flatten(1, 2), self.bias, self.stride)
 
     def _shifted_taps(self, x: Tensor) -> Tensor:
         kt, kh, kw = self.kernel_size
@@ -112,13 +120,15 @@ class TemporalConv(nn.Module):
 
     def _shift(self, x: Tensor, offset: int) -> Tensor:
         """Frame t of each tube becomes frame t + offset, with the border's padding where there is none."""
+        if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
+            return self._shift(x.permute(0, 2, 3, 1), offset).permute(0, 3, 1, 2)  # keep the layout
         y = x.unflatten(0, (-1, self.clip_length))
         if offset > 0:
             return self._extend(y, 0, offset)[:, offset:].flatten(0, 1)
         return self._extend(y, -offset, 0)[:, : self.clip_length].flatten(0, 1)
 
     def _extend(self, y: Tensor, before: int, after: int) -> Tensor:
-        """Tubes `(n, T, C, H, W)` with padding frames at both ends."""
+        """Tubes `(n, T, ...)` with padding frames at both ends."""
         if self.time_padding == "zero":
             return F.pad(y, (0, 0, 0, 0, 0, 0, before, after))
         return torch.cat([y[:, :1]] * before + [y] + [y[:, -1:]] * after, dim=1)

@@ -139,9 +139,7 @@ def train(task: Task, config: LoopConfig, folder: Path, *, resume: bool = True) 
         )
     # Without it two runs of one seed differ on CUDA; it has no meaning on a CPU.
     torch.backends.cudnn.deterministic = True
-    # Twice as fast as the usual layout for depthwise convolutions on a CPU, and what tensor cores want.
-    model: nn.Module = task.model.to(device)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = channels_last(task.model.to(device))
     if world > 1:
         synchronise_batch_norm(model)
     ema = copy.deepcopy(model).requires_grad_(False) if config.ema else model
@@ -173,6 +171,14 @@ def train(task: Task, config: LoopConfig, folder: Path, *, resume: bool = True) 
         if start == config.steps:  # finished before
             metrics = _validate(task, ema, folder, journal, start)
     return metrics
+
+
+def channels_last(model: nn.Module) -> nn.Module:
+    """The same model, its 2D filters with channels innermost: twice as fast on a CPU for depthwise convolutions."""
+    for parameter in model.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return model
 
 
 def _step(

@@ -1,5 +1,7 @@
 """Whole runs on people made of dots: what comes out is what was drawn."""
 
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -137,3 +139,52 @@ def test_no_later_clip_starts_before_the_bound(clip, n):
         for i, one in enumerate(made):
             bound = earliest_later_frame(one.keyframe.index, clip, step)
             assert all(later.frames[0].index >= min(bound, n) for later in made[i + 1 :])
+
+
+def rows_of(pipeline, scene):
+    with open_video(str(scene.folder)) as video:
+        return TrackTable.concatenate([s.table for s in pipeline.track(video)], pipeline.joint_set)
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_overlapping_stages_give_the_same_rows(scene, depth):
+    config = settings(scene, {(t, 0) for t in range(8, 14)}, step=2, name="overlap.json")
+    one, other = rows_of(Pipeline(config, ahead=0), scene), rows_of(Pipeline(config, ahead=depth), scene)
+    assert len(one) == 2 * N_FRAMES
+    for name in ("frame", "track_id", "box", "score", "xy", "joint_scores", "spread", "support", "source"):
+        np.testing.assert_array_equal(getattr(other, name), getattr(one, name), err_msg=name)
+
+
+def test_an_error_in_a_stage_reaches_the_caller_and_ends_all_threads(scene):
+    pipeline = Pipeline(settings(scene, name="broken.json"))
+    estimate, calls = pipeline.estimator.estimate, []
+
+    def breaks(work):
+        calls.append(len(work))
+        if len(calls) == 3:
+            raise MemoryError("the network's memory is full")
+        return estimate(work)
+
+    pipeline.estimator.estimate = breaks
+    frames = 0
+    with pytest.raises(MemoryError, match="network's memory"), open_video(str(scene.folder)) as video:
+        for segment in pipeline.track(video):
+            frames += len(segment.frames)
+    assert 0 < frames < N_FRAMES, "what was finished before has arrived"
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("dettrack")]
+
+
+def test_memory_is_bounded_while_nobody_takes_the_results(scene):
+    """The reader may not run through the video while its results wait."""
+    pipeline, read = Pipeline(settings(scene, name="bounded.json")), []
+
+    def frames():
+        for index in range(400):
+            read.append(index)
+            yield Frame(index, index / 10, np.zeros((240, 640, 3), np.uint8))
+
+    segments = pipeline.track(frames())
+    next(segments)
+    time.sleep(0.3)
+    assert len(read) < 60
+    segments.close()

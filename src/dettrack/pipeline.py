@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from dettrack.after import check_after
 from dettrack.associate import Report, Segment, associate
@@ -17,8 +18,9 @@ from dettrack.detection import Detector, load_detector
 from dettrack.detection.drop import DroppingDetector
 from dettrack.detection.filters import filter_boxes, for_frame
 from dettrack.network import Estimator, load_estimator
+from dettrack.overlap import ahead
 from dettrack.skeleton import JointSet
-from dettrack.structures import Clip, Frame, FrameStamp, Step, Tracklets, TrackTable
+from dettrack.structures import Clip, Frame, FrameStamp, Step, TrackTable, Tubes
 from dettrack.video import open_video
 from dettrack.video.sources import VideoSource
 
@@ -37,17 +39,35 @@ def earliest_later_frame(keyframe: int, clip_length: int, step: int) -> int:
     return keyframe + min(step - clip_length // 2, 1)
 
 
-class Pipeline:
-    """Detector and network, loaded once, ready to track many videos one after the other."""
+@dataclass(frozen=True)
+class _Work:
+    """What one pass of the pose network gets, and the step that will come of it (see `Step`)."""
 
-    def __init__(self, config: TrackConfig | None = None) -> None:
+    tubes: list[tuple[Clip, Tubes]]
+    stamps: tuple[FrameStamp, ...]
+    final_before: int
+    shot_ended: bool
+
+
+class Pipeline:
+    """Detector and network, loaded once, ready to track many videos one after the other.
+
+    Decoding, detection, the pose network, and what follows it overlap in threads, with the results of one after the
+    other (see `overlap`).
+    """
+
+    def __init__(self, config: TrackConfig | None = None, *, ahead: int = 1) -> None:
         """Load the models.
+
+        Args:
+            config: All settings; the paper's by default.
+            ahead: How many steps a stage may be ahead of the next one; 0 does one thing after the other.
 
         Raises:
             InputError: A weights file or the file of joint thresholds cannot be used.
             MissingExtraError: A weights file needs an optional dependency.
         """
-        self.config = config or TrackConfig()
+        self.config, self.ahead = config or TrackConfig(), ahead
         options = self.config.estimate
         self.detector: Detector = load_detector(self.config.detect, device=options.device, threads=options.threads)
         self.estimator: Estimator = load_estimator(options, self.config.cut)
@@ -69,7 +89,8 @@ class Pipeline:
             Finished frames, in order, each frame exactly once.
         """
         report = report or Report()
-        return associate(self.tracklets(frames, report), self.joint_set, self.config, report)
+        with ahead(self.tracklets(frames, report), self.ahead) as steps:
+            yield from associate(steps, self.joint_set, self.config, report)
 
     def tracklets(self, frames: Iterable[Frame], report: Report | None = None) -> Iterator[Step]:
         """Cut and estimate only: the tracklets of one video, for `associate` or for saving.
@@ -82,42 +103,41 @@ class Pipeline:
             One step for every few keyframes.
         """
         report = report or Report()
-        cut = self.config.cut
-        stamps: list[FrameStamp] = []
-        batch: list[Clip] = []
         lost_before = Counter(self._lost_on_purpose)
-        for clip in iter_clips(_stamped(frames, stamps, report), cut.clip_length, cut.step):
-            if batch and (clip.keyframe.shot != batch[-1].keyframe.shot):
-                yield self._step(batch, stamps, clip.frames[0].index, report, shot_ended=True)
-            elif len(batch) >= KEYFRAMES_AT_ONCE:
-                final_before = earliest_later_frame(batch[-1].keyframe.index, cut.clip_length, cut.step)
-                yield self._step(batch, stamps, final_before, report)
-            batch.append(clip)
-        if batch:
-            yield self._step(batch, stamps, batch[-1].frames[-1].index + 1, report, shot_ended=True)
+        with ahead(self._found(frames, report), self.ahead) as found:
+            for work in found:
+                with report.stage("estimate"):
+                    made = self.estimator.estimate(work.tubes)
+                yield Step(work.stamps, tuple(made), work.final_before, work.shot_ended)
         report.dropped.update(self._lost_on_purpose - lost_before)
 
     @property
     def _lost_on_purpose(self) -> Counter[str]:
         return self.detector.counts if isinstance(self.detector, DroppingDetector) else Counter()
 
-    def _step(
-        self,
-        batch: list[Clip],
-        stamps: list[FrameStamp],
-        final_before: int,
-        report: Report,
-        *,
-        shot_ended: bool = False,
-    ) -> Step:
-        made = self._estimate(batch, report)
-        step = Step(tuple(stamps), tuple(made), final_before, shot_ended)
-        batch.clear()
-        stamps.clear()
-        return step
+    def _found(self, frames: Iterable[Frame], report: Report) -> Iterator[_Work]:
+        """Keyframes with their people, a few at a time."""
+        cut = self.config.cut
+        stamps: list[FrameStamp] = []
+        batch: list[Clip] = []
 
-    def _estimate(self, batch: Sequence[Clip], report: Report) -> list[Tracklets]:
-        """Find people on the keyframes, cut their tubes and find the joints in them."""
+        def work(final_before: int, *, shot_ended: bool = False) -> _Work:
+            made = _Work(self._detect(batch, report), tuple(stamps), final_before, shot_ended)
+            batch.clear()
+            stamps.clear()
+            return made
+
+        for clip in iter_clips(_stamped(frames, stamps, report), cut.clip_length, cut.step):
+            if batch and (clip.keyframe.shot != batch[-1].keyframe.shot):
+                yield work(clip.frames[0].index, shot_ended=True)
+            elif len(batch) >= KEYFRAMES_AT_ONCE:
+                yield work(earliest_later_frame(batch[-1].keyframe.index, cut.clip_length, cut.step))
+            batch.append(clip)
+        if batch:
+            yield work(batch[-1].frames[-1].index + 1, shot_ended=True)
+
+    def _detect(self, batch: Sequence[Clip], report: Report) -> list[tuple[Clip, Tubes]]:
+        """Find people on the keyframes and place their tubes."""
         with report.stage("detect"):
             found = self.detector.detect([clip.keyframe for clip in batch])
         work = []
@@ -127,8 +147,7 @@ class Pipeline:
             report.counts["keyframes"] += 1
             report.counts["boxes"] += len(boxes)
             work.append((clip, make_tubes(boxes, self.estimator.size, self.config.cut.enlarge)))
-        with report.stage("estimate"):
-            return self.estimator.estimate(work)
+        return work
 
 
 def _stamped(frames: Iterable[Frame], stamps: list[FrameStamp], report: Report) -> Iterator[Frame]:

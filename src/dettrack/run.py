@@ -22,6 +22,7 @@ from dettrack.errors import DettrackError, OutputError, UsageError
 from dettrack.formats import FORMATS, open_writers
 from dettrack.formats.jsonl import iter_jsonl
 from dettrack.formats.tracklets import TrackletFile, TrackletWriter
+from dettrack.overlap import ahead
 from dettrack.pipeline import Pipeline
 from dettrack.skeleton import JointSet
 from dettrack.structures import Step, VideoInfo
@@ -113,7 +114,7 @@ def track_to_folder(
         _prepare_folder(out)
         about = {"video": _video_entry(video.info), **_models_entry(pipeline)}
         with ExitStack() as stack:
-            steps: Iterable[Step] = pipeline.tracklets(video, report)
+            steps: Iterable[Step] = stack.enter_context(ahead(pipeline.tracklets(video, report), pipeline.ahead))
             if options.save_tracklets:
                 keep = TrackletWriter(out / TRACKLETS, pipeline.joint_set, config.cut, about)
                 steps = _saving(steps, stack.enter_context(keep))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dettrack.video.readahead import ReadAhead
+from dettrack.overlap import ReadAhead, ahead
 
 
 def threads():
@@ -74,3 +74,37 @@ def test_a_forgotten_reader_ends_its_thread():
     del ahead
     gc.collect()
     assert threads() == []
+
+
+@pytest.mark.parametrize("depth", [0, 1, 3])
+def test_stages_one_behind_the_other_end_together(depth):
+    """Whatever the number of threads: the same items, and nothing is left running when the last stage stops early."""
+    ended = []
+
+    def stage(items, name):
+        try:
+            with ahead(items, depth) as before:
+                for item in before:
+                    yield item + 1
+        finally:
+            ended.append(name)
+
+    with ahead(stage(stage(iter(range(50)), "first"), "second"), depth) as items:
+        assert [next(items) for _ in range(10)] == list(range(2, 12))
+    assert threads() == []
+    if depth:
+        assert sorted(ended) == ["first", "second"]
+    with ahead(stage(stage(iter(range(50)), "first"), "second"), depth) as items:
+        assert list(items) == list(range(2, 52))
+
+
+def test_stages_work_side_by_side():
+    def slow(items):
+        for item in items:
+            time.sleep(0.02)
+            yield item
+
+    start = time.perf_counter()
+    with ahead(slow(iter(range(12))), 2) as first, ahead(slow(first), 2) as second:
+        assert list(slow(second)) == list(range(12))
+    assert time.perf_counter() - start < 0.55  # 0.72 s one after the other

@@ -1,4 +1,9 @@
-"""Decode the next frames while the network works on the last ones."""
+"""Stages of work that overlap: the next frames are decoded and searched while the network looks at the last ones.
+
+Each stage is an iterator over what the stage before gives. Run ahead in a thread of its own, with a bounded number of
+finished items waiting, the stages work side by side: NumPy, OpenCV, PyAV and the runtimes of the networks let go of
+the interpreter while they compute. Order and results are those of one stage after the other.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +15,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["ReadAhead"]
+__all__ = ["ReadAhead", "ahead"]
 
 T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def ahead(items: Iterator[T], depth: int) -> Iterator[Iterator[T]]:
+    """Run an iterator ahead in a thread for as long as the context lasts.
+
+    Args:
+        items: A stage; a generator is closed in the end, from the thread that ran it.
+        depth: Bound on finished items waiting to be taken; 0 runs the stage in the caller's thread, as it is.
+
+    Yields:
+        The same items; an exception of the stage arrives where its item would have.
+    """
+    if depth < 1:
+        yield items
+        return
+    stage = ReadAhead(items, depth)
+    try:
+        yield stage
+    finally:
+        stage.close()
 
 
 @dataclass(frozen=True)

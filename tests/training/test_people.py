@@ -11,7 +11,7 @@ from training_scenes import make_set
 
 from dettrack.errors import InputError
 from dettrack.skeleton import COCO17
-from dettrack.training.people import PeopleSet, concatenate, load_people, read_image, save_people
+from dettrack.training.people import PeopleSet, concatenate, load_people, read_image, save_people, shrunk
 
 
 def test_a_pack_gives_back_the_set(tmp_path: Path) -> None:
@@ -67,3 +67,15 @@ def test_what_is_no_pack_is_refused(tmp_path: Path) -> None:
     for name in ("pack", "other", "absent"):
         with pytest.raises(InputError, match="not a pack"):
             load_people(tmp_path / f"{name}.npz")
+
+
+def test_shrunk_images_keep_people_on_the_same_pixels() -> None:
+    people = make_set(videos=1, frames=2)
+    height, width = read_image(people.images[0]).shape[:2]
+    small = shrunk(people, max(height, width) // 2)
+    assert max(read_image(small.images[0]).shape[:2]) == max(height, width) // 2
+    # A corner of the image, at -0.5, stays one; the middle of the image stays its middle.
+    known = people.weight > 0
+    for old, new in ((people.xy[known], small.xy[known]), (people.boxes.reshape(-1, 2), small.boxes.reshape(-1, 2))):
+        np.testing.assert_allclose((new + 0.5) * 2, old + 0.5, atol=0.02 * max(height, width) / 2)
+    assert list(shrunk(people, max(height, width)).images) == list(people.images)

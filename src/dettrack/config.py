@@ -40,12 +40,21 @@ class CutConfig:
         step: S, frames between keyframes; smaller than |C| (1 when |C| is 1).
         enlarge: Factor by which a box grows in both dimensions before the tube is cut.
         shots: Look for shot cuts; tubes and tracks never cross one.
+        adaptive: Keyframes every S frames, and more between them where the three next settings ask for it.
+        agreement: With `adaptive`: OKS below which two tubes disagree about a person.
+        box_agreement: With `adaptive`: overlap (IoU) below which the boxes of two keyframes, moved to the same frame,
+            differ.
+        overlap: With `adaptive`: overlap (IoU) above which two people are too close to each other.
     """
 
     clip_length: int = 9
     step: int = 1
     enlarge: float = 1.25
     shots: bool = True
+    adaptive: bool = False
+    agreement: float = 0.8
+    box_agreement: float = 0.6
+    overlap: float = 0.3
 
     def __post_init__(self) -> None:
         _require(
@@ -60,6 +69,13 @@ class CutConfig:
             "clip, or tubes do not overlap and cannot be joined",
         )
         _require(self.enlarge >= 1, f"--enlarge is {self.enlarge}: it must be at least 1")
+        for name in ("agreement", "box_agreement", "overlap"):
+            value = getattr(self, name)
+            _require(0 <= value <= 1, f"--{name.replace('_', '-')} is {value}: it must lie between 0 and 1")
+        _require(
+            not self.adaptive or self.step > 1,
+            "--adaptive adds keyframes to a grid with --step 2 or more, and --step is 1: ask for --step 8",
+        )
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from dettrack.propagate import moved_boxes
 from dettrack.skeleton import JointSet
 from dettrack.structures import Tracklets
 
@@ -24,7 +25,6 @@ HEAD_FACTOR = 6 / 7
 # samples (0.117, 3 poses); `benchmarks/association.py heads` counts them.
 HEAD_BOX_SHARE = 0.13
 _HEAD_CONFIDENCE = 0.2
-_MIN_SHIFT_WEIGHT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class HypothesisBuffer:
         if not len(kept):
             return
         tracklets, ids = tracklets[kept], ids[kept]
-        boxes = _moved_boxes(tracklets)
+        boxes = moved_boxes(tracklets)
         for c, frame in enumerate(tracklets.frames.tolist()):
             part = _Part(ids, tracklets.xy[:, c], tracklets.scores[:, c], boxes[:, c], abs(frame - tracklets.keyframe))
             self._parts.setdefault(frame, []).append(part)
@@ -96,21 +96,6 @@ class HypothesisBuffer:
         scores[row, :, place] = np.concatenate([part.scores for part in parts])[order]
         boxes = np.concatenate([part.boxes for part in parts])[order[first]]
         return FrameHypotheses(frame, people, xy, scores, boxes.astype(np.float64), distance[first] == 0)
-
-
-def _moved_boxes(tracklets: Tracklets) -> Float[np.ndarray, "n clip 4"]:
-    """The keyframe's boxes in every frame of the clip, moved by the mean shift of the joints seen in both.
-
-    A joint weighs the lower of its two scores; without any, the box stays. The size is the keyframe's.
-    """
-    key = tracklets.keyframe - int(tracklets.frames[0])
-    shift = tracklets.xy - tracklets.xy[:, key : key + 1]
-    weight = np.minimum(tracklets.scores, tracklets.scores[:, key : key + 1])
-    weight = np.where(np.isfinite(shift).all(-1), weight, 0.0)
-    total = weight.sum(-1)[..., None]
-    moved = np.einsum("ncj,ncjd->ncd", weight, np.where(np.isfinite(shift), shift, 0.0))
-    moved = np.where(total > _MIN_SHIFT_WEIGHT, moved / np.maximum(total, _MIN_SHIFT_WEIGHT), 0.0)
-    return tracklets.boxes.xyxy[:, None] + np.tile(moved, 2)
 
 
 def masked_median(values: Float[np.ndarray, "*n h"], has: Bool[np.ndarray, "*n h"]) -> Float[np.ndarray, "*n"]:

@@ -7,9 +7,10 @@ import pytest
 from dot_people import draw_scene, write_boxes, write_model
 
 from dettrack.ablation import run_study
-from dettrack.ablation.frames import FrameSource
+from dettrack.ablation.frames import FrameSource, _detect
 from dettrack.ablation.runner import open_source, tables_of
 from dettrack.ablation.study import read_study
+from dettrack.config import DetectConfig
 from dettrack.errors import InputError
 from dettrack.formats.posetrack import ImageInfo, People, PoseSequence
 from dettrack.formats.posetrack18 import write_posetrack18
@@ -159,3 +160,12 @@ def test_a_tiny_synthetic_set_with_random_networks_goes_from_end_to_end(tmp_path
     recall = {row["row"]: row["recall"] for row in table(tmp_path, "table9") if row["source"] == "measured"}
     assert 0 < float(recall["strong detector, 2D"]) <= 100
     assert recall["strong detector, 2D"] != recall["weak detector, 2D"]
+
+
+@pytest.mark.parametrize(
+    ("given", "detector", "size"),
+    [("default@256", "default", 256), ("people.onnx", "people.onnx", 0), ("hf:me/some@main", "hf:me/some@main", 0)],
+)
+def test_a_detector_may_come_with_its_input_size(given, detector, size):
+    found = _detect(DetectConfig(), given)
+    assert (found.detector, found.detector_size) == (detector, size)

@@ -137,7 +137,7 @@ def _with_rival(table: Table, rows: Rows) -> Table:
     if table.axis == "clip_length":
         note = "The rival oks-velocity looks at keyframes alone, so |C| does not matter to it: see table7."
         return replace(table, notes=(*table.notes, note))
-    if table.axis or any(row.config.sew.linking == "oks-velocity" for row in table.rows):
+    if table.axis or table.key == "right_person" or any(row.config.sew.linking == "oks-velocity" for row in table.rows):
         return table
     return replace(table, rows=(*table.rows, rows.rival("oks-velocity", "2D + oks-velocity, interpolated")))
 

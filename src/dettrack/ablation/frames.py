@@ -18,7 +18,7 @@ from dettrack.ablation.cache import content_key, file_digest, files_digest, read
 from dettrack.ablation.rows import Row
 from dettrack.ablation.sources import Log, Tubes
 from dettrack.ablation.study import Study
-from dettrack.config import CutConfig, TrackConfig
+from dettrack.config import CutConfig, DetectConfig, TrackConfig
 from dettrack.detection import DEFAULT_WEIGHTS
 from dettrack.errors import InputError
 from dettrack.evaluation.rules import OFFICIAL
@@ -77,7 +77,7 @@ class FrameSource:
         return replace(
             base,
             cut=replace(study.settings.cut, clip_length=row.tube_length, step=1),
-            detect=replace(base.detect, detector=study.detectors[row.detector]),
+            detect=_detect(base.detect, study.detectors[row.detector]),
             estimate=replace(base.estimate, model=study.networks[row.network]),
         )
 
@@ -176,6 +176,14 @@ class _Saved:
 
     def __init__(self, file: TrackletFile) -> None:
         self.joints, self.cut, self.steps = file.joints, file.cut, file.steps
+
+
+def _detect(base: DetectConfig, given: str) -> DetectConfig:
+    """The detector of a role: a file or name, or `NAME@PIXELS` for another input size."""
+    name, at, size = given.rpartition("@")
+    if not at or not size.isdigit():
+        return replace(base, detector=given)
+    return replace(base, detector=name, detector_size=int(size))
 
 
 def _bytes(sequence: PoseSequence) -> list[str]:

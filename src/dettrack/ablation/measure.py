@@ -14,6 +14,8 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from dettrack.ablation.bridge import bridge_gaps
+from dettrack.ablation.right_person import RightPerson
+from dettrack.ablation.right_person import figures as right_person_figures
 from dettrack.ablation.rows import Row
 from dettrack.ablation.sources import Source
 from dettrack.ablation.tubes import keyframes_only, lose_boxes, unlinked
@@ -41,6 +43,7 @@ class Result:
     Attributes:
         figures: AP, MOTA, IDF1, recall, box_precision (percent), false_negatives (joints), switches,
             frames_per_second, association_fps (linking and merging alone, by CPU time). NaN where there is none.
+            For rows that ask for it also those of `right_person.FIGURES`.
         draws: The same figures in bootstrap samples of the sequences; all rows of a study have the same samples.
         groups: AP and MOTA by joint group.
     """
@@ -103,7 +106,28 @@ def measure(source: Source, row: Row, *, seeds: int, bootstrap: int) -> Result:
             results.append((i, _without_joints(_together(parts), ~known)))
     evaluated = evaluate_counts([result for _, result in sorted(results, key=lambda pair: pair[0])], source.rules)
     frames = seeds * sum(map(len, source.test))
-    return _result(evaluated, row, bootstrap, frames / max(seconds, 1e-9), source.speed(row) if row.timed else None)
+    result = _result(evaluated, row, bootstrap, frames / max(seconds, 1e-9), source.speed(row) if row.timed else None)
+    return _with_right_person(result, source, row, seeds, bootstrap) if row.right_person else result
+
+
+def _with_right_person(result: Result, source: Source, row: Row, seeds: int, bootstrap: int) -> Result:
+    counts = np.array([_right_person(source, sequence, row, seeds) for sequence in source.test])
+    found = {name: float(value) for name, value in right_person_figures(counts.sum(0)).items()}
+    made = {}
+    if len(counts) >= 2:
+        drawn = right_person_figures(draws(len(counts), bootstrap) @ counts)
+        made = {name: values.tolist() for name, values in drawn.items()}
+    return replace(result, figures=result.figures | found, draws=result.draws | made)
+
+
+def _right_person(source: Source, sequence: PoseSequence, row: Row, seeds: int) -> np.ndarray:
+    total = np.zeros(0)
+    for seed in range(seeds):
+        tubes = source.tubes(sequence, row, seed)
+        counter = RightPerson(sequence, tubes.joints, row.config.polish.presence)
+        counts = counter.add(narrow(tubes.steps(), tubes.cut, row.config.cut)).counts
+        total = counts if seed == 0 else total + counts
+    return total
 
 
 def _folds(

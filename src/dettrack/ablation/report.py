@@ -24,7 +24,14 @@ TITLES = {
     "recall": "recall",
     "false_negatives": "joints missed",
     "frames_per_second": "frames/s",
+    "right_person": "right person",
+    "right_person_near": "right person, near others",
+    "PCKh_key": "PCKh, keyframe",
+    "PCKh_ends": "PCKh, ends",
+    "silent": "silent when gone",
 }
+# Figures without a difference to the reference row.
+_NOT_COMPARED = ("false_negatives", "frames_per_second")
 # Figures that every CSV has, whatever its table shows.
 ALWAYS = ("AP", "MOTA")
 
@@ -86,7 +93,7 @@ def markdown_text(table: Table, results: Sequence[Result], label: str) -> str:
     reference = next((r for row, r in zip(table.rows, results, strict=True) if row.name == table.reference), None)
     groups = GROUPS if table.layout == "groups" else ()
     head = ["", *groups, *(TITLES[name] for name in table.show)]
-    compared = [name for name in table.show if reference is not None and name in ("AP", "MOTA", "recall")]
+    compared = [name for name in table.show if reference is not None and name not in _NOT_COMPARED]
     head += [f"Δ {TITLES[name]}" for name in compared]
     lines = [f"## {table.title}", "", f"`{table.key}.csv`; {label}.", ""]
     lines += [_line(head), "|---|" + "---:|" * (len(head) - 1)]

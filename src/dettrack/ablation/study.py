@@ -12,7 +12,7 @@ images = "path"                         # what the image names in them start fro
 held_out = "path"                       # annotations on which joint thresholds are learned; "" takes two halves
 
 [networks]                              # weights by role: 2d, 3d, none, early, last, all, zero-padding
-[detectors]                             # strong, weak
+[detectors]                             # strong, weak; "default@256" is the default at an input of 256 pixels
 [settings.sew]                          # any setting of a tracking run, by section
 """
 

@@ -68,7 +68,7 @@ def test_stages_merge_what_they_share(tmp_path: Path) -> None:
 def test_two_stages_from_images_to_tubes(tmp_path: Path) -> None:
     planned = stages(read_toml(write(tmp_path)), "recipe")
     metrics = run_stages(planned, tmp_path / "run", tmp_path)
-    assert set(metrics) == {"walk", "walk+1"}
+    assert set(metrics) == {"walk", "walk_ap", "walk+1", "walk+1_ap"}
     assert all(0 <= value <= 1 for value in metrics.values())
     images, tubes = (load_checkpoint(tmp_path / "run" / name / "model.safetensors") for name in ("images", "tubes"))
     assert images.spec.variant == "none"

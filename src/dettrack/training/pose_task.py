@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from dettrack.network.checkpoint import Checkpoint, NetworkSpec, save_checkpoint
 from dettrack.training.people import PeopleSet
+from dettrack.training.pose_ap import crop_ap
 from dettrack.training.pose_loss import heatmap_loss
 from dettrack.training.pose_score import head_sizes, limb_pck, predict, to_input
 from dettrack.training.tubes import TubeConfig, TubeMaker
@@ -120,14 +121,17 @@ class PoseTask:
         return network(to_input(crops, self._teacher.spec)).float()
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """PCKh@0.5 over the limbs on each held-out set, with flip; for clips also at the tube's far ends."""
+        """PCKh@0.5 over the limbs and AP (in [0, 1]) on each held-out set, with flip; clips also at their far ends."""
         figures: dict[str, float] = {}
         ends = (0, self.spec.clip_length // 2) if self.spec.clip_length > 1 else (0,)
         for name, people in self.held_out.items():
             for offset in ends if (people.video >= 0).any() else (0,):
                 poses = predict(model, people, self.spec, offset=offset)
-                right, counted = limb_pck(poses.xy, people, head_sizes(people))
-                figures[f"{name}+{offset}" if offset else name] = float(right.sum() / max(1, counted.sum()))
+                sizes = head_sizes(people)
+                right, counted = limb_pck(poses.xy, people, sizes)
+                where = f"{name}+{offset}" if offset else name
+                figures[where] = float(right.sum() / max(1, counted.sum()))
+                figures[f"{where}_ap"] = crop_ap(poses, people, sizes) / 100
         return figures
 
     def export(self, model: nn.Module, path: Path, metrics: dict[str, float]) -> None:

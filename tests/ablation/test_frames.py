@@ -85,6 +85,7 @@ def test_networks_run_once_for_all_rows_and_what_the_detector_missed_is_recovere
     runs = [line for line in lines if line.startswith("running")]
     assert len(runs) == 2, "2D at |C| = 1 and 3D at |C| = 5"
     assert len(list((world / "cache" / "tracklets").glob("*.parquet"))) == 4
+    assert len(list((world / "cache" / "boxes").glob("*.npz"))) == 2, "both networks had the same boxes"
     rows = {row["row"]: row for row in table(world, "table7")}
     assert float(rows["3D, spatial + temporal merge"]["MOTA"]) > float(rows["2D + oks-gbm"]["MOTA"])
     speeds = [float(row["frames_per_second"]) for row in table(world, "figure5b")]

@@ -1,9 +1,9 @@
 """Sequences with pixels: a PoseTrack folder, or the synthetic benchmark, and the networks' tubes for them.
 
 A network is run once for each |C| and decoding, with every frame a keyframe and no box lost; its tracklets are kept
-per sequence. Every other S, linking, merge and loss of boxes is made of them: a tube is estimated alone, so a keyframe
-left out or a box lost is exactly a tube less. A shorter clip is a run of its own, because a temporal network answers
-differently to it.
+per sequence, and so are the boxes that all networks share. Every other S, linking, merge and loss of boxes is made of
+them: a tube is estimated alone, so a keyframe left out or a box lost is exactly a tube less. A shorter clip is a run
+of its own, because a temporal network answers differently to it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from dettrack.ablation.cache import content_key, file_digest, files_digest, read_json, write_json
 from dettrack.ablation.rows import Row
+from dettrack.ablation.seen_boxes import SeenBoxes
 from dettrack.ablation.sources import Log, Tubes
 from dettrack.ablation.study import Study
 from dettrack.config import CutConfig, DetectConfig, TrackConfig
@@ -81,13 +82,17 @@ class FrameSource:
             estimate=replace(base.estimate, model=study.networks[row.network]),
         )
 
-    def _models(self, config: TrackConfig) -> list[str]:
-        """What decides a run beside the pixels: settings without paths, and the contents of both weights."""
+    def _detector(self, config: TrackConfig) -> str:
+        """The contents of the detector's weights."""
         detector = Path(config.detect.detector)
         if config.detect.detector == "default":
             detector = DEFAULT_WEIGHTS
         # a transformers model is a folder, or a name in the user's cache: its name has to do
-        found = file_digest(detector) if detector.is_file() else config.detect.detector
+        return file_digest(detector) if detector.is_file() else config.detect.detector
+
+    def _models(self, config: TrackConfig) -> list[str]:
+        """What decides a run beside the pixels: settings without paths, and the contents of both weights."""
+        found = self._detector(config)
         # Neither device nor threads change what a network says by more than rounding.
         estimate = replace(config.estimate, model="", device="auto", threads=0, batch=0)
         settings = [asdict(estimate), asdict(replace(config.detect, detector="")), asdict(config.cut)]
@@ -134,12 +139,21 @@ class FrameSource:
         path.parent.mkdir(parents=True, exist_ok=True)
         source = ImageList(self._paths(sequence), name=sequence.name)
         cut = pipeline.config.cut
+        detector = pipeline.detector
+        pipeline.detector = seen = SeenBoxes(detector, self._boxes_file(sequence, pipeline.config))
         with (
             open_video(source, shots=cut.shots) as video,
             TrackletWriter(path, pipeline.joint_set, cut) as writer,
         ):
             for step in pipeline.tracklets(video):
                 writer.write(step)
+        seen.save()
+        pipeline.detector = detector
+
+    def _boxes_file(self, sequence: PoseSequence, config: TrackConfig) -> Path:
+        detect = asdict(replace(config.detect, detector=""))
+        key = content_key("boxes", self._detector(config), detect, files_digest(self._paths(sequence)))
+        return self._study.cache / "boxes" / f"{sequence.name}-{key}.npz"
 
     def _speed_file(self, row: Row) -> Path:
         cut = row.config.cut if row.config.sew.linking == "tubes" else CutConfig(clip_length=1, step=1)
@@ -152,7 +166,11 @@ class FrameSource:
         return None if found is None else float(found["frames_per_second"])
 
     def _time(self, row: Row, log: Log) -> None:
-        """Wall time of everything, reading to polish, on the first frames of the first sequence."""
+        """Time of everything, reading to polish, on the first frames of the first sequence.
+
+        By the wall clock, or, where the network has one thread, by the time that the processor spent: it does not
+        depend on what else the machine does.
+        """
         path = self._speed_file(row)
         if path.is_file():
             return
@@ -161,12 +179,13 @@ class FrameSource:
         pipeline = Pipeline(replace(config, cut=row.config.cut if tubes else config.cut))
         images = self._paths(self.test[0])[: self._study.speed_frames]
         seconds = 0.0
+        clock = time.process_time if config.estimate.threads == 1 else time.perf_counter
         for count in (_WARM_UP, len(images)):
             with open_video(ImageList(images, name="speed"), shots=False) as video:
-                start = time.perf_counter()
+                start = clock()
                 for _ in pipeline.track(islice(video, count)):
                     pass
-                seconds = time.perf_counter() - start
+                seconds = clock() - start
         write_json(path, {"frames_per_second": len(images) / seconds, "frames": len(images)})
         log(f"speed of {row.name}: {len(images) / seconds:.2f} frames/s")
 

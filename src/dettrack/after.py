@@ -20,7 +20,7 @@ from dettrack.smooth import Smoother
 from dettrack.structures import Source, TrackTable
 from dettrack.toml_files import read_joint_thresholds
 
-__all__ = ["After", "GapFiller", "ShortTracks", "apply_thresholds", "check_after", "read_thresholds"]
+__all__ = ["After", "GapFiller", "ShortTracks", "apply_thresholds", "check_after", "interpolate", "read_thresholds"]
 
 
 def read_thresholds(path: str | Path, joint_set: JointSet) -> Float[np.ndarray, " joints"]:
@@ -139,7 +139,7 @@ class GapFiller:
         """Take the rows of the next frames, all before frame `until`; return those that no later fill precedes."""
         rows = TrackTable.concatenate([self._last, table], self._joint_set)
         rows = rows[np.lexsort((rows.frame, rows.track_id))]
-        filled = _between(rows, self.max_gap)
+        filled = interpolate(rows, self.max_gap)
         self.added["interpolated_poses"] += len(filled)
         newest = np.append(rows.track_id[1:] != rows.track_id[:-1], True)[: len(rows)]
         self._last = rows[newest & (rows.frame >= until - 1 - self.max_gap)]
@@ -154,8 +154,8 @@ class GapFiller:
         return self.add(TrackTable.empty(self._joint_set), int(self._held.frame.max(initial=0)) + self.max_gap + 1)
 
 
-def _between(rows: TrackTable, max_gap: int) -> TrackTable:
-    """Rows for the gaps of `rows`, which are sorted by track and frame."""
+def interpolate(rows: TrackTable, max_gap: int) -> TrackTable:
+    """Rows for the gaps of up to `max_gap` frames in `rows`, which are sorted by track and frame (see `GapFiller`)."""
     gap = np.diff(rows.frame) - 1
     same = rows.track_id[1:] == rows.track_id[:-1]
     before = np.flatnonzero(same & (gap >= 1) & (gap <= max_gap))

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from dettrack.after import After
+from dettrack.bridge import Bridge, bridge_frames
 from dettrack.config import CutConfig, TrackConfig
 from dettrack.errors import UsageError
 from dettrack.linking import gap_frames, make_sewer
@@ -149,8 +150,10 @@ class _Run:
         self.joint_set = joint_set
         self.sewer = make_sewer(config.sew, joint_set, config.cut.clip_length)
         self.polisher = Polisher(config.polish, joint_set)
+        clip = config.cut.clip_length
+        self.bridge = Bridge(config.sew, joint_set, clip) if bridge_frames(config.sew) else None
         gap = gap_frames(config.sew)
-        self.after = After(config.after, joint_set, max_gap=max(config.cut.clip_length, gap), fill_gaps=gap)
+        self.after = After(config.after, joint_set, max_gap=max(clip, gap), fill_gaps=gap)
         self.waiting: deque[FrameStamp] = deque()
         self.track_ids: set[int] = set()
 
@@ -161,27 +164,39 @@ class _Run:
                 self.polisher.add(tracklets, self.sewer.add(tracklets))
             if step.shot_ended:
                 self.sewer.end_shot()
+                if self.bridge:
+                    self.bridge.end_shot(step.final_before)
                 self.report.counts["shots"] += 1
 
     def decided(self, step: Step) -> Iterator[Segment]:
         with self.report.stage("polish"):
             table = self._timed(self.polisher.pop(step.final_before))
         with self.report.stage("after"):
-            table = self.after.add(table, self.polisher.decided_before)
+            table = self.after.add(*self._bridged(table))
         yield from self._segment(table, self.after.settled_before)
 
     def rest(self) -> Iterator[Segment]:
         with self.report.stage("polish"):
             table = self._timed(self.polisher.finish())
         with self.report.stage("after"):
+            table, _ = self._bridged(table)
+            if self.bridge:
+                table = TrackTable.concatenate([table, self.bridge.finish()], self.joint_set)
             table = TrackTable.concatenate([self.after.add(table), self.after.finish()], self.joint_set)
         yield from self._segment(table, None)
 
     def count(self) -> None:
         self.report.counts["tracks"] = len(self.track_ids)
+        if self.bridge:
+            self.report.counts.update(self.bridge.counts)
         self.report.dropped.update(self.sewer.dropped)
         self.report.dropped.update(self.polisher.dropped)
         self.report.dropped.update(self.after.counts)
+
+    def _bridged(self, table: TrackTable) -> tuple[TrackTable, int]:
+        """Rows whose identity is decided, and the first frame of which more may come."""
+        until = self.polisher.decided_before
+        return (self.bridge.add(table, until), self.bridge.settled_before) if self.bridge else (table, until)
 
     def _timed(self, table: TrackTable) -> TrackTable:
         """The rows with the timestamps of their frames, none of which has left yet."""

@@ -177,6 +177,8 @@ class SewConfig:
         half_life: Frames of distance from the two keyframes that halve the weight of a frame in the similarity of two
             tubes, because a tube may lose its person far from its keyframe; 0 weighs all frames alike (paper).
         memory: Frames that "oks-velocity" keeps a lost person.
+        bridge: With "tubes": longest gap in frames, longer than any tube, across which tracks are joined by their
+            motion and interpolated (`bridge.py`); 0 joins what tubes join (paper).
     """
 
     linking: Linking = "tubes"
@@ -186,6 +188,7 @@ class SewConfig:
     link_to: Literal["all", "last"] = "all"
     half_life: float = 0.0
     memory: int = 16
+    bridge: int = 0
 
     def __post_init__(self) -> None:
         for name in ("min_similarity", "nms_similarity", "joint_confidence"):
@@ -193,6 +196,7 @@ class SewConfig:
             _require(0 <= value <= 1, f"--{name.replace('_', '-')} is {value}: it must lie between 0 and 1")
         _require(self.half_life >= 0, f"--half-life is {self.half_life}: it must not be negative")
         _require(self.memory >= 1, f"--memory is {self.memory}: it must be at least 1 frame")
+        _require(self.bridge >= 0, f"--bridge is {self.bridge}: it must be a number of frames, 0 for none")
 
 
 @dataclass(frozen=True)

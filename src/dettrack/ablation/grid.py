@@ -187,6 +187,6 @@ def lost_boxes(rows: Rows) -> Table:
             rows.rival("oks-velocity", f"{how}: 2D + oks-velocity, interpolated", **lost),
             rows.merged(f"{how}: 3D, baseline merge", "baseline", **lost),
             rows.ours(f"{how}: 3D, full", **lost),
-            rows.ours(f"{how}: 3D, full, bridged", bridge=16, **lost),
+            rows.ours(f"{how}: 3D, full, bridged", change(rows.base, sew={"bridge": 16}), **lost),
         ]
     return Table("lost_boxes", "Boxes lost on purpose", tuple(made), show=("AP", "MOTA", "recall"))

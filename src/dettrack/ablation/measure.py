@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Bool, Int
 
-from dettrack.ablation.bridge import bridge_gaps
 from dettrack.ablation.right_person import RightPerson
 from dettrack.ablation.right_person import figures as right_person_figures
 from dettrack.ablation.rows import Row
@@ -65,11 +64,7 @@ def track_row(source: Source, sequence: PoseSequence, row: Row, seed: int) -> Tr
         steps = keyframes_only(steps, row.config.cut.step, row.config.cut.clip_length // 2)
     if not row.linked:
         return unlinked(steps, tubes.joints, row.config.sew, row.config.polish)
-    table = TrackTable.concatenate((s.table for s in associate(steps, tubes.joints, row.config)), tubes.joints)
-    if row.bridge:
-        sew = row.config.sew
-        table = bridge_gaps(table, row.bridge, sew.min_similarity, sew.joint_confidence)
-    return table
+    return TrackTable.concatenate((s.table for s in associate(steps, tubes.joints, row.config)), tubes.joints)
 
 
 def measure(source: Source, row: Row, *, seeds: int, bootstrap: int) -> Result:

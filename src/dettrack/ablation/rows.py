@@ -25,7 +25,6 @@ class Row:
         missed: Share of boxes lost on purpose.
         missed_run: ... in runs of this many keyframes per person.
         linked: Link tracklets; else every frame's poses are only thinned out by OKS-NMS (table 7, second row).
-        bridge: Join tracks over gaps of up to this many frames by their motion; 0 for no.
         right_person: Also measure, on its tubes, whether they stay with their person (`right_person`).
         timed: Measure the speed of the whole pipeline with these settings.
         at: Place on the axis of a curve.
@@ -39,7 +38,6 @@ class Row:
     missed: float = 0.0
     missed_run: int = 1
     linked: bool = True
-    bridge: int = 0
     right_person: bool = False
     timed: bool = False
     at: int | None = None

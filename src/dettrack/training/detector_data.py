@@ -30,7 +30,9 @@ class MosaicConfig:
         person_sizes: Smallest and largest longer side of the person that a photo is scaled by; the smallest in
             pixels, the largest as a share of the tile's height.
         max_upscale: Photos are not enlarged more than this.
-        paste: Probability that people of other photos are pasted on top.
+        paste: Probability that people of other photos are pasted on top, anywhere.
+        crowd: Probability that three to ten are pasted, each half before another person and about as tall.
+        hidden: A person of whom pasted ones cover more than the first share is ignored, more than the second dropped.
         degrade: Probability of each of blur, noise, low resolution and JPEG artefacts.
         visible: A person of whom a smaller part than the second value is left is not labelled; below the first value
             the fragment is ignored.
@@ -41,6 +43,8 @@ class MosaicConfig:
     person_sizes: tuple[float, float] = (18.0, 1.15)
     max_upscale: float = 3.0
     paste: float = 0.3
+    crowd: float = 0.0
+    hidden: tuple[float, float] = (0.6, 0.85)
     degrade: float = 0.2
     visible: tuple[float, float] = (0.35, 0.1)
     min_height: float = 10.0
@@ -72,10 +76,10 @@ class Composer:
             boxes.append(tile.boxes + np.array([x1, y1, x1, y1], np.float32))
             kinds.append(tile.kinds)
         photo = Photo(image, np.concatenate(boxes).astype(np.float32), np.concatenate(kinds))
-        if rng.random() < self.config.paste:
-            for _ in range(rng.integers(1, 4)):
-                photo, broken = self._paste(photo, rng)
-                skipped += broken
+        crowd = rng.random() < self.config.crowd
+        if crowd or rng.random() < self.config.paste:
+            photo, broken = self._paste(photo, int(rng.integers(3, 11) if crowd else rng.integers(1, 4)), crowd, rng)
+            skipped += broken
         return Photo(degrade(photo.image, self.config.degrade, rng), photo.boxes, photo.kinds), skipped
 
     def _tile(self, size: tuple[int, int], rng: np.random.Generator) -> tuple[Photo, int]:
@@ -144,36 +148,95 @@ class Composer:
         scale = float(np.clip(wanted / side, least, max(least, self.config.max_upscale)))
         return scale, (box[:2] + box[2:]) / 2
 
-    def _paste(self, photo: Photo, rng: np.random.Generator) -> tuple[Photo, int]:
-        """Another photo's person, with soft edges, somewhere on top."""
-        index = int(rng.choice(len(self.pack), p=self.weights))
-        source = self.pack.photo(index)
+    def _paste(self, photo: Photo, number: int, crowd: bool, rng: np.random.Generator) -> tuple[Photo, int]:
+        """Other photos' people with soft edges on top, anywhere or, as a crowd, each half before another."""
+        image, boxes, kinds = photo.image.copy(), list(photo.boxes), list(photo.kinds)
+        skipped = 0
+        order = np.full(image.shape[:2], -1, np.int16)  # whom one sees at each pixel
+        for _ in range(number):
+            patch, broken = self._person(rng)
+            skipped += broken
+            if patch is None:
+                continue
+            people = [box for box, kind in zip(boxes, kinds, strict=True) if kind == PERSON]
+            near = people[rng.integers(len(people))] if crowd and people else None
+            place = _spot(patch.shape[:2], image.shape[:2], near, self.config.max_upscale, rng)
+            if place is None:
+                continue
+            x, y, w, h = place
+            patch = cv2.resize(patch, (w, h), interpolation=cv2.INTER_AREA if h < len(patch) else cv2.INTER_LINEAR)
+            alpha = _outline(h, w, rng)
+            under = image[y : y + h, x : x + w]
+            image[y : y + h, x : x + w] = (under + alpha[..., None] * (patch.astype(np.float32) - under)).astype(
+                np.uint8
+            )
+            order[y : y + h, x : x + w][alpha > 0.5] = len(boxes)
+            boxes.append(np.array([x, y, x + w, y + h], np.float32))
+            kinds.append(PERSON)
+        hidden = np.array([_hidden(order, box, index) for index, box in enumerate(boxes)], np.float32)
+        kept = hidden < self.config.hidden[1]
+        kinds_now = np.where(hidden > self.config.hidden[0], IGNORE, np.array(kinds, np.int64))
+        return Photo(image, np.reshape(boxes, (-1, 4)).astype(np.float32)[kept], kinds_now[kept]), skipped
+
+    def _person(self, rng: np.random.Generator) -> tuple[UInt8[np.ndarray, "h w 3"] | None, int]:
+        """Somebody cut out of a photo, mirrored half of the time; None where there is nobody of use."""
+        source = self.pack.photo(int(rng.choice(len(self.pack), p=self.weights)))
         if source is None:
-            return photo, 1
+            return None, 1
         people = source.boxes[source.kinds == PERSON]
+        people = people[(people[:, 3] - people[:, 1]) > (people[:, 2] - people[:, 0])] if len(people) else people
         if not len(people):
-            return photo, 0
+            return None, 0
         x1, y1, x2, y2 = np.round(people[rng.integers(len(people))]).astype(int)
-        patch = source.image[y1:y2, x1:x2]
-        height, width = photo.image.shape[:2]
+        patch = source.image[max(0, y1) : y2, max(0, x1) : x2]
+        if min(patch.shape[:2]) < 8:
+            return None, 0
+        return (patch[:, ::-1] if rng.random() < 0.5 else patch), 0
+
+
+def _spot(
+    patch: tuple[int, ...],
+    canvas: tuple[int, ...],
+    near: Float[np.ndarray, " 4"] | None,
+    max_upscale: float,
+    rng: np.random.Generator,
+) -> tuple[int, int, int, int] | None:
+    """Where a patch of a size goes on a canvas: x, y, width, height; None where it does not fit.
+
+    Beside and half before `near` it is about as tall and stands about as deep.
+    """
+    height, width = canvas
+    if near is None:
         tall = float(np.exp(rng.uniform(np.log(24), np.log(0.8 * height))))
-        scale = min(tall / max(y2 - y1, 1), self.config.max_upscale)
-        h, w = round((y2 - y1) * scale), round((x2 - x1) * scale)
-        if min(h, w) < 8 or h >= height or w >= width:
-            return photo, 0
-        patch = cv2.resize(patch, (w, h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        if rng.random() < 0.5:
-            patch = patch[:, ::-1]
-        x, y = int(rng.integers(width - w)), int(rng.integers(height - h))
-        edge = np.minimum(_ramp(h)[:, None], _ramp(w)[None])[..., None]
-        image = photo.image.copy()
-        under = image[y : y + h, x : x + w]
-        image[y : y + h, x : x + w] = (under + edge * (patch.astype(np.float32) - under)).astype(np.uint8)
-        box = np.array([[x, y, x + w, y + h]], np.float32)
-        kinds = np.where(_covered(photo.boxes, box[0]) > 0.5, IGNORE, photo.kinds)
-        gone = _covered(photo.boxes, box[0]) > 0.85
-        boxes = np.concatenate((photo.boxes[~gone], box))
-        return Photo(image, boxes, np.append(kinds[~gone], PERSON)), 0
+    else:
+        tall = float(near[3] - near[1]) * float(np.exp(rng.uniform(-0.3, 0.3)))
+    scale = min(tall / patch[0], max_upscale)
+    h, w = round(patch[0] * scale), round(patch[1] * scale)
+    if min(h, w) < 8 or h >= height or w >= width:
+        return None
+    if near is None:
+        return int(rng.integers(width - w)), int(rng.integers(height - h)), w, h
+    apart = rng.choice((-1, 1)) * rng.uniform(0.35, 1.1) * 0.5 * (w + near[2] - near[0])
+    x = round(float((near[0] + near[2]) / 2 + apart - w / 2))
+    y = round(float(near[3] - h + rng.uniform(-0.12, 0.12) * h))
+    return (x, y, w, h) if 0 <= x < width - w and 0 <= y < height - h else None
+
+
+def _outline(h: int, w: int, rng: np.random.Generator) -> Float[np.ndarray, "h w"]:
+    """How opaque a pasted box is: with soft sides, or like a body, narrower at the corners."""
+    sides = np.minimum(_ramp(h)[:, None], _ramp(w)[None])
+    if rng.random() < 0.4:
+        return sides
+    u, v = np.abs(np.linspace(-1, 1, w))[None], np.abs(np.linspace(-1, 1, h))[:, None]
+    power = rng.uniform(2.2, 4.0)
+    return np.minimum(sides, np.clip((1.0 - (u**power + v**power)) / 0.25, 0, 1))
+
+
+def _hidden(order: Int[np.ndarray, "h w"], box: Float[np.ndarray, " 4"], index: int) -> float:
+    """Share of a box that later people cover."""
+    x1, y1, x2, y2 = (max(0, round(float(edge))) for edge in box)
+    seen = order[y1:y2, x1:x2]
+    return float((seen > index).mean()) if seen.size else 0.0
 
 
 def _tiles(
@@ -230,13 +293,6 @@ def clip_boxes(
 
 def _area(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:
     return np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(1)
-
-
-def _covered(boxes: Float[np.ndarray, "n 4"], by: Float[np.ndarray, " 4"]) -> Float[np.ndarray, " n"]:
-    """Share of each box that lies under `by`."""
-    shared = np.clip(np.minimum(boxes[:, 2:], by[2:]) - np.maximum(boxes[:, :2], by[:2]), 0, None).prod(1)
-    area = _area(boxes)
-    return np.divide(shared, area, out=np.zeros_like(area), where=area > 0)
 
 
 def _ramp(n: int) -> Float[np.ndarray, " n"]:

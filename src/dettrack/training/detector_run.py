@@ -53,6 +53,7 @@ def run_detector(recipe: DetectorRecipe, out: Path, base: Path, *, resume: bool 
         photos=str(resolve(config.photos, base)),
         held_out=str(resolve(config.held_out, base)) if config.held_out else "",
         trunk=config.trunk if config.trunk in ("", TRUNK_PACKAGE) else str(resolve(config.trunk, base)),
+        start=str(resolve(config.start, base)) if config.start else "",
         group=recipe.loop.batch,
         seed=recipe.loop.seed,
     )

@@ -15,6 +15,7 @@ from dettrack.training.tubes import Tube, TubeConfig, TubeMaker
 
 __all__ = ["draw_tube", "draw_tubes", "find_faults"]
 
+_TARGET = (120, 255, 60)
 _LEFT, _RIGHT, _MIDDLE = (255, 70, 70), (70, 150, 255), (255, 220, 0)
 _FAR = 1.0  # a joint further outside the picture than the picture is wide is a typing error, not an athlete
 
@@ -77,13 +78,14 @@ def draw_tubes(
 
 
 def draw_tube(tube: Tube) -> UInt8[np.ndarray, "h w 3"]:
-    """Frames of a tube side by side, joints as dots (faint where they count less), targets as light below them."""
+    """Frames of a tube side by side, joints as dots (faint where they count less), targets as a colour below them."""
     clip = len(tube.crops)
     parts = []
     for frame in sorted({0, clip // 2, clip - 1}):
         height, width = tube.crops.shape[1:3]
         light = cv2.resize(tube.targets[frame].max(0), (width, height), interpolation=cv2.INTER_LINEAR)
-        shown = np.maximum(tube.crops[frame], (140 * np.clip(light, 0, 1)).astype(np.uint8)[..., None])
+        share = 0.6 * np.clip(light, 0, 1)[..., None]  # one colour over the picture: seen on dark and bright alike
+        shown = ((1 - share) * tube.crops[frame] + share * np.array(_TARGET)).astype(np.uint8)
         for joint, (place, weight) in enumerate(zip(tube.xy[frame], tube.weight[frame], strict=True)):
             if np.isfinite(place).all() and weight > 0:
                 radius = 2 if weight >= 1 else 1

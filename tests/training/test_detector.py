@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -113,6 +114,20 @@ def test_calibration_moves_the_threshold_and_keeps_the_order() -> None:
         after = calibrated(network, 0.5).predict(images)[0][0]
     assert torch.equal(before.argsort(), after.argsort())
     assert ((before > 0.5) == (after > 0.3)).all()
+
+
+def test_training_goes_on_from_an_earlier_detector(packs: tuple[str, str], tmp_path: Path) -> None:
+    spec = _config(packs).spec
+    torch.manual_seed(5)
+    earlier = PersonDetector(spec)
+    own.save_network(earlier, tmp_path / "earlier.safetensors", 64, {})
+    task = DetectorTask(_config(packs, start=str(tmp_path / "earlier.safetensors")))
+    for name, value in task.model.state_dict().items():
+        expected = earlier.state_dict()[name]
+        assert torch.equal(value, expected.half().float() if value.is_floating_point() else expected), name
+    other = _config(packs, start=str(tmp_path / "earlier.safetensors"), spec=replace(spec, width=2 * spec.width))
+    with pytest.raises(InputError, match="give its spec, or start from a trunk"):
+        DetectorTask(other)
 
 
 def test_mistakes_are_named(packs: tuple[str, str], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dettrack.detection.filters import box_iou
 from dettrack.errors import InputError
 from dettrack.training.detector_data import Composer, MosaicConfig, clip_boxes, degrade
 from dettrack.training.detector_photos import IGNORE, PERSON, PhotoPack
@@ -98,6 +99,30 @@ def test_pasted_people_are_labelled_and_hide_others(pack: PhotoPack) -> None:
         for c in (plain, pasted)
     ]
     assert np.mean(counts[1]) > np.mean(counts[0]) + 0.5
+
+
+def test_a_crowd_stands_close_and_of_one_size_and_the_hidden_are_ignored(pack: PhotoPack) -> None:
+    config = MosaicConfig(tiles=(1.0, 0.0, 0.0), paste=0.0, crowd=1.0, degrade=0.0)
+    composer = Composer(pack, pack.weights({"people": 1.0}), config)
+    overlaps, ratios, hidden = [], [], 0
+    for seed in range(60):
+        photo, _ = composer.compose((320, 320), np.random.default_rng(seed))
+        people = photo.boxes[photo.kinds == PERSON]
+        hidden += int((photo.kinds == IGNORE).sum())
+        if len(people) < 2:
+            continue
+        overlap = box_iou(people.astype(float), people.astype(float))
+        np.fill_diagonal(overlap, 0)
+        overlaps.append(overlap.max())
+        heights = people[:, 3] - people[:, 1]
+        ratios.append(heights.max() / heights.min())
+        # Whoever is labelled is seen: some of the box is a person's colour.
+        for x1, y1, x2, y2 in people.round().astype(int):
+            assert _red(photo.image[y1:y2, x1:x2]).any() or not _red(photo.image).any()  # some images are grey
+    assert np.mean(np.array(overlaps) > 0.1) > 0.5
+    assert max(overlaps) < 0.95
+    assert np.median(ratios) < 2.5
+    assert hidden > 0
 
 
 def test_a_broken_photo_is_replaced_and_counted(pack: PhotoPack) -> None:

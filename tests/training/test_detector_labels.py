@@ -8,8 +8,8 @@ import pytest
 from scipy.io import savemat
 
 from dettrack.errors import InputError
-from dettrack.structures import Boxes
-from dettrack.training.detector_labels import LabelConfig, athlete_boxes, label, merge_opinions
+from dettrack.structures import Boxes, Frame
+from dettrack.training.detector_labels import LabelConfig, athlete_boxes, in_tiles, label, merge_opinions
 from dettrack.training.detector_photos import IGNORE, PERSON
 
 BOX, OTHER, FAR = [10.0, 10, 30, 60], [12.0, 11, 31, 61], [80.0, 10, 100, 60]
@@ -57,6 +57,52 @@ def test_athletes_come_from_their_joints(tmp_path: Path) -> None:
     (tmp_path / "no.mat").write_bytes(b"nothing")
     with pytest.raises(InputError, match="is not LSP's joints"):
         athlete_boxes(tmp_path / "no.mat")
+
+
+class _FindsBlobs:
+    """Everything that is not black is somebody."""
+
+    description = "blobs"
+
+    def detect(self, frames: list[Frame]) -> list[Boxes]:
+        found = []
+        for frame in frames:
+            stats = cv2.connectedComponentsWithStats((frame.image[..., 0] > 0).astype(np.uint8))[2][1:, :4]
+            xyxy = np.concatenate([stats[:, :2], stats[:, :2] + stats[:, 2:] - 1], 1).astype(float)
+            found.append(Boxes(xyxy, np.full(len(xyxy), 0.9)))
+        return found
+
+
+def test_pieces_of_a_picture_give_whole_small_people_only() -> None:
+    small, middle, large = (10, 10, 19, 29), (95, 70, 104, 89), (130, 5, 159, 85)
+    image = np.zeros((100, 200, 3), np.uint8)
+    for x1, y1, x2, y2 in (small, middle, large):
+        image[y1 : y2 + 1, x1 : x2 + 1] = 255
+    pieces = in_tiles(_FindsBlobs(), Frame(0, 0.0, image), 2)
+    assert len(pieces) == 4
+    found = {tuple(int(v) for v in box) for boxes in pieces for box in boxes.xyxy}
+    assert found == {small, middle}  # the large one is cut by the pieces' borders, or too high for them
+    whole = in_tiles(_FindsBlobs(), Frame(0, 0.0, image), 1)[0]
+    assert {tuple(int(v) for v in box) for box in whole.xyxy} == {small, middle}
+
+
+def test_sources_of_an_earlier_pack_stay_unless_labelled_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = np.zeros((60, 80, 3), np.uint8)
+    image[10:40, 20:30] = 255
+    for source, names in (("a", ("1.png", "2.png")), ("b", ("3.png",))):
+        (tmp_path / source).mkdir()
+        for name in names:
+            cv2.imwrite(str(tmp_path / source / name), image)
+    monkeypatch.setattr("dettrack.training.detector_labels._detector", lambda name, size: _FindsBlobs())
+    both = label(LabelConfig(tmp_path / "x.npz", "any", photos=(tmp_path / "a", tmp_path / "b"), longest=40))
+    both.save(tmp_path / "x.npz")
+    again = LabelConfig(tmp_path / "y.npz", "any", photos=(tmp_path / "a",), keep=tmp_path / "x.npz", tiles=2)
+    pack = label(again)
+    assert pack.names.tolist() == ["b/3.png", "a/1.png", "a/2.png"]
+    assert pack.sizes.tolist() == [[30, 40], [60, 80], [60, 80]]
+    assert (pack.kinds == PERSON).all()
+    np.testing.assert_allclose(pack.labels(0)[0], [[10.25, 5.25, 14.75, 19.75]])
+    np.testing.assert_allclose(pack.labels(1)[0], [[20.5, 10.5, 29.5, 39.5]])
 
 
 @pytest.mark.data

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -29,7 +29,7 @@ from dettrack.structures import Boxes, Frame
 from dettrack.training.detector_photos import IGNORE, PERSON, PhotoPack
 from dettrack.video import open_video
 
-__all__ = ["LabelConfig", "athlete_boxes", "label", "merge_opinions"]
+__all__ = ["LabelConfig", "athlete_boxes", "in_tiles", "label", "merge_opinions"]
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
@@ -49,7 +49,10 @@ class LabelConfig:
             background/NAME.
         exclude: Folders with photos of the same file names that must not be trained on.
         sizes: Longer sides of the teacher's input for photos; several are merged.
-        video_size: Longer side of its input for videos.
+        video_sizes: Likewise for videos.
+        tiles: It also looks at so many overlapping pieces of each photo and video frame in each direction, at the
+            largest of the sizes: that finds small people. 1 for none.
+        keep: An earlier pack, all of whose sources but those labelled now are taken over.
         longest: Larger photos are shrunk to this longer side.
         athletes: LSP's joints.mat: photos imNNNNN.jpg have one annotated athlete, who is never taken for background.
         evaluate: Label for measuring instead of training: the teacher's boxes above 0.5 are people, those above 0.25
@@ -65,7 +68,9 @@ class LabelConfig:
     backgrounds: tuple[Path, ...] = ()
     exclude: tuple[Path, ...] = ()
     sizes: tuple[int, ...] = (416,)
-    video_size: int = 640
+    video_sizes: tuple[int, ...] = (640,)
+    tiles: int = 1
+    keep: Path | None = None
     longest: int = 960
     athletes: Path | None = None
     evaluate: bool = False
@@ -77,15 +82,18 @@ def label(config: LabelConfig) -> PhotoPack:
     Raises:
         InputError: A teacher cannot be loaded, or there is nothing to label.
     """
-    photo_teachers = [_detector(config.teacher, size) for size in config.sizes]
-    video_teachers = [_detector(config.teacher, config.video_size)]
+    photo_teachers = [_detector(config.teacher, size) for size in sorted(config.sizes)]
+    video_teachers = [_detector(config.teacher, size) for size in sorted(config.video_sizes)]
     second = _detector(config.second, 0) if config.second else None
     athletes = athlete_boxes(config.athletes) if config.athletes else {}
     entries = []
     for name, image in _pictures(config):
         frame = Frame(0, 0.0, image)
         teachers = video_teachers if name.startswith("video/") or config.evaluate else photo_teachers
-        first = _merge([teacher.detect([frame])[0] for teacher in teachers])
+        opinions = [teacher.detect([frame])[0] for teacher in teachers]
+        if config.tiles > 1:
+            opinions += in_tiles(teachers[-1], frame, config.tiles)
+        first = _merge(opinions)
         if name.startswith("background/"):
             boxes, kinds = np.zeros((0, 4)), np.zeros(0, np.int64)
         elif config.evaluate:
@@ -100,7 +108,32 @@ def label(config: LabelConfig) -> PhotoPack:
         data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95 if config.evaluate else 92])[1].tobytes()
         edges = (boxes + 0.5) * scale  # from pixel centres to pixel edges
         entries.append((name, data, image.shape[:2], edges, kinds))
+    if config.keep is not None:
+        sources = {name.rpartition("/")[0] for name, *_ in entries}
+        kept = PhotoPack.load(config.keep).entries()
+        entries = [entry for entry in kept if entry[0].rpartition("/")[0] not in sources] + entries
     return PhotoPack.gather(entries)
+
+
+def in_tiles(teacher: Detector, frame: Frame, tiles: int) -> list[Boxes]:
+    """What a detector finds in overlapping pieces of a picture, in the picture's pixels.
+
+    A box that touches a piece's inner border, or is higher than 0.6 of it, is left out: it may be part of a person.
+    """
+    height, width = frame.image.shape[:2]
+    side = np.floor(min(1.0, 1.2 / tiles) * np.array([width, height]))
+    found = []
+    for y, x in np.ndindex(tiles, tiles):
+        start = np.round((np.array([width, height]) - side) * np.array([x, y]) / max(1, tiles - 1))
+        x1, y1, x2, y2 = (int(v) for v in (*start, *(start + side)))
+        boxes = teacher.detect([replace(frame, image=np.ascontiguousarray(frame.image[y1:y2, x1:x2]))])[0]
+        xyxy = boxes.xyxy + np.array([x1, y1, x1, y1])
+        inner = np.array([x1 > 0, y1 > 0, x2 < width, y2 < height])
+        touching = (np.abs(xyxy - np.array([x1, y1, x2, y2])) < 4) & inner
+        high = boxes.xyxy[:, 3] - boxes.xyxy[:, 1] > 0.6 * (y2 - y1)
+        keep = ~touching.any(1) & ~high
+        found.append(Boxes(xyxy[keep], boxes.scores[keep]))
+    return found
 
 
 def merge_opinions(first: Boxes, second: Boxes | None) -> tuple[Float[np.ndarray, "n 4"], Int[np.ndarray, " n"]]:

@@ -98,6 +98,19 @@ class PhotoPack:
         with path.open("wb") as file:
             np.savez(file, **{field.name: getattr(self, field.name) for field in fields(PhotoPack)})
 
+    def entries(self) -> list[tuple[str, bytes, tuple[int, int], np.ndarray, np.ndarray]]:
+        """What `gather` takes."""
+        starts = np.append(0, self.ends[:-1])
+        return [
+            (
+                str(name),
+                self.jpeg[start:end].tobytes(),
+                (int(self.sizes[index][0]), int(self.sizes[index][1])),
+                *self.labels(index),
+            )
+            for index, (name, start, end) in enumerate(zip(self.names, starts, self.ends, strict=True))
+        ]
+
     def labels(self, index: int) -> tuple[Float[np.ndarray, "n 4"], Int[np.ndarray, " n"]]:
         """Boxes and kinds of photo `index` without decoding it."""
         span = slice(0 if index == 0 else int(self.box_ends[index - 1]), int(self.box_ends[index]))

@@ -23,7 +23,7 @@ from dettrack.polish import Polisher
 from dettrack.skeleton import JointSet
 from dettrack.structures import FrameStamp, Source, Step, TrackTable
 
-__all__ = ["Report", "Segment", "associate", "narrow"]
+__all__ = ["Report", "Segment", "associate", "narrow", "with_keyframes"]
 
 
 @dataclass(frozen=True)
@@ -116,28 +116,31 @@ def narrow(steps: Iterable[Step], saved: CutConfig, wanted: CutConfig) -> Iterat
         )
     if (wanted.clip_length, wanted.step) == (saved.clip_length, saved.step):
         return iter(steps)
-    return _narrowed(steps, wanted)
+    return with_keyframes(steps, wanted.step, wanted.clip_length // 2, wanted.clip_length // 2)
 
 
-def _narrowed(steps: Iterable[Step], wanted: CutConfig) -> Iterator[Step]:
-    reach, shot_start = wanted.clip_length // 2, None
+def with_keyframes(steps: Iterable[Step], every: int, reach: int, keep: int) -> Iterator[Step]:
+    """Steps with the keyframes that a run with a larger S has, their tubes cut short.
+
+    Args:
+        steps: Of a run with an S that divides `every`.
+        every: S.
+        reach: Frames on either side of a keyframe in that run's clips: the last keyframe of a shot stays where more
+            follow the one before (`cut.keyframe_indices`).
+        keep: Frames of a tube to keep on either side of its keyframe; 0 is what a frame-by-frame tracker sees.
+    """
+    shot_start = None
     for step in steps:
         kept = []
         for i, tracklets in enumerate(step.tracklets):
             key = tracklets.keyframe
             shot_start = key if shot_start is None else shot_start
-            since_regular = (key - shot_start) % wanted.step
+            since_regular = (key - shot_start) % every
             last = step.shot_ended and i == len(step.tracklets) - 1
             if since_regular == 0 or (last and since_regular > reach):
-                near = np.abs(tracklets.frames - key) <= reach
-                kept.append(
-                    replace(
-                        tracklets,
-                        frames=tracklets.frames[near],
-                        xy=tracklets.xy[:, near],
-                        scores=tracklets.scores[:, near],
-                    )
-                )
+                near = np.abs(tracklets.frames - key) <= keep
+                xy, scores = tracklets.xy[:, near], tracklets.scores[:, near]
+                kept.append(replace(tracklets, frames=tracklets.frames[near], xy=xy, scores=scores))
         shot_start = None if step.shot_ended else shot_start
         yield replace(step, tracklets=tuple(kept))
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from dettrack.ablation.tubes import keyframes_only, lose_boxes, unlinked
+from dettrack.ablation.tubes import lose_boxes, unlinked
+from dettrack.associate import with_keyframes
 from dettrack.config import PolishConfig, SewConfig
 from dettrack.cut import keyframe_indices
 from dettrack.simulate import SimulateConfig, simulate, walkers
@@ -34,7 +35,7 @@ def test_the_share_of_boxes_asked_for_is_lost_and_always_the_same(walk, run):
 @pytest.mark.parametrize("step", [1, 3, 8])
 def test_a_2d_tracker_sees_the_same_keyframes_as_tubes_do_and_nothing_else(walk, step):
     truth, steps = walk
-    seen = [t for s in keyframes_only(steps, step, 4) for t in s.tracklets]
+    seen = [t for s in with_keyframes(steps, step, 4, keep=0) for t in s.tracklets]
     assert [t.keyframe for t in seen] == keyframe_indices(0, truth.xy.shape[1], step, 9).tolist()
     assert all(t.frames.tolist() == [t.keyframe] for t in seen)
     assert all(t.xy.shape[1] == 1 for t in seen)

@@ -17,8 +17,8 @@ from dettrack.ablation.right_person import RightPerson
 from dettrack.ablation.right_person import figures as right_person_figures
 from dettrack.ablation.rows import Row
 from dettrack.ablation.sources import Source
-from dettrack.ablation.tubes import keyframes_only, lose_boxes, unlinked
-from dettrack.associate import associate, narrow
+from dettrack.ablation.tubes import lose_boxes, unlinked
+from dettrack.associate import associate, narrow, with_keyframes
 from dettrack.evaluation.bootstrap import draws, resampled
 from dettrack.evaluation.boxes import BoxCounts
 from dettrack.evaluation.precision import Labels
@@ -61,7 +61,7 @@ def track_row(source: Source, sequence: PoseSequence, row: Row, seed: int) -> Tr
     if row.config.sew.linking == "tubes":
         steps = narrow(steps, tubes.cut, row.config.cut)
     else:
-        steps = keyframes_only(steps, row.config.cut.step, row.config.cut.clip_length // 2)
+        steps = with_keyframes(steps, row.config.cut.step, row.config.cut.clip_length // 2, keep=0)
     if not row.linked:
         return unlinked(steps, tubes.joints, row.config.sew, row.config.polish)
     return TrackTable.concatenate((s.table for s in associate(steps, tubes.joints, row.config)), tubes.joints)

@@ -1,4 +1,4 @@
-"""Tracklets changed on their way from the cache to the association: boxes lost, keyframes alone, no linking at all."""
+"""Tracklets changed on their way from the cache to the association: boxes lost, no linking at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dettrack.sew import MIN_JOINTS
 from dettrack.skeleton import JointSet
 from dettrack.structures import Frame, Source, Step, Tracklets, TrackTable
 
-__all__ = ["keyframes_only", "lose_boxes", "unlinked"]
+__all__ = ["lose_boxes", "unlinked"]
 
 
 def lose_boxes(steps: Iterable[Step], share: float, run: int, seed: int) -> Iterator[Step]:
@@ -34,33 +34,6 @@ def lose_boxes(steps: Iterable[Step], share: float, run: int, seed: int) -> Iter
             for tracklets in step.tracklets
         )
         yield replace(step, tracklets=kept)
-
-
-def keyframes_only(steps: Iterable[Step], step_size: int, reach: int) -> Iterator[Step]:
-    """Every S-th keyframe (and the extra one at a shot's end) with its own frame alone: what a 2D tracker sees.
-
-    Args:
-        steps: With every frame a keyframe.
-        step_size: S.
-        reach: Frames on either side in the clip of the method that the tracker is compared with; it decides on the
-            extra keyframe (`cut.keyframe_indices`).
-    """
-    start: int | None = None
-    for step in steps:
-        kept = []
-        for i, tracklets in enumerate(step.tracklets):
-            start = tracklets.keyframe if start is None else start
-            since = (tracklets.keyframe - start) % step_size
-            last = step.shot_ended and i == len(step.tracklets) - 1
-            if since == 0 or (last and since > reach):
-                kept.append(_at_key(tracklets))
-        start = None if step.shot_ended else start
-        yield replace(step, tracklets=tuple(kept))
-
-
-def _at_key(tracklets: Tracklets) -> Tracklets:
-    own = tracklets.frames == tracklets.keyframe
-    return replace(tracklets, frames=tracklets.frames[own], xy=tracklets.xy[:, own], scores=tracklets.scores[:, own])
 
 
 def unlinked(steps: Iterable[Step], joint_set: JointSet, sew: SewConfig, polish: PolishConfig) -> TrackTable:

@@ -46,9 +46,10 @@ from dettrack.sew import Sewer
 from dettrack.simulate import SimulateConfig, Trajectories, simulate, trajectories_of, walkers
 from dettrack.structures import Step, TrackTable
 
-# row -> clip length, linking, merge
+# row -> clip length, linking, merge; the rows in BRIDGED also join tracks across gaps of up to 16 frames
 ROWS: dict[str, tuple[int, str, str]] = {
     "full method": (9, "tubes", "spatial-temporal"),
+    "full method, bridged": (9, "tubes", "spatial-temporal"),
     "spatial merge": (9, "tubes", "spatial"),
     "temporal merge": (9, "tubes", "temporal"),
     "keyframe merge": (9, "tubes", "keyframe"),
@@ -56,6 +57,7 @@ ROWS: dict[str, tuple[int, str, str]] = {
     "oks-velocity": (1, "oks-velocity", "baseline"),
     "oks-gbm": (1, "oks-gbm", "baseline"),
 }
+BRIDGED = {"full method, bridged": 16}
 
 
 def seconds_per_frame(steps: Sequence[Step], truth: Trajectories, repeats: int) -> tuple[float, float]:
@@ -137,13 +139,13 @@ def time_tables(people: int, plain_frames: int, repeats: int) -> Iterator[str]:
         )
 
 
-def track(truth: Trajectories, errors: SimulateConfig, row: tuple[int, str, str], seed: int) -> TrackTable:
+def track(truth: Trajectories, errors: SimulateConfig, name: str, seed: int) -> TrackTable:
     """One simulated video through one row's method; nothing is dropped afterwards but too short tracks."""
-    clip, linking, merge = row
+    clip, linking, merge = ROWS[name]
     errors = SimulateConfig(**{**vars(errors), "clip_length": clip})
     config = TrackConfig(
         cut=CutConfig(clip_length=clip),
-        sew=SewConfig(linking=linking),  # type: ignore[arg-type]
+        sew=SewConfig(linking=linking, bridge=BRIDGED.get(name, 0)),  # type: ignore[arg-type]
         polish=PolishConfig(merge=merge),  # type: ignore[arg-type]
         after=AfterConfig(),
     )
@@ -202,7 +204,7 @@ def quality_row(
     for seed in range(seeds):
         predictions = []
         for number, (truth, sequence) in enumerate(zip(truths, sequences, strict=True)):
-            table = track(truth, errors, ROWS[name], 1000 * seed + number)
+            table = track(truth, errors, name, 1000 * seed + number)
             for key, value in count(truth, table).items():
                 sums[key] = sums.get(key, 0) + value
             predictions.append(prediction_sequence(sequence, table)[0])

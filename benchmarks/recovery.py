@@ -30,20 +30,24 @@ from dettrack.skeleton import JointSet
 from dettrack.structures import Source, Step, TrackTable
 from dettrack.video import open_video
 
-ROWS: dict[str, tuple[int, str]] = {
-    "tubes, C = 9": (9, "tubes"),
-    "tubes, C = 5": (5, "tubes"),
-    "tubes, C = 1": (1, "tubes"),
-    "oks-gbm": (1, "oks-gbm"),
-    "oks-velocity": (1, "oks-velocity"),
+# row -> clip length, linking, longest gap bridged
+ROWS: dict[str, tuple[int, str, int]] = {
+    "tubes, C = 9": (9, "tubes", 0),
+    "tubes, C = 9, bridged": (9, "tubes", 16),
+    "tubes, C = 5": (5, "tubes", 0),
+    "tubes, C = 1": (1, "tubes", 0),
+    "oks-gbm": (1, "oks-gbm", 0),
+    "oks-velocity": (1, "oks-velocity", 0),
 }
 
 
-def run(steps: Sequence[Step], joints: JointSet, clip: int, linking: str) -> TrackTable:
+def run(steps: Sequence[Step], joints: JointSet, clip: int, linking: str, bridge: int) -> TrackTable:
     """Link and merge."""
     # No track is too short here: linking frame by frame, a track ends at every miss, and would be dropped for it.
     config = TrackConfig(
-        cut=CutConfig(clip_length=clip), sew=SewConfig(linking=linking), after=AfterConfig(min_track_frames=1)
+        cut=CutConfig(clip_length=clip),
+        sew=SewConfig(linking=linking, bridge=bridge),  # type: ignore[arg-type]
+        after=AfterConfig(min_track_frames=1),
     )
     narrowed = narrow(steps, CutConfig(), config.cut)
     return TrackTable.concatenate((s.table for s in associate(narrowed, joints, config)), joints)
@@ -71,16 +75,16 @@ def table_of(video: Path, pipeline: Pipeline, args: argparse.Namespace) -> list[
     with open_video(str(video), shots=False) as frames:
         steps = list(pipeline.tracklets(islice(frames, args.frames)))
     joints = pipeline.joint_set
-    whole = run(steps, joints, 9, "tubes")
+    whole = run(steps, joints, *ROWS["tubes, C = 9"])
     reference = whole[whole.source == Source.DETECTED]
     figures = []
-    for clip, linking in ROWS.values():
-        own = run(steps, joints, clip, linking)
+    for name in args.rows:
+        own = run(steps, joints, *ROWS[name])
         row = []
         for runs in (1, args.runs):
             per_seed = []
             for seed in range(args.seeds):
-                table = run(list(lose_boxes(steps, args.share, runs, seed)), joints, clip, linking)
+                table = run(list(lose_boxes(steps, args.share, runs, seed)), joints, *ROWS[name])
                 per_seed.append((survivors(reference, table), survivors(own, table)))
             row += list(np.mean(per_seed, axis=0))
         figures.append(row)
@@ -96,6 +100,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.6)
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     config = TrackConfig(
@@ -108,10 +113,10 @@ def main() -> None:
     for video in args.videos:
         figures = table_of(video, pipeline, args)
         every.append(figures)
-        for name, row in zip(ROWS, figures, strict=True):
+        for name, row in zip(args.rows, figures, strict=True):
             lines.append(f"| {video.name} | {name} | " + " | ".join(f"{value:.1f}" for value in row) + " |")
             print(lines[-1], flush=True)
-    for name, row in zip(ROWS, np.mean(every, axis=0), strict=True):
+    for name, row in zip(args.rows, np.mean(every, axis=0), strict=True):
         lines.append(f"| **mean** | {name} | " + " | ".join(f"{value:.1f}" for value in row) + " |")
         print(lines[-1], flush=True)
     if args.out:

@@ -175,3 +175,21 @@ def test_nobody_to_train_on() -> None:
         TubeMaker(people.people(np.zeros(len(people), bool)), TubeConfig())
     with pytest.raises(InputError, match="empty or unknown"):
         TubeConfig(absent="maybe")
+
+
+def test_a_tube_that_its_person_has_left_is_to_say_nothing() -> None:
+    """Paper 3.1. In a still, a joint beyond the crop's border is no loss: half bodies are meant to be cut off."""
+    people = make_set(videos=1, frames=5, people=1, step=60.0)
+    config = TubeConfig(size=SIZE, clip_length=5, augment=NO_AUGMENTATION)
+    maker = TubeMaker(people, config)
+    row = int(np.flatnonzero(people.frame[people.person_image] == 2)[0])
+    tube = maker._cut(row, np.random.default_rng(0), 0)
+    gone = (tube.xy[..., 0] > SIZE[1] + 40) | (tube.xy[..., 0] < -40)
+    assert gone.any()
+    assert (tube.targets[gone] < 0.02).all()
+    assert (tube.weight[gone] == 1).all()
+    assert tube.targets[2].max() > 0.9
+    still = make_set(people=1)
+    shifted = replace(still, boxes=still.boxes + 500.0)
+    outside = TubeMaker(shifted, replace(config, clip_length=1))._cut(0, np.random.default_rng(0), 0)
+    assert (outside.weight == 0).all()

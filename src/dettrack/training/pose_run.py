@@ -19,6 +19,7 @@ from dettrack.network.lite import LiteNet
 from dettrack.network.memory import recompute_activations
 from dettrack.network.official import load_official, map_head
 from dettrack.skeleton import joint_set
+from dettrack.training.differences import learn_differences
 from dettrack.training.loop import train
 from dettrack.training.people import PeopleSet
 from dettrack.training.pose_task import PoseTask, Source
@@ -79,6 +80,8 @@ def make_task(stage: StageConfig, base: Path, before: Path | None = None) -> Pos
     torch.manual_seed(stage.loop.seed)
     network = build_network(spec)
     about = _start(network, spec, stage, base, before)
+    if stage.start.differences:
+        learn_differences(network)
     if stage.checkpointing:
         recompute_activations(network)
     sources = [Source(open_set(data, spec, base), _tubes(stage, data), data.share) for data in stage.data]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dettrack.network.checkpoint import Checkpoint, NetworkSpec, save_checkpoint
+from dettrack.training.differences import plain
 from dettrack.training.people import PeopleSet
 from dettrack.training.pose_ap import crop_ap
 from dettrack.training.pose_loss import heatmap_loss
@@ -136,7 +137,7 @@ class PoseTask:
 
     def export(self, model: nn.Module, path: Path, metrics: dict[str, float]) -> None:
         """Write the averaged weights, as fp16."""
-        save_checkpoint(path, model, self.spec, metrics=metrics, half=True, source=self.about)
+        save_checkpoint(path, plain(model), self.spec, metrics=metrics, half=True, source=self.about)
 
 
 def _draw_shares(people: PeopleSet) -> np.ndarray:

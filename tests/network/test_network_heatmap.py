@@ -118,6 +118,11 @@ def test_heatmaps_of_the_mirror_image_fall_into_place(seed):
 def test_mirroring_twice_is_nothing():
     crops = np.random.default_rng(0).integers(0, 255, (2, 8, 12, 3)).astype(np.uint8)
     assert (mirror_crops(mirror_crops(crops)) == crops).all()
+    for stride in (1, 4):
+        moved = mirror_crops(torch.from_numpy(crops), stride=stride)
+        np.testing.assert_array_equal(moved.numpy(), mirror_crops(crops, stride=stride))
+    np.testing.assert_array_equal(mirror_crops(crops, stride=4)[..., :9, :], crops[..., 8::-1, :])
+    np.testing.assert_array_equal(mirror_crops(crops, stride=4)[..., 9:, :], crops[..., :1, :].repeat(3, -2))
     maps = torch.rand(2, 17, 4, 6)
     twice = unmirror_heatmaps(unmirror_heatmaps(maps, COCO17.flip_permutation), COCO17.flip_permutation)
     assert torch.equal(twice, maps)

@@ -1,4 +1,4 @@
-"""`dettrack export`: a pose network as ONNX or OpenVINO file, and how far its joints are from PyTorch's."""
+"""`dettrack export`: a pose network as ONNX, OpenVINO or TensorRT file, and how far its joints are from PyTorch's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ __all__ = ["ExportArgs", "run"]
 
 @dataclass(frozen=True)
 class ExportArgs:
-    """Write a pose network as a file for ONNX Runtime or OpenVINO; the file works as --model of dettrack track.
+    """Write a pose network as a file for ONNX Runtime, OpenVINO or TensorRT: a --model of dettrack track.
+
+    TensorRT needs an NVIDIA GPU and builds for that GPU alone.
 
     Attributes:
         model: dettrack .safetensors, official HRNet .pth, or the name of built-in weights.
@@ -29,7 +31,7 @@ class ExportArgs:
     """
 
     model: Annotated[str, tyro.conf.Positional]
-    to: Literal["onnx", "openvino"] = "onnx"
+    to: Literal["onnx", "openvino", "tensorrt"] = "onnx"
     out: Path | None = None
     clip_length: int = 9
     json: bool = False
@@ -47,10 +49,11 @@ def run(args: list[str]) -> int:
 
     source = find_model(options.model)
     checkpoint = open_checkpoint(source)
-    out = options.out or Path(source.stem + {"onnx": ".onnx", "openvino": ".xml"}[options.to])
+    out = options.out or Path(source.stem + {"onnx": ".onnx", "openvino": ".xml", "tensorrt": ".engine"}[options.to])
     export_network(checkpoint, out, options.to, options.clip_length)
     settings = EstimateConfig(device="cpu", precision="fp32")
-    exported = open_exported_file(out, settings)
+    on_gpu = options.to == "tensorrt"
+    exported = open_exported_file(out, replace(settings, device="auto", precision="auto") if on_gpu else settings)
     temporal = checkpoint.spec.variant != "none"
     crops = probe_crops(checkpoint.spec.size, options.clip_length if temporal else 1)
     reference = TorchTubeModel(checkpoint, source.name, replace(settings, runtime="pytorch"))

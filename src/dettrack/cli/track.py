@@ -39,7 +39,7 @@ class TrackArgs:
     Attributes:
         inputs: Videos, GIFs, folders of frames; several image files are the frames of one video.
         out: Folder that receives the result folders; beside the input if not given. With --posetrack: the folder of
-            the prediction files.
+            the prediction files. With --live: the file of the lines; stdout if not given.
         formats: Comma-separated: jsonl, parquet, csv, posetrack18, coco, mot, trc, openpose.
         render: Write render.mp4: skeletons and ids on the video; detected boxes solid, recovered ones dotted.
         save_tracklets: Write tracklets.parquet, from which `dettrack associate` links and merges again in seconds.
@@ -50,6 +50,9 @@ class TrackArgs:
             them are never read).
         images: With --posetrack: folder that the image names in the annotation files start from.
         config: TOML file of settings ([cut], [detect], [estimate], [sew], [polish], [after]); options given here win.
+        live: INPUT is a camera (0, 1 ...), the address of a stream, or a file that is played at its own pace: one line
+            of JSON for each frame, at most --clip-length frames later; frames that it is too slow for are dropped and
+            counted.
         quiet: Print errors only.
     """
 
@@ -64,6 +67,7 @@ class TrackArgs:
     posetrack: Path | None = None
     images: Path | None = None
     config: Path | None = None
+    live: bool = False
     quiet: bool = False
     cut: CutConfig = field(default_factory=CutConfig)
     detect: DetectConfig = field(default_factory=DetectConfig)
@@ -95,7 +99,17 @@ def run(args: Sequence[str]) -> int:
         raise UsageError("--images goes with --posetrack; a folder of frames is an input like a video")
     if not parsed.inputs:
         raise UsageError("nothing to track: name a video, a folder of frames, or --posetrack; see --help")
-    return _run_videos(parsed)
+    return _run_live(parsed) if parsed.live else _run_videos(parsed)
+
+
+def _run_live(parsed: TrackArgs) -> int:
+    from dettrack.cli.live import run_live
+
+    given = {"--render": parsed.render, "--save-tracklets": parsed.save_tracklets, "--resume": parsed.resume}
+    given |= {"--start": parsed.start > 0, "--end": parsed.end is not None, "several inputs": len(parsed.inputs) > 1}
+    if any(given.values()):
+        raise UsageError(f"{', '.join(name for name, used in given.items() if used)}: not with --live")
+    return run_live(parsed.inputs[0], parsed.settings, parsed.out, quiet=parsed.quiet)
 
 
 def _sources(inputs: Sequence[str]) -> list[str | list[Path]]:

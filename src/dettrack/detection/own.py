@@ -26,7 +26,7 @@ from dettrack.detection.backbones import fold_norms
 from dettrack.detection.filters import non_maximum_suppression
 from dettrack.detection.letterbox import Letterbox, fit_size
 from dettrack.detection.network import DetectorSpec, PersonDetector, cell_boxes, cell_centres
-from dettrack.errors import InputError
+from dettrack.errors import InputError, UsageError
 from dettrack.structures import Boxes, Frame
 
 __all__ = [
@@ -34,11 +34,13 @@ __all__ = [
     "OwnDetector",
     "Predictor",
     "find_people",
+    "find_people_multiscale",
     "load",
     "openvino_predictor",
     "read_checkpoint",
     "save_network",
     "torch_predictor",
+    "valid_ranges",
 ]
 
 _FORMAT = "dettrack detector 1"
@@ -46,6 +48,7 @@ _FILL = 114
 _MIN_SCORE = 0.02
 _MOST = 400  # boxes per frame that reach the suppression
 _BATCH = 8  # frames in one pass
+_COMFORT = 48.0  # root of the area, in input pixels, from which a person is found well
 
 Predictor = Callable[[UInt8[np.ndarray, "n 3 h w"]], tuple[np.ndarray, np.ndarray]]
 """Images -> scores `(n, cells)` and distances `(n, cells, 4)` in strides."""
@@ -71,7 +74,7 @@ def load(path: Path, config: DetectConfig, device: str = "auto", threads: int = 
 
     Args:
         path: The file.
-        config: `detector_size` 0 takes the file's own.
+        config: `detector_size` 0 takes the file's own; `detector_scales` looks at several sizes.
         device: "auto", "cpu", "cuda" or "cuda:N".
         threads: CPU threads; 0 takes all.
 
@@ -98,17 +101,22 @@ class OwnDetector:
         self, path: Path, checkpoint: Checkpoint, predictor: Predictor, runtime: str, config: DetectConfig
     ) -> None:
         self._predictor = predictor
-        self.size = config.detector_size or checkpoint.size
+        self.size = max(config.detector_scales, default=config.detector_size or checkpoint.size)
+        self._scales = config.detector_scales
         self._nms = config.detector_nms
         figures = ", ".join(f"{name} {value:.2f}" for name, value in checkpoint.metrics.items())
         self.description = (
-            f"{path.name}: {checkpoint.model.spec.backbone}, input {self.size}, {runtime}"
+            f"{path.name}: {checkpoint.model.spec.backbone}, "
+            f"input {' and '.join(map(str, self._scales)) or self.size}, {runtime}"
             f"{f' (held-out {figures})' if figures else ''}"
         )
 
     def detect(self, frames: Sequence[Frame]) -> list[Boxes]:
         """People in each frame, in its pixels, best first."""
-        return find_people(self._predictor, [frame.image for frame in frames], self.size, self._nms)
+        images = [frame.image for frame in frames]
+        if self._scales:
+            return find_people_multiscale(self._predictor, images, self._scales, valid_ranges(self._scales), self._nms)
+        return find_people(self._predictor, images, self.size, self._nms)
 
 
 def find_people(
@@ -138,6 +146,60 @@ def find_people(
             for index, score, distance in zip(chosen, scores, distances, strict=True):
                 results[index] = _select(score, distance, box, max_iou)
     return results
+
+
+def find_people_multiscale(
+    predictor: Predictor,
+    images: Sequence[UInt8[np.ndarray, "_ _ 3"]],
+    sizes: Sequence[int],
+    valid: Sequence[tuple[float, float]],
+    max_iou: float = 0.65,
+) -> list[Boxes]:
+    """People found at any of several input sizes, as SNIPER tests (Singh, Najibi and Davis, NeurIPS 2018).
+
+    Each size answers for the people that it shows at a comfortable size; the answers are merged by suppression.
+
+    Args:
+        predictor: The network.
+        images: RGB, of any sizes.
+        sizes: Longer sides of the network's input.
+        valid: For each size the smallest and largest person that it answers for: the root of the box's area in input
+            pixels. Ranges should overlap, so that nobody falls between.
+        max_iou: Overlap above which the weaker of two boxes falls.
+
+    Returns:
+        For each image boxes in its pixels, best first.
+    """
+    if len(sizes) != len(valid) or not sizes:
+        raise UsageError(f"{len(sizes)} input sizes but {len(valid)} valid ranges: give one for each")
+    answers: list[list[Boxes]] = [[] for _ in images]
+    for longer, (low, high) in zip(sizes, valid, strict=True):
+        for index, boxes in enumerate(find_people(predictor, images, longer, max_iou)):
+            scale = longer / max(images[index].shape[:2])
+            root = np.sqrt((boxes.xyxy[:, 2:] - boxes.xyxy[:, :2]).prod(1)) * scale
+            answers[index].append(boxes[(root >= low) & (root < high)])
+    return [_merged(boxes, max_iou) for boxes in answers]
+
+
+def valid_ranges(sizes: Sequence[int]) -> list[tuple[float, float]]:
+    """For each input size the people that it answers for in `find_people_multiscale`, in its pixels.
+
+    The smallest answers for everybody whom it shows larger than `_COMFORT`, the largest for everybody smaller; who lies
+    up to half above a limit is answered for by both sizes beside it.
+    """
+    order = np.argsort(sizes, kind="stable")
+    ranges = [(0.0, np.inf)] * len(sizes)
+    for rank, index in enumerate(order.tolist()):
+        low = _COMFORT if rank + 1 < len(order) else 0.0
+        high = 1.5 * _COMFORT * sizes[index] / sizes[order[rank - 1]] if rank else np.inf
+        ranges[index] = (low, float(high))
+    return ranges
+
+
+def _merged(answers: Sequence[Boxes], max_iou: float) -> Boxes:
+    boxes = Boxes(np.concatenate([b.xyxy for b in answers]), np.concatenate([b.scores for b in answers]))
+    boxes = boxes[np.argsort(-boxes.scores, kind="stable")]
+    return boxes[non_maximum_suppression(boxes, max_iou)]
 
 
 def _select(score: np.ndarray, distance: np.ndarray, box: Letterbox, max_iou: float) -> Boxes:
@@ -191,11 +253,13 @@ def openvino_predictor(model: PersonDetector, threads: int) -> Predictor:
     compiled: dict[tuple[int, ...], Callable[[np.ndarray], Mapping[int, np.ndarray]]] = {}
 
     def predict(images: UInt8[np.ndarray, "n 3 h w"]) -> tuple[np.ndarray, np.ndarray]:
-        if images.shape not in compiled:
-            graph.reshape(list(images.shape))
-            compiled[images.shape] = core.compile_model(graph, "CPU", options)
-        output = compiled[images.shape](images.astype(np.float32))
-        return output[0], output[1]
+        # One by one: on a CPU a batch is no faster, and its activations are most of a run's memory.
+        size = (1, *images.shape[1:])
+        if size not in compiled:
+            graph.reshape(list(size))
+            compiled[size] = core.compile_model(graph, "CPU", options)
+        outputs = [compiled[size](image[None].astype(np.float32)) for image in images]
+        return np.concatenate([output[0] for output in outputs]), np.concatenate([output[1] for output in outputs])
 
     return predict
 

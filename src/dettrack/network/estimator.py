@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -13,7 +14,7 @@ from dettrack.cut import to_image
 from dettrack.skeleton import POSETRACK15, JointMap, JointSet, joint_set
 from dettrack.structures import Clip, Tracklets, Tubes
 
-__all__ = ["Estimator", "cpu_threads", "describe_lacks", "output_map", "rebatch", "to_tracklets"]
+__all__ = ["Estimator", "concatenate", "cpu_threads", "describe_lacks", "output_map", "rebatch", "to_tracklets"]
 
 
 @runtime_checkable
@@ -24,6 +25,8 @@ class Estimator(Protocol):
     """Joints of the tracklets that `estimate` gives."""
     size: tuple[int, int]
     """Height and width of the crops, in pixels."""
+    temporal: bool
+    """Whether it needs all frames of a tube: those of a 2D network can be asked for one by one."""
     description: str
     """One line for people: file, architecture, runtime."""
     approximated: tuple[str, ...]
@@ -59,20 +62,27 @@ def to_tracklets(
     return Tracklets(clip.keyframe.index, clip.indices, tubes.boxes, mapped_xy, mapped_scores)
 
 
-def rebatch(parts: Iterable[UInt8[np.ndarray, "_ ..."]], step: int) -> Iterator[UInt8[np.ndarray, "rows ..."]]:
+def rebatch(parts: Iterable[UInt8[Any, "_ ..."]], step: int) -> Iterator[UInt8[Any, "rows ..."]]:
     """The rows of all parts, in order, in batches of `step`; parts are taken up only as they are needed."""
-    held: list[np.ndarray] = []
+    held: list[Any] = []
     count = 0
     for part in parts:
         held.append(part)
         count += len(part)
         if count >= step:
-            rows = np.concatenate(held)
+            rows = concatenate(held)
             whole = count - count % step
             yield from (rows[start : start + step] for start in range(0, whole, step))
             held, count = [rows[whole:]], count - whole
     if count:
-        yield np.concatenate(held)
+        yield concatenate(held)
+
+
+def concatenate(parts: Sequence[Any], axis: int = 0) -> Any:
+    """NumPy arrays or torch tensors (torch is then loaded already), one behind the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate(parts, axis) if isinstance(parts[0], np.ndarray) else sys.modules["torch"].cat(parts, axis)
 
 
 def cpu_threads(asked: int) -> int:

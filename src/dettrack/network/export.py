@@ -1,4 +1,4 @@
-"""Our networks as ONNX and OpenVINO files, and how far their joints are from PyTorch's.
+"""Our networks as ONNX, OpenVINO and TensorRT files, and how far their joints are from PyTorch's.
 
 An exported network takes crops as they are cut, uint8 RGB `(n, clip, h, w, 3)`, and gives heatmaps
 `(n, clip, joints, h/4, w/4)`: normalisation is inside, and |C| is fixed. What it is stands in its metadata, so that it
@@ -13,7 +13,7 @@ import warnings
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -48,7 +48,8 @@ class _FromCrops(nn.Module):
         self.register_buffer("std", 255 * torch.tensor(spec.std).view(3, 1, 1))
 
     def forward(self, crops: Tensor) -> Tensor:
-        return self.network((crops.permute(0, 1, 4, 2, 3).float() - self.mean) / self.std)
+        # First to floats: TensorRT knows uint8 only as an input.
+        return self.network((crops.float().permute(0, 1, 4, 2, 3) - self.mean) / self.std)
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,10 @@ def _metadata_entry(key: str, value: str) -> bytes:
     return field(14 << 3 | 2, field(1 << 3 | 2, key.encode()) + field(2 << 3 | 2, value.encode()))
 
 
-def export_network(checkpoint: Checkpoint, path: Path, to: Literal["onnx", "openvino"], clip_length: int) -> None:
-    """Write a network as `.onnx`, or as OpenVINO's `.xml` and `.bin`.
+def export_network(
+    checkpoint: Checkpoint, path: Path, to: Literal["onnx", "openvino", "tensorrt"], clip_length: int
+) -> None:
+    """Write a network as `.onnx`, as OpenVINO's `.xml` and `.bin`, or as TensorRT's `.engine` for this GPU.
 
     Args:
         checkpoint: The network; left as it is.
@@ -119,17 +122,24 @@ def export_network(checkpoint: Checkpoint, path: Path, to: Literal["onnx", "open
         clip_length: |C| that the file fixes; ignored for a 2D network.
 
     Raises:
-        InputError: The path's ending does not fit.
-        MissingExtraError: OpenVINO is not installed.
+        InputError: The path's ending does not fit, or TensorRT has no GPU here.
+        MissingExtraError: OpenVINO or TensorRT is not installed.
         OutputError: It cannot be written.
     """
-    ending = {"onnx": ".onnx", "openvino": ".xml"}[to]
+    ending = {"onnx": ".onnx", "openvino": ".xml", "tensorrt": ".engine"}[to]
     if path.suffix != ending:
         raise InputError(f"--out {path}: {to} files end in {ending}")
-    content = onnx_bytes(checkpoint, 1 if checkpoint.spec.variant == "none" else clip_length)
+    spec = checkpoint.spec
+    clip_length = 1 if spec.variant == "none" else clip_length
+    about = {"format": FORMAT_VERSION, "spec": asdict(spec), "clip_length": clip_length}
+    content = onnx_bytes(checkpoint, clip_length)
+    if to == "tensorrt":
+        from dettrack.network.tensorrt_backend import build_engine, pack_engine
+
+        content = pack_engine(build_engine(content, (clip_length, *spec.size, 3)), about)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if to == "onnx":
+        if to != "openvino":
             path.write_bytes(content)
             return
         try:
@@ -137,7 +147,6 @@ def export_network(checkpoint: Checkpoint, path: Path, to: Literal["onnx", "open
         except ImportError as error:
             raise MissingExtraError("export to OpenVINO", "openvino") from error
         model = openvino.Core().read_model(content, b"")
-        about = {"format": FORMAT_VERSION, "spec": asdict(checkpoint.spec), "clip_length": clip_length}
         model.set_rt_info(json.dumps(about), METADATA_KEY)
         openvino.save_model(model, path, compress_to_fp16=False)
     except (OSError, RuntimeError) as error:
@@ -169,10 +178,14 @@ def compare(
         crops: What to look at.
         floor: Joints whose peak is not above this in the reference do not count: a flat map has no place.
     """
-    maps, expected = (np.asarray(each.run(crops), np.float32) for each in (model, reference))
+    maps, expected = (_on_host(each.run(crops)) for each in (model, reference))
     xy, _ = decode_heatmaps(maps, stride=model.stride)
     expected_xy, scores = decode_heatmaps(expected, stride=reference.stride)
     shift: Float[np.ndarray, " joints"] = np.linalg.norm(xy - expected_xy, axis=-1)[scores > floor]
     if not shift.size:
         raise InputError("no joint of the reference is above the floor: there is nothing to compare")
     return Parity(float(abs(maps - expected).max() / abs(expected).max()), float(shift.max()), float(shift.mean()))
+
+
+def _on_host(heatmaps: Any) -> Float[np.ndarray, "n clip joints h4 w4"]:
+    return heatmaps if isinstance(heatmaps, np.ndarray) else heatmaps.float().cpu().numpy()

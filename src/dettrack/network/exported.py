@@ -13,9 +13,11 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from dettrack.config import EstimateConfig
+from dettrack.cut import sample_tubes
 from dettrack.errors import InputError, MissingExtraError
 from dettrack.network.estimator import cpu_threads
 from dettrack.network.openvino_backend import openvino_core, openvino_precision, read_openvino
+from dettrack.network.precision import cpu_precision
 from dettrack.skeleton import JointSet, joint_set
 
 __all__ = ["METADATA_KEY", "ExportedSpec", "OnnxTubeModel", "OpenVinoTubeModel", "read_exported_spec"]
@@ -59,7 +61,11 @@ class ExportedSpec:
 
 
 def read_exported_spec(path: Path) -> ExportedSpec | None:
-    """What `dettrack export` wrote into a `.onnx` or `.xml` file; None for files of others."""
+    """What `dettrack export` wrote into a `.onnx`, `.xml` or `.engine` file; None for files of others."""
+    if path.suffix == ".engine":
+        from dettrack.network.tensorrt_backend import read_engine
+
+        return read_engine(path)[0]
     text = _xml_metadata(path) if path.suffix == ".xml" else _onnx_metadata(path)
     if text is None:
         return None
@@ -109,7 +115,7 @@ class OnnxTubeModel:
             from onnxruntime.capi import onnxruntime_pybind11_state as state
         except ImportError as error:
             raise MissingExtraError(name, "onnx") from error
-        if options.precision not in ("auto", "fp32"):
+        if options.precision not in ("auto", "fast", "fp32"):
             raise InputError(f"--precision {options.precision}: ONNX Runtime on a CPU runs these networks in fp32")
         session = ort.SessionOptions()
         session.intra_op_num_threads = 1
@@ -128,6 +134,7 @@ class OnnxTubeModel:
     stride: int
     temporal: bool
     batch: int
+    sample = staticmethod(sample_tubes)
 
     def run(self, crops: UInt8[np.ndarray, "n clip h w 3"]) -> Float[np.ndarray, "n clip joints h4 w4"]:
         """Heatmaps."""
@@ -148,7 +155,7 @@ class OpenVinoTubeModel:
         core = openvino_core(name)
         model = core.read_model(content, b"") if isinstance(content, bytes) else read_openvino(core, content)
         model.reshape([1, spec.clip_length, *spec.size, 3])  # a fixed shape is faster than an open one
-        hint, runtime = openvino_precision(core, options.precision, default="fp32")
+        hint, runtime = openvino_precision(core, cpu_precision(options.precision))
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": hint}
         if options.threads:
             settings["INFERENCE_NUM_THREADS"] = options.threads
@@ -167,6 +174,7 @@ class OpenVinoTubeModel:
     stride: int
     temporal: bool
     batch: int
+    sample = staticmethod(sample_tubes)
 
     def run(self, crops: UInt8[np.ndarray, "n clip h w 3"]) -> Float[np.ndarray, "n clip joints h4 w4"]:
         """Heatmaps."""

@@ -72,7 +72,7 @@ class FrameEstimator:
         self._layout, self._options = self._model.layout, options
         self._map = output_map(options.joints, self._layout.joint_set)
         self.joint_set, self.approximated = self._map.target, self._map.approximated
-        self.size = self._layout.size
+        self.size, self.temporal = self._layout.size, False
         height, width = self.size
         self.description = (
             f"{path.name} (2D, {self._layout.kind}, {width}x{height}; {self._model.runtime}"

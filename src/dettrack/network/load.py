@@ -12,24 +12,25 @@ from dettrack.errors import InputError
 from dettrack.network.estimator import Estimator
 from dettrack.network.exported import ExportedSpec, OnnxTubeModel, OpenVinoTubeModel, read_exported_spec
 from dettrack.network.frame_estimator import FrameEstimator
+from dettrack.network.precision import cpu_precision
 from dettrack.network.tube_estimator import TubeEstimator, TubeModel
 from dettrack.weights import SHIPPED, find_weights
 
 if TYPE_CHECKING:
     from dettrack.network.checkpoint import Checkpoint
 
-__all__ = ["find_model", "load_estimator", "open_exported_file"]
+__all__ = ["find_model", "load_estimator", "open_checkpoint_with", "open_exported_file"]
 
-_KNOWN = (".safetensors", ".pth", ".onnx", ".xml")
+_KNOWN = (".safetensors", ".pth", ".onnx", ".xml", ".engine")
 
 
 def load_estimator(estimate: EstimateConfig, cut: CutConfig | None = None) -> Estimator:
     """The pose model that `estimate.model` names.
 
     Args:
-        estimate: Settings; `model` is a `.safetensors` checkpoint of this package, an official HRNet `.pth`, a 2D
-            model's `.onnx` or `.xml` (OpenVINO), or the name of weights ("default", or one that `dettrack weights
-            list` shows).
+        estimate: Settings; `model` is a `.safetensors` checkpoint of this package, an official HRNet `.pth`, what
+            `dettrack export` wrote, a 2D model's `.onnx` or `.xml` (OpenVINO), or the name of weights ("default", or
+            one that `dettrack weights list` shows).
         cut: Clip settings: a temporal network sees tubes of this |C|, whatever it was trained with (the description
             says so where they differ).
 
@@ -40,7 +41,7 @@ def load_estimator(estimate: EstimateConfig, cut: CutConfig | None = None) -> Es
     """
     path = find_model(estimate.model)
     clip_length = (cut or CutConfig()).clip_length
-    if path.suffix not in (".onnx", ".xml"):
+    if path.suffix not in (".onnx", ".xml", ".engine"):
         return _from_checkpoint(path, estimate, clip_length)
     spec = read_exported_spec(path)
     if estimate.variant != "auto" and (estimate.variant != "none" or (spec is not None and spec.temporal)):
@@ -70,21 +71,34 @@ def _from_checkpoint(path: Path, options: EstimateConfig, clip_length: int) -> T
         note = "; its temporal filters are means of 2D ones, not trained"
     elif trained.variant != "none" and trained.clip_length != clip_length:
         note = f"; trained with |C| = {trained.clip_length}, run with {clip_length}"
-    model = _open_checkpoint(checkpoint, path.name, options, clip_length)
+    model = open_checkpoint_with(checkpoint, path.name, options, clip_length)
     return TubeEstimator(model, options, clip_length, note)
 
 
-def _open_checkpoint(checkpoint: Checkpoint, name: str, options: EstimateConfig, clip_length: int) -> TubeModel:
+def open_checkpoint_with(checkpoint: Checkpoint, name: str, options: EstimateConfig, clip_length: int) -> TubeModel:
+    """A network of ours in the runtime that the options ask for, or in the fastest one.
+
+    Args:
+        checkpoint: The network; it may be changed in place.
+        name: For people.
+        options: Device, runtime, precision, batch and threads.
+        clip_length: |C| that it will be run with.
+    """
     from dettrack.network.torch_estimator import TorchTubeModel, torch_device
 
     on_gpu = options.runtime == "auto" and torch_device(options.device).type != "cpu"
-    runtime = "pytorch" if on_gpu else _cpu_runtime(options, checkpoint.spec.architecture)
+    runtime = "pytorch" if on_gpu else _runtime(options, checkpoint.spec.architecture)
     if runtime == "pytorch":
-        return TorchTubeModel(checkpoint, name, options)
+        return TorchTubeModel(checkpoint, name, options, clip_length)
     from dettrack.network.export import onnx_bytes
 
     spec = ExportedSpec.of(asdict(checkpoint.spec), clip_length)
     content = onnx_bytes(checkpoint, spec.clip_length)
+    if runtime == "tensorrt":
+        from dettrack.network.tensorrt_backend import TensorRtTubeModel, build_engine
+
+        engine = build_engine(content, (spec.clip_length, *spec.size, 3), options.precision)
+        return TensorRtTubeModel(engine, name, spec, options)
     return _open_exported(content, name, spec, replace(options, runtime=runtime))
 
 
@@ -98,6 +112,10 @@ def open_exported_file(path: Path, options: EstimateConfig) -> TubeModel:
 
 def _open_exported(content: bytes | Path, name: str, spec: ExportedSpec, options: EstimateConfig) -> TubeModel:
     """By the runtime asked for; else `.xml` by OpenVINO, and ONNX by the runtime that is installed."""
+    if isinstance(content, Path) and content.suffix == ".engine":
+        from dettrack.network.tensorrt_backend import TensorRtTubeModel, read_engine
+
+        return TensorRtTubeModel(read_engine(content)[1], name, spec, options)
     if options.device.startswith("cuda"):
         raise InputError(f"--device {options.device}: exported networks run on the CPU: give the checkpoint instead")
     is_xml = isinstance(content, Path) and content.suffix == ".xml"
@@ -108,16 +126,17 @@ def _open_exported(content: bytes | Path, name: str, spec: ExportedSpec, options
     return OnnxTubeModel(content, name, spec, options)
 
 
-def _cpu_runtime(options: EstimateConfig, architecture: str) -> Literal["pytorch", "onnxruntime", "openvino"]:
+def _runtime(options: EstimateConfig, architecture: str) -> Literal["pytorch", "onnxruntime", "openvino", "tensorrt"]:
     """The fastest on a CPU of those installed (one core, fp32, tubes of 128x96 at |C| = 9, PyTorch = 1).
 
     ONNX Runtime took 0.49 for the light network and 0.83 for HRNet-W16; OpenVINO 0.88 and 0.85, in bf16 0.54 and 0.45.
     """
     if options.runtime != "auto":
         return options.runtime
-    if options.precision in ("auto", "fp32") and architecture == "lite" and _installed("onnxruntime"):
+    precision = cpu_precision(options.precision)
+    if precision == "fp32" and architecture == "lite" and _installed("onnxruntime"):
         return "onnxruntime"
-    if options.precision != "fp16" and _installed("openvino"):
+    if precision != "fp16" and _installed("openvino"):
         return "openvino"
     return "pytorch"
 

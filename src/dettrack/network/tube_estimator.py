@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from dettrack.config import EstimateConfig
-from dettrack.cut import sample_tubes
-from dettrack.network.estimator import describe_lacks, output_map, rebatch, to_tracklets
+from dettrack.network.estimator import concatenate, describe_lacks, output_map, rebatch, to_tracklets
 from dettrack.network.heatmap import decode_heatmaps, mirror_crops, unmirror_heatmaps
+from dettrack.overlap import ahead
 from dettrack.skeleton import JointSet
 from dettrack.structures import Clip, Tracklets, Tubes
 
@@ -32,7 +32,11 @@ class TubeModel(Protocol):
     """Tubes in one pass."""
     runtime: str
 
-    def run(self, crops: UInt8[np.ndarray, "n clip h w 3"]) -> Float[Any, "n clip joints h4 w4"]:
+    def sample(self, clip: Clip, tubes: Tubes) -> UInt8[Any, "n clip h w 3"]:
+        """Crops of a clip's tubes, a NumPy array or a torch tensor where the network runs."""
+        ...
+
+    def run(self, crops: UInt8[Any, "n clip h w 3"]) -> Float[Any, "n clip joints h4 w4"]:
         """Heatmaps in fp32, a NumPy array or a torch tensor on any device."""
         ...
 
@@ -52,13 +56,14 @@ class TubeEstimator:
         self._model, self._options, self._clip_length = model, options, clip_length
         self._map = output_map(options.joints, model.joint_set)
         self.joint_set, self.approximated = self._map.target, self._map.approximated
-        self.size = model.size
+        self.size, self.temporal = model.size, model.temporal
         self.description = f"{model.name} ({model.runtime}{note}{describe_lacks(model.name, self._map)})"
 
     def estimate(self, work: Sequence[tuple[Clip, Tubes]]) -> list[Tracklets]:
-        """See `Estimator.estimate`."""
-        rows = rebatch((self._rows(clip, sample_tubes(clip, tubes)) for clip, tubes in work), self._step)
-        read = [self._read(part) for part in rows]
+        """See `Estimator.estimate`; crops are cut and joints read while the network works on other tubes."""
+        crops = (self._rows(clip, self._model.sample(clip, tubes)) for clip, tubes in work)
+        with ahead(rebatch(crops, self._step), 1) as rows, ahead(map(self._heatmaps, rows), 1) as heatmaps:
+            read = [self._joints(part) for part in heatmaps]
         joints = len(self._model.joint_set)
         xy = np.concatenate([xy.reshape(-1, joints, 2) for xy, _ in read] or [np.zeros((0, joints, 2))])
         scores = np.concatenate([scores.reshape(-1, joints) for _, scores in read] or [np.zeros((0, joints))])
@@ -82,23 +87,24 @@ class TubeEstimator:
         """Copies of the first frame in front of a clip, so that the keyframe is in the middle."""
         return max(self._clip_length // 2 - clip.key, 0) if self._model.temporal else 0
 
-    def _rows(self, clip: Clip, crops: np.ndarray) -> UInt8[np.ndarray, "rows clip h w 3"]:
+    def _rows(self, clip: Clip, crops: Any) -> UInt8[Any, "rows clip h w 3"]:
         """Whole tubes for a temporal network; for a 2D one, every frame is a tube of its own."""
         if not self._model.temporal:
             return crops.reshape(-1, 1, *crops.shape[2:])
         before = self._before(clip)
         after = self._clip_length - before - len(clip.frames)
-        return np.concatenate([crops[:, :1].repeat(before, 1), crops, crops[:, -1:].repeat(after, 1)], axis=1)
+        return concatenate([crops[:, :1]] * before + [crops] + [crops[:, -1:]] * after, axis=1)
 
-    def _read(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _heatmaps(self, crops: Any) -> Any:
+        """Averaged with those of the mirror images, which go along in the same pass."""
         model = self._model
-        if self._options.flip:
-            both = model.run(np.concatenate([crops, mirror_crops(crops, stride=model.stride)]))
-            mirrored = unmirror_heatmaps(both[len(crops) :], model.joint_set.flip_permutation)
-            heatmaps = (both[: len(crops)] + mirrored) / 2
-        else:
-            heatmaps = model.run(crops)
-        xy, scores = decode_heatmaps(heatmaps, self._options.decoding, stride=model.stride)
+        if not self._options.flip:
+            return model.run(crops)
+        both = model.run(concatenate([crops, mirror_crops(crops, stride=model.stride)]))
+        return (both[: len(crops)] + unmirror_heatmaps(both[len(crops) :], model.joint_set.flip_permutation)) / 2
+
+    def _joints(self, heatmaps: Any) -> tuple[np.ndarray, np.ndarray]:
+        xy, scores = decode_heatmaps(heatmaps, self._options.decoding, stride=self._model.stride)
         return _on_host(xy), _on_host(scores)
 
 

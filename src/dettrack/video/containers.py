@@ -47,11 +47,17 @@ class ContainerFrames:
         complete: False once reading stopped before the announced end.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, container: av.container.InputContainer | None = None) -> None:
+        """Open a file.
+
+        Args:
+            path: The file; for messages only where a container is given.
+            container: A camera or stream, opened already.
+        """
         self._path = path
         self.notes: list[str] = []
         self.complete = True
-        self._container = _open(path)
+        self._container = _open(path) if container is None else container
         try:
             self._stream = self._pick_stream()
         except BaseException:

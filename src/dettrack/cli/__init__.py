@@ -23,7 +23,8 @@ COMMANDS = {
     "train": ("dettrack.cli.train", "train a pose network or detector as a recipe says"),
     "pseudo": ("dettrack.cli.pseudo", "label videos and photos by teachers that agree"),
     "weights": ("dettrack.cli.weights", "list, verify, import or fetch weights"),
-    "export": ("dettrack.cli.export", "a pose network as ONNX or OpenVINO file"),
+    "export": ("dettrack.cli.export", "a pose network as ONNX, OpenVINO or TensorRT file"),
+    "bench": ("dettrack.cli.bench", "how fast it is here: stages, networks, whole runs beside rivals"),
     "data": ("dettrack.cli.data", "check a training set, draw its tubes; score a pose model"),
 }
 

@@ -1,0 +1,176 @@
+"""`dettrack bench`: how fast it is here, against the machine's peak and against rivals, as ratios of one run."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from dettrack.config import CutConfig, DetectConfig, EstimateConfig, TrackConfig
+from dettrack.errors import MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    from dettrack.bench.race import Contestant
+    from dettrack.bench.report import BenchReport
+
+__all__ = ["BenchArgs", "run"]
+
+
+@dataclass(frozen=True)
+class BenchArgs:
+    """Measure every stage, networks beside matrix products, and whole runs beside rivals; all take turns.
+
+    Attributes:
+        video: What to track; a scene is drawn if none is given.
+        out: Folder for bench.md and bench.png.
+        json: Write the figures to this file; docs/speed.md explains the keys.
+        rounds: How often everything is timed.
+        seconds: Length of the video that is used.
+        detector: As of `dettrack track`.
+        model: Likewise.
+        rival_detector: Another person detector, for top-down tracking on every frame (RTMDet, say).
+        rival_detector_size: Longer side of its input in pixels; 0 takes its own.
+        rival_model: Another 2D network, for the same (TinyPose, say).
+        networks: Comma-separated: files or names of weights, or HRNet with random weights as W32-early-288x384 (width;
+            none, early, last, all; width x height of the crop). They are run in every runtime; "" for none.
+        clip_length: |C| of temporal networks.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        threads: CPU threads; 0 takes all.
+        memory: Measure peak memory of whole runs too.
+        only: Comma-separated parts: runs, overlap, stages, crowd, networks.
+    """
+
+    video: Annotated[Path | None, tyro.conf.Positional] = None
+    out: Path = Path("bench")
+    json: Path | None = None
+    rounds: int = 3
+    seconds: float = 8.0
+    detector: str = "default"
+    model: str = "default"
+    rival_detector: str = ""
+    rival_detector_size: int = 320
+    rival_model: str = ""
+    networks: str = "default"
+    clip_length: int = 9
+    device: str = "auto"
+    threads: int = 0
+    memory: bool = False
+    only: str = "runs,overlap,stages,crowd,networks"
+
+    @property
+    def parts(self) -> list[str]:
+        """What to measure."""
+        return [part.strip() for part in self.only.split(",") if part.strip()]
+
+
+_PARTS = {"runs", "overlap", "stages", "crowd", "networks"}
+
+
+def run(args: Sequence[str]) -> int:
+    """Entry point of the command."""
+    options = tyro.cli(BenchArgs, args=list(args), prog="dettrack bench")
+    unknown = sorted(set(options.parts) - _PARTS)
+    if unknown or not options.parts:
+        raise UsageError(f"--only {options.only}: expected some of {', '.join(sorted(_PARTS))}")
+    if options.rounds < 1 or options.seconds <= 0:
+        raise UsageError("--rounds must be at least 1 and --seconds positive")
+    from dettrack.bench.report import markdown, plot, write_json, write_text
+
+    report = _measure(options)
+    text = markdown(report)
+    sys.stdout.write(text)
+    write_text(options.out / "bench.md", text)
+    try:
+        plot(report, options.out / "bench.png")
+    except MissingExtraError as error:
+        _say(str(error))
+    if options.json is not None:
+        write_json(report, options.json)
+    return 0
+
+
+def _measure(options: BenchArgs) -> BenchReport:
+    from dettrack.bench.networks import measure_networks, network_names
+    from dettrack.bench.race import overlapped_and_not, race
+    from dettrack.bench.report import BenchReport, machine
+    from dettrack.bench.stages import crowd_share, measure_stages
+    from dettrack.pipeline import Pipeline
+    from dettrack.video import open_video
+
+    names = network_names(options.networks) if "networks" in options.parts else []
+    about, config = machine(), _settings(options)
+    with ExitStack() as stack:
+        video = options.video or _drawn(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        with open_video(video, end_s=options.seconds, shots=False) as reader:
+            info = reader.info
+        shown = {"name": info.name, "width": info.width, "height": info.height, "frames": info.n_frames}
+        report = BenchReport(about, shown)
+        if "runs" in options.parts:
+            rows = race(_contestants(options), video, options.seconds, options.rounds, _say, memory=options.memory)
+            rows += _absent_rivals(options)
+            report = replace(report, race=rows, video={**shown, "frames": max(row.frames for row in rows)})
+        if "overlap" in options.parts:
+            pair = overlapped_and_not(replace(config, cut=CutConfig(step=4)))
+            report = replace(report, overlap=race(pair, video, options.seconds, options.rounds, _say))
+        if "stages" in options.parts or "crowd" in options.parts:
+            pipeline = Pipeline(config)
+            if "stages" in options.parts:
+                _say("stages")
+                frames = min(48, info.n_frames or 48)
+                report = replace(report, stages=measure_stages(pipeline, video, frames, options.rounds))
+            if "crowd" in options.parts:
+                _say("crowd")
+                report = replace(report, crowd=crowd_share(pipeline))
+        if names:
+            peaks, networks = measure_networks(
+                names, options.device, options.threads, options.rounds, options.clip_length, _say
+            )
+            report = replace(report, peaks=peaks, networks=networks)
+    return report
+
+
+def _settings(options: BenchArgs) -> TrackConfig:
+    return TrackConfig(
+        cut=CutConfig(clip_length=options.clip_length),
+        detect=DetectConfig(detector=options.detector),
+        estimate=EstimateConfig(model=options.model, device=options.device, threads=options.threads),
+    )
+
+
+def _contestants(options: BenchArgs) -> list[Contestant]:
+    """The same network on every frame first: what the others are compared with."""
+    from dettrack.bench.race import Contestant, every_frame, top_down
+
+    config = _settings(options)
+    found = [Contestant("same network on every frame", every_frame(config))]
+    found += [Contestant(f"S = {step}", replace(config, cut=replace(config.cut, step=step))) for step in (1, 8)]
+    if options.rival_detector and options.rival_model:
+        rival = top_down(options.rival_detector, options.rival_detector_size, options.rival_model, config.estimate)
+        names = f"{Path(options.rival_detector).stem} + {Path(options.rival_model).stem}"
+        found.append(Contestant(f"{names}, every frame", rival))
+    return found
+
+
+def _absent_rivals(options: BenchArgs) -> list:
+    from dettrack.bench.race import RaceRow
+
+    if options.rival_detector and options.rival_model:
+        return []
+    return [RaceRow("other detector + 2D network", skipped="no --rival-detector and --rival-model given")]
+
+
+def _drawn(folder: Path) -> Path:
+    from dettrack.synth import demo_scene
+
+    _say("drawing a scene ...")
+    return demo_scene(folder)[0]
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")

@@ -87,6 +87,8 @@ class DetectConfig:
             name that `dettrack weights list` shows.
         detector_layout: Output layout of an ONNX detector; "auto" recognises it from the file.
         detector_size: Longer side of the detector's input in pixels; 0 takes the file's own, or 640.
+        detector_scales: Look at every keyframe at each of these longer sides, and merge the boxes: small people are
+            found at the largest, large ones at the smallest (SNIPER's testing); a detector of ours only.
         detector_threshold: Boxes with a lower score are dropped.
         detector_nms: IoU above which the weaker of two boxes is dropped.
         min_box_area: Boxes with W x H below this many square pixels are dropped (paper 4.1: 3200).
@@ -101,6 +103,7 @@ class DetectConfig:
     detector: str = "default"
     detector_layout: Literal["auto", "rtmdet", "yolox", "picodet"] = "auto"
     detector_size: int = 0
+    detector_scales: tuple[int, ...] = ()
     detector_threshold: float = 0.3
     detector_nms: float = 0.65
     min_box_area: float = 3200.0
@@ -120,6 +123,10 @@ class DetectConfig:
         _require(
             self.detector_size == 0 or self.detector_size >= 32,
             f"--detector-size is {self.detector_size}: it must be 0 (the file's own) or at least 32",
+        )
+        _require(
+            not (self.detector_scales and self.detector_size) and all(size >= 32 for size in self.detector_scales),
+            f"--detector-scales is {self.detector_scales}: sizes of at least 32, and no --detector-size beside them",
         )
 
 

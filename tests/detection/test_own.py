@@ -5,13 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from dettrack.config import DetectConfig
 from dettrack.detection import load_detector, own
 from dettrack.detection.backbones import fold_norms
+from dettrack.detection.filters import box_iou
 from dettrack.detection.network import DetectorSpec, PersonDetector
-from dettrack.errors import InputError
+from dettrack.detection.own import valid_ranges
+from dettrack.errors import InputError, UsageError
 from dettrack.structures import Frame
 
 
@@ -110,3 +114,28 @@ def test_broken_files_are_refused_in_one_line(checkpoint: Path, tmp_path: Path) 
 def test_a_missing_device_is_named(checkpoint: Path) -> None:
     with pytest.raises(InputError, match="sees no CUDA device"):
         own.load(checkpoint, DetectConfig(), "cuda:0")
+
+
+@given(st.lists(st.integers(64, 2000), min_size=1, max_size=4, unique=True), st.floats(1.0, 1000.0))
+def test_every_person_is_answered_for_at_some_scale(sizes: list[int], root: float) -> None:
+    ranges = valid_ranges(sizes)
+    shown = [root * size / min(sizes) for size in sizes]
+    answering = [low <= seen < high for seen, (low, high) in zip(shown, ranges, strict=True)]
+    assert any(answering)
+    assert ranges[int(np.argmin(sizes))][1] == np.inf
+    assert ranges[int(np.argmax(sizes))][0] == 0
+
+
+def test_several_scales_merge_what_each_finds(checkpoint: Path) -> None:
+    image = np.random.default_rng(1).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+    several = load_detector(DetectConfig(detector=str(checkpoint), detector_scales=(64, 128)), threads=1)
+    assert "input 64 and 128" in several.description
+    found = several.detect([Frame(0, 0.0, image)])[0]
+    assert (np.diff(found.scores) <= 0).all()
+    overlap = box_iou(found.xyxy, found.xyxy)
+    np.fill_diagonal(overlap, 0)
+    assert overlap.max(initial=0) <= 0.65 + 1e-9
+    with pytest.raises(UsageError, match="is for our own detectors"):
+        load_detector(DetectConfig(detector="other.onnx", detector_scales=(64, 128)))
+    with pytest.raises(UsageError, match="no --detector-size beside"):
+        DetectConfig(detector_size=64, detector_scales=(64, 128))

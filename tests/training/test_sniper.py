@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dettrack.detection.multiscale import find_people_multiscale
 from dettrack.detection.network import cell_centres
+from dettrack.detection.own import find_people_multiscale
 from dettrack.errors import InputError, UsageError
 from dettrack.training.detector_photos import IGNORE, PERSON, PhotoPack
 from dettrack.training.sniper import (

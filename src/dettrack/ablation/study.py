@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from dettrack.config import TrackConfig
+from dettrack.config import SewConfig, TrackConfig
 from dettrack.errors import UsageError
 from dettrack.simulate import SimulateConfig
 from dettrack.toml_files import read_toml
@@ -34,6 +34,10 @@ NETWORKS = ("2d", "3d", "none", "early", "last", "all", "zero-padding")
 DETECTORS = ("strong", "weak")
 
 T = TypeVar("T")
+
+
+# Tubes alone, as in the paper; rows that bridge gaps, or have another floor, say so.
+_BASE = TrackConfig(sew=SewConfig(bridge=0, min_similarity=0.3))
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ class Study:
     speed_frames: int = 60
     networks: Mapping[str, str] = field(default_factory=dict)
     detectors: Mapping[str, str] = field(default_factory=dict)
-    settings: TrackConfig = field(default_factory=TrackConfig)
+    settings: TrackConfig = _BASE
     simulate: SimulateConfig = field(default_factory=SimulateConfig)
 
     def __post_init__(self) -> None:
@@ -129,7 +133,7 @@ def read_study(path: Path) -> Study:
     for name in ("name", "out", "data"):
         if name not in content:
             raise UsageError(f"{path}: {name} is missing; a study needs name, out and [data]")
-    settings = TrackConfig()
+    settings = _BASE
     for section, table in _table(content.pop("settings", {}), "settings", path).items():
         if section not in {f.name for f in fields(settings)}:
             raise UsageError(f"{path}: unknown section [settings.{section}]")

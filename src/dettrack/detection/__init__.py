@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dettrack.config import DetectConfig
 from dettrack.detection.protocol import Detector
-from dettrack.errors import InputError
+from dettrack.errors import InputError, UsageError
 from dettrack.weights import find_weights
 
 __all__ = ["DEFAULT_WEIGHTS", "Detector", "load_detector"]
@@ -41,6 +41,8 @@ def load_detector(config: DetectConfig, *, device: str = "auto", threads: int = 
 
 def _load(config: DetectConfig, device: str, threads: int) -> Detector:
     name = config.detector
+    if config.detector_scales and name != "default" and not name.endswith(".safetensors"):
+        raise UsageError(f"--detector-scales is for our own detectors (.safetensors), not {name}: use --detector-size")
     if name.startswith("hf:"):
         from dettrack.detection.transformers_detector import TransformersDetector
 

@@ -4,7 +4,7 @@ Singh, Najibi and Davis, "SNIPER: Efficient multi-scale training", NeurIPS 2018,
 with (section 4.2); valid ranges after Singh and Davis, "An analysis of scale invariance in object detection - SNIP",
 CVPR 2018. At every scale, square chips are chosen greedily so that each person whose size is valid there lies whole in
 one; people of other sizes in a chip are ignored. Negative chips hold false hits of a first, short training and no valid
-person. Testing at several scales with merged boxes is in `dettrack.detection.multiscale`.
+person. Testing at several scales with merged boxes is `dettrack.detection.own.find_people_multiscale`.
 """
 
 from __future__ import annotations

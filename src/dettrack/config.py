@@ -40,11 +40,14 @@ class CutConfig:
         step: S, frames between keyframes; smaller than |C| (1 when |C| is 1).
         enlarge: Factor by which a box grows in both dimensions before the tube is cut.
         shots: Look for shot cuts; tubes and tracks never cross one.
-        adaptive: Keyframes every S frames, and more between them where the three next settings ask for it.
+        adaptive: Keyframes every S frames, and more between them where the settings below ask for it.
+        finest_step: With `adaptive`: keyframes come no closer to each other than this many frames.
         agreement: With `adaptive`: OKS below which two tubes disagree about a person.
         box_agreement: With `adaptive`: overlap (IoU) below which the boxes of two keyframes, moved to the same frame,
             differ.
         overlap: With `adaptive`: overlap (IoU) above which two people are too close to each other.
+        tube_stride: A 2D network looks at every n-th frame of a tube, from the keyframe on, and at both ends; joints
+            in between are interpolated. 1 looks at all.
     """
 
     clip_length: int = 9
@@ -52,9 +55,11 @@ class CutConfig:
     enlarge: float = 1.25
     shots: bool = True
     adaptive: bool = False
+    finest_step: int = 2
     agreement: float = 0.8
-    box_agreement: float = 0.6
-    overlap: float = 0.3
+    box_agreement: float = 0.5
+    overlap: float = 0.7
+    tube_stride: int = 1
 
     def __post_init__(self) -> None:
         _require(
@@ -69,6 +74,8 @@ class CutConfig:
             "clip, or tubes do not overlap and cannot be joined",
         )
         _require(self.enlarge >= 1, f"--enlarge is {self.enlarge}: it must be at least 1")
+        _require(self.finest_step >= 1, f"--finest-step is {self.finest_step}: it must be at least 1 frame")
+        _require(self.tube_stride >= 1, f"--tube-stride is {self.tube_stride}: it must be at least 1 frame")
         for name in ("agreement", "box_agreement", "overlap"):
             value = getattr(self, name)
             _require(0 <= value <= 1, f"--{name.replace('_', '-')} is {value}: it must lie between 0 and 1")
@@ -141,10 +148,13 @@ class EstimateConfig:
             a network as it is stored.
         joints: Joint set of the results; "auto" is PoseTrack's 15, approximated where the model lacks them.
         flip: Average the heatmaps of the crop and of its mirror image (paper 4.2).
+        small_crops_below: People lower than this many pixels are cut out smaller, at two thirds of the network's size
+            (128x96 for 192x160), where the network takes that; 0: nobody.
         decoding: "quarter": arg max moved a quarter pixel towards the higher neighbour; "dark": second-order fit.
         device: "auto", "cpu", "cuda" or "cuda:N".
         runtime: What runs the network; "auto" is the fastest that is installed and can run it.
-        precision: Arithmetic of the network; "auto" is the fastest that keeps the joints in place.
+        precision: Arithmetic of the network; "auto" is bf16 on GPUs and on CPUs with AMX, else fp32; "fast" is bf16
+            wherever it is native (joints move by 0.14 pixels of the crop in the mean).
         batch: Crops or tubes in one pass; 0 chooses.
         threads: CPU threads of the network; 0 takes all.
     """
@@ -153,14 +163,19 @@ class EstimateConfig:
     variant: Literal["auto", "none", "early", "last", "all"] = "auto"
     joints: Literal["auto", "posetrack15", "posetrack17", "coco17", "mpii16"] = "auto"
     flip: bool = True
+    small_crops_below: float = 0.0
     decoding: Literal["quarter", "dark"] = "dark"
     device: str = "auto"
-    runtime: Literal["auto", "pytorch", "onnxruntime", "openvino"] = "auto"
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    runtime: Literal["auto", "pytorch", "onnxruntime", "openvino", "tensorrt"] = "auto"
+    precision: Literal["auto", "fast", "fp32", "bf16", "fp16"] = "auto"
     batch: int = 0
     threads: int = 0
 
     def __post_init__(self) -> None:
+        _require(
+            self.small_crops_below >= 0,
+            f"--small-crops-below is {self.small_crops_below}: it must not be negative (pixels; 0 for nobody)",
+        )
         _require(self.batch >= 0, f"--batch is {self.batch}: it must be 0 (automatic) or positive")
         known = self.device in ("auto", "cpu", "cuda") or (
             self.device.startswith("cuda:") and self.device[5:].isdigit()
@@ -285,3 +300,10 @@ class TrackConfig:
     sew: SewConfig = field(default_factory=SewConfig)
     polish: PolishConfig = field(default_factory=PolishConfig)
     after: AfterConfig = field(default_factory=AfterConfig)
+
+    def __post_init__(self) -> None:
+        _require(
+            not (self.cut.adaptive and self.detect.drop_boxes),
+            "--drop-boxes with --adaptive: boxes are dropped in the order of the video, which adaptive keyframes do "
+            "not keep; take a fixed --step",
+        )

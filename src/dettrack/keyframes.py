@@ -13,15 +13,18 @@ middle, for the people in question alone, where
 * **people overlap**: the boxes of two people, so moved, overlap by more than `CutConfig.overlap`.
 
 Both halves are then compared in the same way, until nothing is in question or the finest step is reached (8, 4, 2, 1).
-So a dull scene costs what the grid costs, and the people in a scuffle get what S = 1 gives them.
+So a dull scene costs what the grid costs, and people in a scuffle get what a fine step gives them. A 2D network sees
+each frame alone, so the tube of an added keyframe need not be whole: it reaches to the two keyframes beside it. That
+costs 9, 5 or 3 frames instead of 9, and was more accurate: a fresh box is worth most near its keyframe.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -179,14 +182,23 @@ def _crowded(seen: Seen, first: int, last: int, limit: float) -> Bool[np.ndarray
     return crowded
 
 
+# Some people of a keyframe, as a mask.
+_Group: TypeAlias = tuple[Seen, np.ndarray]
+
+
 @dataclass(frozen=True)
 class _Interval:
-    """Two neighbouring keyframes; only the people of the masks may be asked about."""
+    """Two neighbouring keyframes; only the people of the masks may be asked about.
+
+    Attributes:
+        beside: People of this keyframe or of wider intervals who are in no question here.
+    """
 
     left: Seen
     right: Seen
     left_asked: Bool[np.ndarray, " n"]
     right_asked: Bool[np.ndarray, " m"]
+    beside: tuple[_Group, ...] = ()
 
 
 class Refiner:
@@ -202,6 +214,8 @@ class Refiner:
         joint_set: JointSet,
         look: Callable[[Sequence[Look]], list[Tracklets]],
         confidence: float = 0.2,
+        *,
+        short: bool = False,
     ) -> None:
         """Start a video.
 
@@ -210,7 +224,10 @@ class Refiner:
             joint_set: Of the poses.
             look: Detects and estimates; gives one item for each look, about its people in question.
             confidence: A joint counts where both poses have at least this score.
+            short: Tubes of added keyframes reach to the two keyframes beside them only; for networks that see each
+                frame alone.
         """
+        self._short = short
         self._cut, self._joints, self._look, self._confidence = cut, joint_set, look, confidence
         self._previous: Seen | None = None
         self.counts: Counter[str] = Counter()
@@ -220,8 +237,7 @@ class Refiner:
         row = [*([self._previous] if self._previous else []), *grid]
         found = {seen.key: seen.tracklets for seen in grid}
         intervals = [
-            _Interval(a, b, np.ones(len(a.tracklets), bool), np.ones(len(b.tracklets), bool))
-            for a, b in pairwise(row)
+            _Interval(a, b, np.ones(len(a.tracklets), bool), np.ones(len(b.tracklets), bool)) for a, b in pairwise(row)
         ]
         while intervals:
             intervals = self._split(intervals, found)
@@ -236,7 +252,7 @@ class Refiner:
         """Look into the middle of the intervals that raise questions; returns their halves."""
         asked = []
         for interval in intervals:
-            if interval.right.key - interval.left.key >= 2:
+            if (interval.right.key - interval.left.key) // 2 >= self._cut.finest_step:
                 about = questions(interval.left, interval.right, self._cut, self._joints, self._confidence)
                 left, right = about.left & interval.left_asked, about.right & interval.right_asked
                 if left.any() or right.any():
@@ -250,19 +266,33 @@ class Refiner:
             middle = Seen.of(look.clip, tracklets)
             found[middle.key] = tracklets
             everyone = np.ones(len(tracklets), bool)
-            halves.append(_Interval(interval.left, middle, left, everyone))
-            halves.append(_Interval(middle, interval.right, everyone, right))
+            beside = _beside(interval, left, right)
+            halves.append(_Interval(interval.left, middle, left, everyone, beside))
+            halves.append(_Interval(middle, interval.right, everyone, right, beside))
         self.counts["keyframes_added"] += len(looks)
         return halves
 
     def _middle(self, interval: _Interval, left: Bool[np.ndarray, " n"], right: Bool[np.ndarray, " m"]) -> Look:
         a, b = interval.left, interval.right
         key = (a.key + b.key) // 2
-        at = np.array([key])
-        boxes = [box_at(side.tracklets, at, side.moved)[:, 0] for side in (a, b)]
-        scores = [side.tracklets.boxes.scores for side in (a, b)]
-        people = Boxes(
-            np.concatenate([boxes[0][left], boxes[1][right]]), np.concatenate([scores[0][left], scores[1][right]])
-        )
-        others = np.concatenate([boxes[0][~left], boxes[1][~right]])
-        return Look(clip_between(a.clip, b.clip, key, self._cut.clip_length), people, others)
+
+        def at_key(groups: Iterable[_Group]) -> Float[np.ndarray, "n 4"]:
+            boxes = [box_at(seen.tracklets, np.array([key]), seen.moved)[rows, 0] for seen, rows in groups]
+            return np.concatenate(boxes)
+
+        scores = np.concatenate([a.tracklets.boxes.scores[left], b.tracklets.boxes.scores[right]])
+        people = Boxes(at_key([(a, left), (b, right)]), scores)
+        others = at_key(_beside(interval, left, right))
+        length = self._cut.clip_length
+        if self._short:
+            length = min(length, 2 * max(key - a.key, b.key - key) + 1)
+        return Look(clip_between(a.clip, b.clip, key, length), people, others)
+
+
+def _beside(interval: _Interval, left: Bool[np.ndarray, " n"], right: Bool[np.ndarray, " m"]) -> tuple[_Group, ...]:
+    """People in no question, where those of the masks are."""
+    return (
+        *interval.beside,
+        (interval.left, interval.left_asked & ~left),
+        (interval.right, interval.right_asked & ~right),
+    )

@@ -6,6 +6,7 @@ its clip is complete; a frame's poses leave as soon as no later tube covers it a
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,14 +14,17 @@ from dataclasses import dataclass
 from dettrack.after import check_after
 from dettrack.associate import Report, Segment, associate
 from dettrack.config import TrackConfig
-from dettrack.cut import iter_clips, make_tubes
+from dettrack.cut import iter_clips
 from dettrack.detection import Detector, load_detector
 from dettrack.detection.drop import DroppingDetector
 from dettrack.detection.filters import filter_boxes, for_frame
+from dettrack.economy import ThriftyEstimator
+from dettrack.keyframes import Look, Refiner, Seen
 from dettrack.network import Estimator, load_estimator
+from dettrack.network.small import load_small_estimator
 from dettrack.overlap import ahead
 from dettrack.skeleton import JointSet
-from dettrack.structures import Clip, Frame, FrameStamp, Step, TrackTable, Tubes
+from dettrack.structures import Boxes, Clip, Frame, FrameStamp, Step, Tracklets, TrackTable
 from dettrack.video import open_video
 from dettrack.video.sources import VideoSource
 
@@ -43,7 +47,7 @@ def earliest_later_frame(keyframe: int, clip_length: int, step: int) -> int:
 class _Work:
     """What one pass of the pose network gets, and the step that will come of it (see `Step`)."""
 
-    tubes: list[tuple[Clip, Tubes]]
+    people: list[tuple[Clip, Boxes]]
     stamps: tuple[FrameStamp, ...]
     final_before: int
     shot_ended: bool
@@ -56,21 +60,26 @@ class Pipeline:
     other (see `overlap`).
     """
 
-    def __init__(self, config: TrackConfig | None = None, *, ahead: int = 1) -> None:
+    def __init__(self, config: TrackConfig | None = None, *, ahead: int = 1, live: bool = False) -> None:
         """Load the models.
 
         Args:
             config: All settings; the paper's by default.
             ahead: How many steps a stage may be ahead of the next one; 0 does one thing after the other.
+            live: Each keyframe goes through at once and by itself, so that poses come as early as they can; the frames
+                must be of one shot.
 
         Raises:
             InputError: A weights file or the file of joint thresholds cannot be used.
             MissingExtraError: A weights file needs an optional dependency.
         """
-        self.config, self.ahead = config or TrackConfig(), ahead
+        self.config, self.ahead, self.live = config or TrackConfig(), 0 if live else ahead, live
         options = self.config.estimate
         self.detector: Detector = load_detector(self.config.detect, device=options.device, threads=options.threads)
         self.estimator: Estimator = load_estimator(options, self.config.cut)
+        small = load_small_estimator(options, self.config.cut)
+        self._thrifty = ThriftyEstimator(self.config, self.estimator, small)
+        self._detecting = threading.Lock()
         check_after(self.config.after, self.joint_set)
 
     @property
@@ -103,21 +112,34 @@ class Pipeline:
             One step for every few keyframes.
         """
         report = report or Report()
-        lost_before = Counter(self._lost_on_purpose)
+        lost_before, used_before = Counter(self._lost_on_purpose), Counter(self._thrifty.counts)
+        refiner = Refiner(
+            self.config.cut,
+            self.joint_set,
+            lambda looks: self._look(looks, report),
+            self.config.sew.joint_confidence,
+            short=not self.estimator.temporal,
+        )
         with ahead(self._found(frames, report), self.ahead) as found:
             for work in found:
-                with report.stage("estimate"):
-                    made = self.estimator.estimate(work.tubes)
+                made = self._estimate(work.people, report)
+                if self.config.cut.adaptive:
+                    made = refiner.add([Seen.of(clip, one) for (clip, _), one in zip(work.people, made, strict=True)])
+                    if work.shot_ended:
+                        refiner.end_shot()
                 yield Step(work.stamps, tuple(made), work.final_before, work.shot_ended)
         report.dropped.update(self._lost_on_purpose - lost_before)
+        report.counts.update(self._thrifty.counts - used_before)
+        report.counts.update(refiner.counts)
 
     @property
     def _lost_on_purpose(self) -> Counter[str]:
         return self.detector.counts if isinstance(self.detector, DroppingDetector) else Counter()
 
     def _found(self, frames: Iterable[Frame], report: Report) -> Iterator[_Work]:
-        """Keyframes with their people, a few at a time."""
+        """Keyframes of the grid with their people, a few at a time."""
         cut = self.config.cut
+        finest = 1 if cut.adaptive else cut.step
         stamps: list[FrameStamp] = []
         batch: list[Clip] = []
 
@@ -131,23 +153,36 @@ class Pipeline:
             if batch and (clip.keyframe.shot != batch[-1].keyframe.shot):
                 yield work(clip.frames[0].index, shot_ended=True)
             elif len(batch) >= KEYFRAMES_AT_ONCE:
-                yield work(earliest_later_frame(batch[-1].keyframe.index, cut.clip_length, cut.step))
+                yield work(earliest_later_frame(batch[-1].keyframe.index, cut.clip_length, finest))
             batch.append(clip)
+            if self.live:  # without waiting for the next clip, which would tell whether this one ends its shot
+                yield work(earliest_later_frame(clip.keyframe.index, cut.clip_length, finest))
         if batch:
             yield work(batch[-1].frames[-1].index + 1, shot_ended=True)
 
-    def _detect(self, batch: Sequence[Clip], report: Report) -> list[tuple[Clip, Tubes]]:
-        """Find people on the keyframes and place their tubes."""
-        with report.stage("detect"):
-            found = self.detector.detect([clip.keyframe for clip in batch])
+    def _detect(self, batch: Sequence[Clip], report: Report, stage: str = "detect") -> list[tuple[Clip, Boxes]]:
+        """Find people on the keyframes."""
         work = []
-        for clip, raw in zip(batch, found, strict=True):
-            boxes, dropped = filter_boxes(raw, for_frame(self.config.detect, clip.keyframe.image))
-            report.dropped.update(dropped)
-            report.counts["keyframes"] += 1
-            report.counts["boxes"] += len(boxes)
-            work.append((clip, make_tubes(boxes, self.estimator.size, self.config.cut.enlarge)))
+        with self._detecting:  # the grid is searched ahead, in another thread
+            with report.stage(stage):
+                found = self.detector.detect([clip.keyframe for clip in batch])
+            for clip, raw in zip(batch, found, strict=True):
+                boxes, dropped = filter_boxes(raw, for_frame(self.config.detect, clip.keyframe.image))
+                report.dropped.update(dropped)
+                report.counts["keyframes"] += 1
+                report.counts["boxes"] += len(boxes)
+                work.append((clip, boxes))
         return work
+
+    def _estimate(self, people: Sequence[tuple[Clip, Boxes]], report: Report) -> list[Tracklets]:
+        with report.stage("estimate"):
+            return self._thrifty.estimate(people)
+
+    def _look(self, looks: Sequence[Look], report: Report) -> list[Tracklets]:
+        """Detect and estimate on added keyframes, for the people in question."""
+        found = self._detect([look.clip for look in looks], report, "detect_added")
+        asked = [(clip, boxes[look.about(boxes.xyxy)]) for look, (clip, boxes) in zip(looks, found, strict=True)]
+        return self._estimate(asked, report)
 
 
 def _stamped(frames: Iterable[Frame], stamps: list[FrameStamp], report: Report) -> Iterator[Frame]:

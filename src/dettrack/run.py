@@ -59,6 +59,7 @@ class RunOptions:
         save_tracklets: Write `tracklets.parquet`, from which `dettrack associate` links and merges again.
         start_s: Skip frames before this time, in seconds from the first frame.
         end_s: Stop at this time, in seconds from the first frame; None reads to the end.
+        preset: Name of the settings that the run started from, for the summary; "" for the defaults.
     """
 
     formats: tuple[str, ...] = ("jsonl", "parquet")
@@ -66,6 +67,7 @@ class RunOptions:
     save_tracklets: bool = False
     start_s: float = 0.0
     end_s: float | None = None
+    preset: str = ""
 
     def __post_init__(self) -> None:
         # The picture is drawn in a second pass, from the rows on disk: frames are not kept in memory.
@@ -129,6 +131,7 @@ def track_to_folder(
         **about,
         **_report_entry(report, time.perf_counter() - start),
         "notes": [*video.notes, *_failure_note(failure)],
+        "preset": options.preset,
         **_settings_entry(config),
     }
     _write_json(out / SUMMARY, summary)

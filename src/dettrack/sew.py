@@ -105,7 +105,7 @@ def _sum_oks(
 ) -> tuple[Float[np.ndarray, " pairs"], Float[np.ndarray, " pairs"]]:
     """Sum of the OKS of tracklets `a[i]` and `b[j]` over their common frames, and the weight of the frames summed."""
     first, stop = np.maximum(a.first[i], b.first[j]), np.minimum(a.stop[i], b.stop[j])
-    pair, frame = _expand(stop - first)
+    pair, frame = _expand(np.maximum(stop - first, 0))
     row_a = (a.start[i] + first - a.first[i])[pair] + frame
     row_b = (b.start[j] + first - b.first[j])[pair] + frame
     area = ((a.area[i] + b.area[j]) / 2)[pair]
@@ -231,8 +231,9 @@ class Sewer:
         new = _Prepared.of(tracklets, self.config.joint_confidence, self._sigmas)
         keep = strongest(tracklets, new, self._sigmas, self.config.nms_similarity)
         self.dropped["oks_nms"] += int((~keep).sum())
-        while self._past and self._past[0].stop[0] <= tracklets.frames[0]:
-            self._past.popleft()
+        # Tubes of added keyframes may be short: it is the reach of a whole one that decides what may still be needed.
+        earliest = tracklets.keyframe - self.clip_length // 2
+        self._past = deque(past for past in self._past if past.stop[0] > earliest)
         self.last_similarity = np.full(len(tracklets), np.nan)
         rows, tracks, similarity = self._compare(new)
         allowed = keep[rows] & (similarity >= self.config.min_similarity) & (similarity > 0)

@@ -8,19 +8,20 @@ from typing import Any
 
 from dettrack.config import TrackConfig
 from dettrack.errors import UsageError
+from dettrack.presets import preset_config
 from dettrack.toml_files import read_toml
 
 __all__ = ["config_option", "format_names", "load_config"]
 
 
-def load_config(path: Path) -> TrackConfig:
+def load_config(path: Path, defaults: TrackConfig | None = None) -> TrackConfig:
     """A `TrackConfig` from a TOML file; what the file leaves out keeps its default.
 
     Raises:
         InputError: The file cannot be read or is not TOML.
         UsageError: An unknown section or key, or a value out of range.
     """
-    defaults = TrackConfig()
+    defaults = defaults or TrackConfig()
     known = [f.name for f in fields(defaults)]
     sections: dict[str, Any] = {}
     for name, table in read_toml(path).items():
@@ -36,17 +37,24 @@ def load_config(path: Path) -> TrackConfig:
             elif type(value) is not kinds[key]:
                 raise UsageError(f"{path}: {key} in [{name}] is {value!r}: expected a {kinds[key].__name__}")
         sections[name] = replace(section, **table)
-    return TrackConfig(**sections)
+    return replace(defaults, **sections)
 
 
 def config_option(args: list[str]) -> TrackConfig:
-    """Defaults for the command line: those of `--config FILE` where it is given."""
+    """Defaults for the command line: those of `--preset NAME`, and over them those of `--config FILE`."""
+    defaults = preset_config(_value(args, "--preset"))
+    path = _value(args, "--config")
+    return load_config(Path(path), defaults) if path else defaults
+
+
+def _value(args: list[str], option: str) -> str:
+    """What is given for an option that decides on the defaults of the others; "" where it is not given."""
     for i, arg in enumerate(args):
-        if arg == "--config" and i + 1 < len(args):
-            return load_config(Path(args[i + 1]))
-        if arg.startswith("--config="):
-            return load_config(Path(arg.removeprefix("--config=")))
-    return TrackConfig()
+        if arg == option and i + 1 < len(args):
+            return args[i + 1]
+        if arg.startswith(f"{option}="):
+            return arg.partition("=")[2]
+    return ""
 
 
 def format_names(text: str) -> tuple[str, ...]:

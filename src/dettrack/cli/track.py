@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -49,6 +49,7 @@ class TrackArgs:
         posetrack: Folder of PoseTrack17 or 18 annotation files: their frame lists are tracked (poses and boxes in
             them are never read).
         images: With --posetrack: folder that the image names in the annotation files start from.
+        preset: Settings from a measured curve of accuracy over speed. --config and options given here win over it.
         config: TOML file of settings ([cut], [detect], [estimate], [sew], [polish], [after]); options given here win.
         live: INPUT is a camera (0, 1 ...), the address of a stream, or a file that is played at its own pace: one line
             of JSON for each frame, at most --clip-length frames later; frames that it is too slow for are dropped and
@@ -66,6 +67,7 @@ class TrackArgs:
     resume: bool = False
     posetrack: Path | None = None
     images: Path | None = None
+    preset: Literal["", "accurate", "balanced", "fast"] = ""
     config: Path | None = None
     live: bool = False
     quiet: bool = False
@@ -132,7 +134,7 @@ def _run_videos(parsed: TrackArgs) -> int:
 
     formats = format_names(parsed.formats)
     check_formats(formats)
-    options = RunOptions(formats, parsed.render, parsed.save_tracklets, parsed.start, parsed.end)
+    options = RunOptions(formats, parsed.render, parsed.save_tracklets, parsed.start, parsed.end, parsed.preset)
     jobs, failed = _jobs(parsed)
     if not jobs:
         return failed

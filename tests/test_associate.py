@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from dot_people import draw_scene, write_boxes, write_model
@@ -35,6 +37,29 @@ def run(tmp_path_factory):
 
 def gather(steps, joints, settings):
     return TrackTable.concatenate((s.table for s in associate(steps, joints, settings)), joints)
+
+
+def test_the_grid_of_adaptive_keyframes_can_be_had_alone_and_nothing_else(run):
+    folder, _, joints = run
+    adaptive = config(folder, 9, 8)
+    # everything is in question, so that every second frame is a keyframe
+    adaptive = replace(adaptive, cut=replace(adaptive.cut, adaptive=True, agreement=1.0, box_agreement=1.0))
+    with open_video(str(folder / "walkers"), shots=False) as video:
+        steps = list(Pipeline(adaptive).tracklets(video))
+    assert [t.keyframe for step in steps for t in step.tracklets] == list(range(0, 17, 2))
+    assert list(narrow(steps, adaptive.cut, adaptive.cut)) == steps
+    fixed = config(folder, 9, 8)
+    with open_video(str(folder / "walkers"), shots=False) as video:
+        direct = gather(Pipeline(fixed).tracklets(video), joints, fixed)
+    table = gather(narrow(steps, adaptive.cut, fixed.cut), joints, fixed)
+    for name in ("frame", "track_id", "xy", "joint_scores", "box", "source", "support"):
+        np.testing.assert_allclose(getattr(table, name), getattr(direct, name), err_msg=name, atol=1e-9)
+    with pytest.raises(UsageError, match="track again"):
+        narrow(steps, fixed.cut, adaptive.cut)
+    with pytest.raises(UsageError, match="cannot be made"):
+        narrow(steps, adaptive.cut, replace(adaptive.cut, clip_length=5, step=4))
+    with pytest.raises(UsageError, match="track again"):
+        narrow(steps, fixed.cut, replace(fixed.cut, tube_stride=2))
 
 
 @pytest.mark.parametrize(("clip", "step"), [(9, 1), (9, 8), (5, 4), (3, 2), (1, 1)])

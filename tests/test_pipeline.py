@@ -12,6 +12,7 @@ from dettrack.associate import Report
 from dettrack.config import AfterConfig, CutConfig, DetectConfig, EstimateConfig, SewConfig, TrackConfig
 from dettrack.cut import iter_clips
 from dettrack.pipeline import Pipeline, earliest_later_frame, track, track_all
+from dettrack.skeleton import COCO17
 from dettrack.structures import Frame, Source, TrackTable
 from dettrack.video import open_video
 
@@ -54,6 +55,73 @@ def test_everyone_is_followed_and_posed(scene, clip, step):
     assert np.nanmax(errors(table, scene)) < 2.0
     keyframes = table.frame % step == 0
     assert (table.source[keyframes] == Source.DETECTED).all()
+
+
+def test_adaptive_keyframes_add_nothing_where_nothing_happens(scene):
+    plain = track_all(str(scene.folder), settings(scene, step=8))
+    report = Report()
+    adaptive = settings(scene, step=8)
+    adaptive = replace(adaptive, cut=replace(adaptive.cut, adaptive=True))
+    with open_video(str(scene.folder)) as video:
+        table = TrackTable.concatenate([s.table for s in Pipeline(adaptive).track(video, report)], plain.joint_set)
+    assert report.counts["keyframes_added"] == 0
+    np.testing.assert_array_equal(table.xy, plain.xy)
+    np.testing.assert_array_equal(table.track_id, plain.track_id)
+
+
+def test_adaptive_keyframes_find_who_was_missed_on_the_grid_and_every_frame_comes_once(scene):
+    missed = {(8, 0), (16, 1), *((t, 1) for t in range(5))}
+    config = settings(scene, missed, step=8, name="grid.json")
+    plain = track_all(str(scene.folder), config)
+    report = Report()
+    config = replace(config, cut=replace(config.cut, adaptive=True, finest_step=1))
+    with open_video(str(scene.folder)) as video:
+        segments = list(Pipeline(config).track(video, report))
+    np.testing.assert_array_equal(np.concatenate([s.frames for s in segments]), np.arange(N_FRAMES))
+    table = TrackTable.concatenate([s.table for s in segments], plain.joint_set)
+    assert report.counts["keyframes_added"] >= 3
+    assert report.counts["asked_start_or_end"] >= 3
+    assert len(np.unique(table.track_id)) == 2
+    assert len(table) > len(plain)
+    assert len(table) >= 2 * N_FRAMES - 5
+    assert np.nanmax(errors(table, scene)) < 2.0
+
+
+@pytest.mark.parametrize(("every", "searched"), [(2, {0, 4, 12, 20}), (4, {0, 12, 20})])
+def test_the_detector_is_left_out_where_both_sides_agree_and_nobody_is_called_detected_there(scene, every, searched):
+    report = Report()
+    config = settings(scene, step=4)
+    config = replace(config, detect=replace(config.detect, detect_every=every))
+    with open_video(str(scene.folder)) as video:
+        table = TrackTable.concatenate([s.table for s in Pipeline(config).track(video, report)], COCO17)
+    assert len(table) == 2 * N_FRAMES
+    assert len(np.unique(table.track_id)) == 2
+    assert np.nanmax(errors(table, scene)) < 2.5
+    assert set(table.frame[table.source == Source.DETECTED].tolist()) == searched
+    assert report.counts["keyframes_not_searched"] == 6 - len(searched)
+    assert report.counts["keyframes"] == len(searched)
+
+
+def test_somebody_who_comes_between_is_searched_for(scene):
+    missed = {(t, 1) for t in range(11)}
+    report = Report()
+    config = settings(scene, missed, step=4, name="late.json")
+    config = replace(config, detect=replace(config.detect, detect_every=2))
+    with open_video(str(scene.folder)) as video:
+        list(Pipeline(config).track(video, report))
+    assert report.counts["keyframes_not_searched"] == 1  # at 16, between 12 and 20; not at 8
+
+
+@pytest.mark.parametrize("stride", [2, 4])
+def test_a_time_stride_looks_at_fewer_frames_and_loses_nothing_on_straight_ways(scene, stride):
+    report = Report()
+    config = settings(scene, step=8)
+    config = replace(config, cut=replace(config.cut, tube_stride=stride))
+    with open_video(str(scene.folder)) as video:
+        table = TrackTable.concatenate([s.table for s in Pipeline(config).track(video, report)], COCO17)
+    assert len(table) == 2 * N_FRAMES
+    assert np.nanmax(errors(table, scene)) < 2.5
+    assert report.counts["crops_256x192"] < 2 * N_FRAMES * (0.8 if stride == 2 else 0.6)
 
 
 def test_people_whom_the_detector_missed_are_recovered(scene):

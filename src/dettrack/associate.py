@@ -104,7 +104,8 @@ def narrow(steps: Iterable[Step], saved: CutConfig, wanted: CutConfig) -> Iterat
         steps: Steps of a run with the settings `saved`.
         saved: |C| and S of these steps.
         wanted: |C| and S to imitate. (A network that looks at the whole clip would answer a little differently to a
-            shorter one; a network without temporal filters answers the same.)
+            shorter one; a network without temporal filters answers the same.) Of adaptive keyframes the grid can be
+            had alone; which ones a shorter clip or other thresholds would have added is not known.
 
     Raises:
         UsageError: `wanted` asks for frames or keyframes that were not saved; at once, not with the first step.
@@ -114,7 +115,13 @@ def narrow(steps: Iterable[Step], saved: CutConfig, wanted: CutConfig) -> Iterat
             f"--clip-length {wanted.clip_length} --step {wanted.step} cannot be made from tracklets of clip length "
             f"{saved.clip_length} and step {saved.step}: ask for a clip no longer, and a multiple of the step"
         )
-    if (wanted.clip_length, wanted.step) == (saved.clip_length, saved.step):
+    same = replace(wanted, enlarge=saved.enlarge, shots=saved.shots) == saved
+    if not same and (wanted.adaptive or wanted.tube_stride != saved.tube_stride):
+        raise UsageError(
+            "adaptive keyframes and time strides cannot be made from tracklets that were saved with other settings of "
+            f"[cut] ({saved}): keep them as saved, or track again"
+        )
+    if same or (not saved.adaptive and (wanted.clip_length, wanted.step) == (saved.clip_length, saved.step)):
         return iter(steps)
     return with_keyframes(steps, wanted.step, wanted.clip_length // 2, wanted.clip_length // 2)
 

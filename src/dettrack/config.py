@@ -96,6 +96,8 @@ class DetectConfig:
         detector_size: Longer side of the detector's input in pixels; 0 takes the file's own, or 640.
         detector_scales: Look at every keyframe at each of these longer sides, and merge the boxes: small people are
             found at the largest, large ones at the smallest (SNIPER's testing); a detector of ours only.
+        detect_every: The detector looks at every n-th keyframe at least (n up to 4). In those between, tubes are cut at
+            boxes moved there from both sides, if these agree about everybody; else the detector looks there too.
         detector_threshold: Boxes with a lower score are dropped.
         detector_nms: IoU above which the weaker of two boxes is dropped.
         min_box_area: Boxes with W x H below this many square pixels are dropped (paper 4.1: 3200).
@@ -111,6 +113,7 @@ class DetectConfig:
     detector_layout: Literal["auto", "rtmdet", "yolox", "picodet"] = "auto"
     detector_size: int = 0
     detector_scales: tuple[int, ...] = ()
+    detect_every: int = 1
     detector_threshold: float = 0.3
     detector_nms: float = 0.65
     min_box_area: float = 3200.0
@@ -121,6 +124,9 @@ class DetectConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        _require(
+            1 <= self.detect_every <= 4, f"--detect-every is {self.detect_every}: it must be 1, 2, 3 or 4 keyframes"
+        )
         _require(0 <= self.drop_boxes <= 1, f"--drop-boxes is {self.drop_boxes}: it is a share, from 0 to 1")
         _require(self.drop_runs >= 1, f"--drop-runs is {self.drop_runs}: it must be at least 1")
         _require(
@@ -303,7 +309,7 @@ class TrackConfig:
 
     def __post_init__(self) -> None:
         _require(
-            not (self.cut.adaptive and self.detect.drop_boxes),
-            "--drop-boxes with --adaptive: boxes are dropped in the order of the video, which adaptive keyframes do "
-            "not keep; take a fixed --step",
+            not ((self.cut.adaptive or self.detect.detect_every > 1) and self.detect.drop_boxes),
+            "--drop-boxes with --adaptive or --detect-every: boxes are dropped in the order of the video, which these "
+            "do not keep; take a fixed --step and every keyframe",
         )

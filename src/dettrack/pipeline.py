@@ -9,7 +9,9 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from dettrack.after import check_after
 from dettrack.associate import Report, Segment, associate
@@ -24,6 +26,7 @@ from dettrack.network import Estimator, load_estimator
 from dettrack.network.small import load_small_estimator
 from dettrack.overlap import ahead
 from dettrack.skeleton import JointSet
+from dettrack.skipping import detector_turns, gaps_filled
 from dettrack.structures import Boxes, Clip, Frame, FrameStamp, Step, Tracklets, TrackTable
 from dettrack.video import open_video
 from dettrack.video.sources import VideoSource
@@ -47,7 +50,7 @@ def earliest_later_frame(keyframe: int, clip_length: int, step: int) -> int:
 class _Work:
     """What one pass of the pose network gets, and the step that will come of it (see `Step`)."""
 
-    people: list[tuple[Clip, Boxes]]
+    people: list[tuple[Clip, Boxes | None]]  # None where the detector was left out
     stamps: tuple[FrameStamp, ...]
     final_before: int
     shot_ended: bool
@@ -120,13 +123,14 @@ class Pipeline:
             self.config.sew.joint_confidence,
             short=not self.estimator.temporal,
         )
+        last: Seen | None = None
         with ahead(self._found(frames, report), self.ahead) as found:
             for work in found:
-                made = self._estimate(work.people, report)
-                if self.config.cut.adaptive:
-                    made = refiner.add([Seen.of(clip, one) for (clip, _), one in zip(work.people, made, strict=True)])
-                    if work.shot_ended:
-                        refiner.end_shot()
+                grid = self._grid(work.people, last, report)
+                made = refiner.add(grid) if self.config.cut.adaptive else [seen.tracklets for seen in grid]
+                last = None if work.shot_ended else grid[-1]
+                if work.shot_ended:
+                    refiner.end_shot()
                 yield Step(work.stamps, tuple(made), work.final_before, work.shot_ended)
         report.dropped.update(self._lost_on_purpose - lost_before)
         report.counts.update(self._thrifty.counts - used_before)
@@ -142,9 +146,17 @@ class Pipeline:
         finest = 1 if cut.adaptive else cut.step
         stamps: list[FrameStamp] = []
         batch: list[Clip] = []
+        shot_starts = True
 
         def work(final_before: int, *, shot_ended: bool = False) -> _Work:
-            made = _Work(self._detect(batch, report), tuple(stamps), final_before, shot_ended)
+            nonlocal shot_starts
+            turns = detector_turns(len(batch), self.config.detect.detect_every, shot_starts=shot_starts)
+            searched = iter(self._detect([clip for clip, turn in zip(batch, turns, strict=True) if turn], report))
+            people: list[tuple[Clip, Boxes | None]] = [
+                next(searched) if turn else (clip, None) for clip, turn in zip(batch, turns, strict=True)
+            ]
+            made = _Work(people, tuple(stamps), final_before, shot_ended)
+            shot_starts = shot_ended
             batch.clear()
             stamps.clear()
             return made
@@ -162,7 +174,9 @@ class Pipeline:
 
     def _detect(self, batch: Sequence[Clip], report: Report, stage: str = "detect") -> list[tuple[Clip, Boxes]]:
         """Find people on the keyframes."""
-        work = []
+        work: list[tuple[Clip, Boxes]] = []
+        if not batch:
+            return work
         with self._detecting:  # the grid is searched ahead, in another thread
             with report.stage(stage):
                 found = self.detector.detect([clip.keyframe for clip in batch])
@@ -177,6 +191,27 @@ class Pipeline:
     def _estimate(self, people: Sequence[tuple[Clip, Boxes]], report: Report) -> list[Tracklets]:
         with report.stage("estimate"):
             return self._thrifty.estimate(people)
+
+    def _grid(self, people: Sequence[tuple[Clip, Boxes | None]], last: Seen | None, report: Report) -> list[Seen]:
+        """Keyframes of the grid, also those that the detector left out."""
+        made = iter(self._estimate([(clip, boxes) for clip, boxes in people if boxes is not None], report))
+        row = [None if boxes is None else Seen.of(clip, next(made)) for clip, boxes in people]
+        clips = [clip for clip, _ in people]
+        if last is None:
+            return gaps_filled(row, clips, lambda asked: self._look_between(asked, report))
+        return gaps_filled([last, *row], [last.clip, *clips], lambda asked: self._look_between(asked, report))[1:]
+
+    def _look_between(self, asked: Sequence[tuple[Clip, Boxes | None]], report: Report) -> list[Tracklets]:
+        """Estimate at boxes moved there from other keyframes, or where there are none, at those of the detector."""
+        searched = iter(self._detect([clip for clip, boxes in asked if boxes is None], report, "detect_added"))
+        work = [next(searched) if boxes is None else (clip, boxes) for clip, boxes in asked]
+        made = []
+        for (_, boxes), tracklets in zip(asked, self._estimate(work, report), strict=True):
+            if boxes is not None:
+                report.counts["keyframes_not_searched"] += 1
+                tracklets = replace(tracklets, detected=np.zeros(len(tracklets), bool))
+            made.append(tracklets)
+        return made
 
     def _look(self, looks: Sequence[Look], report: Report) -> list[Tracklets]:
         """Detect and estimate on added keyframes, for the people in question."""

@@ -148,6 +148,8 @@ class Tracklets:
         boxes: The keyframe's boxes as detected, not enlarged.
         xy: `(n, clip, joints, 2)` in displayed pixels, NaN where there is no prediction.
         scores: `(n, clip, joints)` in [0, 1].
+        detected: `(n,)` whether the detector found the person in the keyframe; a box that was moved there from other
+            keyframes is none (see `skipping`). None: everybody was found.
     """
 
     keyframe: int
@@ -155,12 +157,14 @@ class Tracklets:
     boxes: Boxes
     xy: Float[np.ndarray, "n clip joints 2"]
     scores: Float[np.ndarray, "n clip joints"]
+    detected: Bool[np.ndarray, " n"] | None = None
 
     def __len__(self) -> int:
         return len(self.xy)
 
     def __getitem__(self, keep: Int[np.ndarray, " m"] | Bool[np.ndarray, " n"] | slice) -> Tracklets:
-        return Tracklets(self.keyframe, self.frames, self.boxes[keep], self.xy[keep], self.scores[keep])
+        detected = None if self.detected is None else self.detected[keep]
+        return Tracklets(self.keyframe, self.frames, self.boxes[keep], self.xy[keep], self.scores[keep], detected)
 
 
 @dataclass(frozen=True)

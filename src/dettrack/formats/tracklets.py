@@ -39,6 +39,7 @@ _KEYFRAME = pa.struct(
         ("box_scores", _FLOATS),
         ("xy", _FLOATS),
         ("scores", _FLOATS),
+        ("detected", pa.list_(pa.bool_())),  # null: everybody
     ]
 )
 _SCHEMA = pa.schema(
@@ -116,6 +117,7 @@ def _pack(tracklets: Tracklets) -> dict[str, Any]:
         "box_scores": tracklets.boxes.scores.astype(np.float32),
         "xy": tracklets.xy.ravel().astype(np.float32),
         "scores": tracklets.scores.ravel().astype(np.float32),
+        "detected": None if tracklets.detected is None else tracklets.detected.tolist(),
     }
 
 
@@ -166,6 +168,7 @@ class TrackletFile:
             first, n_frames = item["first_frame"].as_py(), item["n_frames"].as_py()
             boxes = Boxes(floats["boxes"].reshape(-1, 4), floats["box_scores"])
             shape = (len(boxes), n_frames, len(self.joints))
+            detected = item["detected"].as_py() if "detected" in item.keys() else None  # noqa: SIM118
             tracklets.append(
                 Tracklets(
                     item["keyframe"].as_py(),
@@ -173,6 +176,7 @@ class TrackletFile:
                     boxes,
                     floats["xy"].reshape(*shape, 2),
                     floats["scores"].reshape(shape),
+                    None if detected is None else np.array(detected, bool),
                 )
             )
         return Step(stamps, tuple(tracklets), row["final_before"].as_py(), row["shot_ended"].as_py())

@@ -37,7 +37,7 @@ class FrameHypotheses:
         xy: `(people, joints, h, 2)` pixels, NaN where there is none.
         scores: `(people, joints, h)` in [0, 1], 0 where there is none.
         boxes: `(people, 4)` box of the nearest keyframe, moved with the pose to this frame.
-        detected: `(people,)` whether the nearest keyframe is this frame.
+        detected: `(people,)` whether the nearest keyframe is this frame, and the detector found the person there.
     """
 
     frame: int
@@ -57,6 +57,7 @@ class _Part:
     scores: Float[np.ndarray, "n joints"]
     boxes: Float[np.ndarray, "n 4"]
     distance: int  # frames from the keyframe
+    detected: Bool[np.ndarray, " n"]  # in the keyframe
 
 
 class HypothesisBuffer:
@@ -72,8 +73,10 @@ class HypothesisBuffer:
             return
         tracklets, ids = tracklets[kept], ids[kept]
         boxes = moved_boxes(tracklets)
+        detected = np.ones(len(ids), bool) if tracklets.detected is None else tracklets.detected
         for c, frame in enumerate(tracklets.frames.tolist()):
-            part = _Part(ids, tracklets.xy[:, c], tracklets.scores[:, c], boxes[:, c], abs(frame - tracklets.keyframe))
+            distance = abs(frame - tracklets.keyframe)
+            part = _Part(ids, tracklets.xy[:, c], tracklets.scores[:, c], boxes[:, c], distance, detected)
             self._parts.setdefault(frame, []).append(part)
 
     def frames(self, before: int | None = None) -> list[int]:
@@ -95,7 +98,8 @@ class HypothesisBuffer:
         xy[row, :, place] = xy_all
         scores[row, :, place] = np.concatenate([part.scores for part in parts])[order]
         boxes = np.concatenate([part.boxes for part in parts])[order[first]]
-        return FrameHypotheses(frame, people, xy, scores, boxes.astype(np.float64), distance[first] == 0)
+        detected = np.concatenate([part.detected for part in parts])[order[first]] & (distance[first] == 0)
+        return FrameHypotheses(frame, people, xy, scores, boxes.astype(np.float64), detected)
 
 
 def masked_median(values: Float[np.ndarray, "*n h"], has: Bool[np.ndarray, "*n h"]) -> Float[np.ndarray, "*n"]:

@@ -1,6 +1,7 @@
 """The whole command on a video of a few frames and tiny models."""
 
 import json
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from dettrack.bench.stages import crowd_share, measure_stages
 from dettrack.cli import main
 from dettrack.config import DetectConfig, EstimateConfig, TrackConfig
 from dettrack.pipeline import Pipeline
+from dettrack.video import VideoWriter, open_video
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +22,12 @@ def folder(tmp_path_factory):
     scene = draw_scene(folder / "walkers", start, np.array([[4.0, 0.0], [-3.0, 0.5]]), 12)
     write_boxes(folder / "boxes.json", scene)
     write_model(folder / "dots.onnx")
+    with (
+        open_video(str(scene.folder)) as video,
+        VideoWriter(folder / "walkers.mp4", 640, 240, Fraction(25)) as writer,
+    ):
+        for frame in video:
+            writer.write(frame.image)
     return folder
 
 
@@ -29,7 +37,7 @@ def config(folder, **estimate):
 
 
 def test_the_command(folder, tmp_path, capsys):
-    command = ["bench", str(folder / "walkers"), "--rounds", "1", "--threads", "1", "--clip-length", "3"]
+    command = ["bench", str(folder / "walkers.mp4"), "--rounds", "1", "--threads", "1", "--clip-length", "3"]
     command += ["--detector", str(folder / "boxes.json"), "--model", str(folder / "dots.onnx"), "--networks", ""]
     command += ["--out", str(tmp_path), "--json", str(tmp_path / "a.json"), "--only", "runs,overlap,stages"]
     assert main(command) == 0

@@ -55,11 +55,11 @@ class Turns:
     seconds: tuple[float, ...]
     cpu_seconds: tuple[float, ...]
 
-    def per(self, count: float) -> Spread:
+    def per(self, count: float | int) -> Spread:
         """Wall seconds divided by a count."""
         return Spread.of([value / count for value in self.seconds])
 
-    def rate(self, count: float) -> Spread:
+    def rate(self, count: float | int) -> Spread:
         """A count divided by wall seconds."""
         return Spread.of([count / value for value in self.seconds])
 

@@ -44,6 +44,7 @@ class BenchArgs:
         threads: CPU threads; 0 takes all.
         memory: Measure peak memory of whole runs too.
         only: Comma-separated parts: runs, overlap, stages, crowd, networks.
+        runs: Comma-separated pieces of names: only runs with one of them in their name; "" for all.
     """
 
     video: Annotated[Path | None, tyro.conf.Positional] = None
@@ -62,6 +63,7 @@ class BenchArgs:
     threads: int = 0
     memory: bool = False
     only: str = "runs,overlap,stages,crowd,networks"
+    runs: str = ""
 
     @property
     def parts(self) -> list[str]:
@@ -116,7 +118,9 @@ def _measure(options: BenchArgs) -> BenchReport:
             rows += _absent_rivals(options)
             report = replace(report, race=rows, video={**shown, "frames": max(row.frames for row in rows)})
         if "overlap" in options.parts:
-            pair = overlapped_and_not(replace(config, cut=CutConfig(step=4)))
+            pair = overlapped_and_not(
+                replace(config, cut=replace(config.cut, step=min(4, max(options.clip_length - 1, 1))))
+            )
             report = replace(report, overlap=race(pair, video, options.seconds, options.rounds, _say))
         if "stages" in options.parts or "crowd" in options.parts:
             pipeline = Pipeline(config)
@@ -146,15 +150,33 @@ def _settings(options: BenchArgs) -> TrackConfig:
 def _contestants(options: BenchArgs) -> list[Contestant]:
     """The same network on every frame first: what the others are compared with."""
     from dettrack.bench.race import Contestant, every_frame, top_down
+    from dettrack.presets import PRESETS, preset_config
 
     config = _settings(options)
+    most = max(options.clip_length - 1, 1)  # S that still lets tubes overlap
     found = [Contestant("same network on every frame", every_frame(config))]
-    found += [Contestant(f"S = {step}", replace(config, cut=replace(config.cut, step=step))) for step in (1, 8)]
+    found += [
+        Contestant(f"S = {step}", replace(config, cut=replace(config.cut, step=step)))
+        for step in (1, 8)
+        if step <= most
+    ]
+    found += [Contestant(f"preset {name}", _same_models(preset_config(name), options)) for name in PRESETS]
     if options.rival_detector and options.rival_model:
         rival = top_down(options.rival_detector, options.rival_detector_size, options.rival_model, config.estimate)
         names = f"{Path(options.rival_detector).stem} + {Path(options.rival_model).stem}"
         found.append(Contestant(f"{names}, every frame", rival))
-    return found
+    wanted = [piece.strip() for piece in options.runs.split(",") if piece.strip()]
+    chosen = [one for one in found if not wanted or any(piece in one.name for piece in wanted)]
+    if not chosen:
+        raise UsageError(f"--runs {options.runs}: expected pieces of {', '.join(one.name for one in found)}")
+    return chosen
+
+
+def _same_models(config: TrackConfig, options: BenchArgs) -> TrackConfig:
+    """A preset with the detector, model and device that were asked for."""
+    detect = replace(config.detect, detector=options.detector)
+    estimate = replace(config.estimate, model=options.model, device=options.device, threads=options.threads)
+    return replace(config, detect=detect, estimate=estimate)
 
 
 def _absent_rivals(options: BenchArgs) -> list:

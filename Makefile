@@ -42,7 +42,7 @@ reproduce-small: $(STAMP)
 	test -f $(BENCHMARK)/scenes.json || $(BIN)/dettrack synth $(BENCHMARK) --benchmark --write frames --jobs 2
 	for split in train val; do test -f runs/small/$$split.npz || $(BIN)/dettrack data pack runs/small/$$split.npz \
 		posetrack=$(BENCHMARK)/annotations/$$split@$(BENCHMARK) --longest 320 || exit 1; done
-	test -f runs/small/early_zero_padding/model.safetensors || $(BIN)/dettrack train configs/small_networks.toml --out runs/small
+	test -f runs/small/none_long/model.safetensors || $(BIN)/dettrack train configs/small_networks.toml --out runs/small
 	$(BIN)/dettrack ablate configs/reproduce_small.toml --jobs 2
 
 clean:

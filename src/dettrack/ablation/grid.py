@@ -106,7 +106,11 @@ def table8(rows: Rows) -> list[Table]:
     """
     each = [rows.merged(name, "baseline", network=name, right_person=True) for name in ("early", "last", "all")]
     none = rows.merged("none, in tubes of |C| frames", "baseline", network="none", right_person=True)
-    start = rows.merged("2D start, in tubes of |C| frames", "baseline", network="2d", right_person=True)
+    start = rows.merged("2D start, in tubes of |C| frames", "baseline", network="start", right_person=True)
+    longer = [
+        rows.merged(f"{name}, trained longer", "baseline", network=f"{name}-long", right_person=True)
+        for name in ("none", "early")
+    ]
     zeros = rows.merged("early, zeros past the clip's ends", "baseline", network="zero-padding", right_person=True)
     variants = Table(
         "table8",
@@ -126,8 +130,9 @@ def table8(rows: Rows) -> list[Table]:
         "the frames farthest from the keyframe; silent when gone: tubes without an answer where their person is hidden "
         "or has left. Linkers see all of them alike, so no rival stands here.",
     )
-    tubes = Table("right_person", "Who a tube follows", (start, none, *each, zeros), show=show, reference=none.name)
-    return [variants, replace(tubes, notes=notes)]
+    followed = (start, none, *each, zeros, *longer)
+    tubes = Table("right_person", "Who a tube follows", followed, show=show, reference=none.name, notes=notes)
+    return [variants, tubes]
 
 
 def table9(rows: Rows) -> Table:

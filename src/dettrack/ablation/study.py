@@ -11,7 +11,8 @@ annotations = "path"                    # folder with one PoseTrack file per seq
 images = "path"                         # what the image names in them start from ("frames")
 held_out = "path"                       # annotations on which joint thresholds are learned; "" takes two halves
 
-[networks]                              # weights by role: 2d, 3d, none, early, last, all, zero-padding
+[networks]                              # weights by role: 2d, 3d, start, none, early, last, all, zero-padding,
+                                        # none-long and early-long (the same, trained longer)
 [detectors]                             # strong, weak; "default@256" is the default at an input of 256 pixels
 [settings.sew]                          # any setting of a tracking run, by section
 """
@@ -30,7 +31,7 @@ from dettrack.toml_files import read_toml
 
 __all__ = ["NETWORKS", "DataConfig", "Study", "read_study"]
 
-NETWORKS = ("2d", "3d", "none", "early", "last", "all", "zero-padding")
+NETWORKS = ("2d", "3d", "start", "none", "early", "last", "all", "zero-padding", "none-long", "early-long")
 DETECTORS = ("strong", "weak")
 
 T = TypeVar("T")

@@ -28,13 +28,13 @@ def scene(tmp_path_factory):
     return scene
 
 
-def settings(scene, missed=None, *, clip=9, step=1, linking="tubes", name="boxes.json"):
+def settings(scene, missed=None, *, clip=9, step=1, linking="tubes", name="boxes.json", bridge=16):
     boxes = write_boxes(scene.folder.parent / name, scene, missed)
     return TrackConfig(
         cut=CutConfig(clip_length=clip, step=step),
         detect=DetectConfig(detector=str(boxes)),
         estimate=EstimateConfig(model=str(scene.folder.parent / "dots.onnx"), flip=False, joints="coco17"),
-        sew=SewConfig(linking=linking),
+        sew=SewConfig(linking=linking, bridge=bridge),
         after=AfterConfig(min_track_frames=3),
     )
 
@@ -71,7 +71,7 @@ def test_adaptive_keyframes_add_nothing_where_nothing_happens(scene):
 
 def test_adaptive_keyframes_find_who_was_missed_on_the_grid_and_every_frame_comes_once(scene):
     missed = {(8, 0), (16, 1), *((t, 1) for t in range(5))}
-    config = settings(scene, missed, step=8, name="grid.json")
+    config = settings(scene, missed, step=8, name="grid.json", bridge=0)
     plain = track_all(str(scene.folder), config)
     report = Report()
     config = replace(config, cut=replace(config.cut, adaptive=True, finest_step=1))
@@ -134,7 +134,7 @@ def test_people_whom_the_detector_missed_are_recovered(scene):
     recovered = {(t, int(track != first)) for t, track in zip(found.frame, found.track_id, strict=True)}
     assert recovered == missed
     assert np.nanmax(errors(table, scene)) < 2.5
-    blind = track_all(str(scene.folder), settings(scene, missed, clip=1, name="missed.json"))
+    blind = track_all(str(scene.folder), settings(scene, missed, clip=1, name="missed.json", bridge=0))
     # Without tubes the missed poses are gone, and the two frames before the second person's gap are too short a track.
     assert len(blind) == 2 * N_FRAMES - len(missed) - 2
 

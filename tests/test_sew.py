@@ -153,7 +153,7 @@ def test_links_are_the_hungarian_ones_of_the_slow_similarity(seed, link_to, step
         live = [k for k, old in enumerate(past) if old.frames[-1] >= new.frames[0]]
         want = slow_similarity(new, [past[k] for k in live], [ids[k] for k in live], 0.2, link_to)
         got = sew.add(new)
-        want = {pair: value for pair, value in want.items() if value >= 0.3}
+        want = {pair: value for pair, value in want.items() if value >= sew.config.min_similarity}
         matched = {(int(n), int(i)): s for n, (i, s) in enumerate(zip(got, sew.last_similarity, strict=True)) if s == s}
         assert all(want[pair] == pytest.approx(value, abs=1e-5) for pair, value in matched.items())
         columns = sorted({track for _, track in want})

@@ -6,8 +6,8 @@ velocity of its last (first) frames, to meet in the middle of the gap. Tracks th
 the Hungarian algorithm among all that begin in the same frame, and the frames between them are interpolated.
 
 A track that begins is judged as soon as its velocity is known and nobody who may be its past can come back by himself:
-`reach` frames later. Rows wait no longer than `gap` + `reach` frames, and not at all while every track goes on. Nothing
-is joined across a shot cut.
+`reach` frames later, or at once where nobody is missing. Rows wait no longer than `gap` + `reach` frames, and not at
+all while every track goes on. Nothing is joined across a shot cut.
 """
 
 from __future__ import annotations
@@ -77,11 +77,13 @@ class Bridge:
         rows = TrackTable.concatenate([self._rows, table], self._joint_set)
         # Frame by frame in the order of time, so that a chain of three takes the first one's id.
         for frame in sorted(set(self._begun.values())):
-            if frame + self._reach < until:
-                begun = sorted(track for track, first in self._begun.items() if first == frame)
-                rows = self._join(rows, begun, frame)
-                for track in begun:
-                    del self._begun[track]
+            ids, last = self._past(rows, frame)
+            if len(ids) and frame + self._reach >= until:
+                continue  # too early to say
+            begun = sorted(track for track, first in self._begun.items() if first == frame)
+            rows = self._join(rows, ids, last, begun, frame) if len(ids) else rows
+            for track in begun:
+                del self._begun[track]
         before = self._settled(rows, until)
         out = rows[(rows.frame >= self.settled_before) & (rows.frame < before)].sorted()
         self.settled_before = before
@@ -93,15 +95,22 @@ class Bridge:
         last = int(self._rows.frame.max(initial=0))
         return self.add(TrackTable.empty(self._joint_set), last + self._gap + self._reach + 2)
 
-    def _join(self, rows: TrackTable, begun: list[int], frame: int) -> TrackTable:
-        """The rows with the tracks that begin at `frame` joined to earlier ones, and what lies between added."""
+    def _past(self, rows: TrackTable, frame: int) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+        """Ids and last frames of the tracks that may have ended for those that begin at `frame` to continue."""
         ids, last = _lasts(rows)
         earliest = max((cut for cut in self._cuts if cut <= frame), default=0)
-        earliest = max(earliest, frame - self._gap - 1)
-        ended = (last < frame) & (last >= earliest)
-        ids, last = ids[ended], last[ended]
-        if not len(ids):
-            return rows
+        ended = (last < frame) & (last >= max(earliest, frame - self._gap - 1))
+        return ids[ended], last[ended]
+
+    def _join(
+        self,
+        rows: TrackTable,
+        ids: Int[np.ndarray, " n"],
+        last: Int[np.ndarray, " n"],
+        begun: list[int],
+        frame: int,
+    ) -> TrackTable:
+        """The rows with the tracks that begin at `frame` joined to earlier ones, and what lies between added."""
         new, confidence = np.array(begun), self._config.joint_confidence
         old = _Ends.of(rows, ids, last, -_FRAMES, confidence)
         young = _Ends.of(rows, new, np.full(len(new), frame), _FRAMES, confidence)

@@ -198,7 +198,7 @@ class SewConfig:
             rivals that look at keyframe poses only: "oks-gbm" (Hungarian, frame to frame), "oks-gbm-greedy", and
             "oks-velocity" (Hungarian with constant-velocity prediction, a memory of `memory` frames and linear
             interpolation of gaps).
-        min_similarity: OKS floor below which a tracklet does not join a track.
+        min_similarity: OKS floor below which a tracklet does not join a track (docs/recovery.md has the measurement).
         nms_similarity: OKS above which the weaker of two tracklets of one keyframe is dropped.
         joint_confidence: A joint counts in OKS where both sides have at least this confidence.
         link_to: Compare with all overlapping tracklets of a track (paper) or its last one only.
@@ -210,13 +210,13 @@ class SewConfig:
     """
 
     linking: Linking = "tubes"
-    min_similarity: float = 0.3
+    min_similarity: float = 0.2
     nms_similarity: float = 0.7
     joint_confidence: float = 0.2
     link_to: Literal["all", "last"] = "all"
     half_life: float = 0.0
     memory: int = 16
-    bridge: int = 0
+    bridge: int = 16
 
     def __post_init__(self) -> None:
         for name in ("min_similarity", "nms_similarity", "joint_confidence"):

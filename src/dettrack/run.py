@@ -286,7 +286,8 @@ def _report_entry(report: Report, seconds: float) -> dict[str, Any]:
 
 def _settings_entry(config: TrackConfig) -> dict[str, Any]:
     versions = {"dettrack": __version__, "python": platform.python_version(), "numpy": np.__version__}
-    return {"settings": asdict(config), "versions": versions}
+    settings = json.loads(json.dumps(asdict(config)))  # as it will be read again: a tuple is a list
+    return {"settings": settings, "versions": versions}
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

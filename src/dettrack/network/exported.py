@@ -24,6 +24,10 @@ __all__ = ["METADATA_KEY", "ExportedSpec", "OnnxTubeModel", "OpenVinoTubeModel",
 
 METADATA_KEY = "dettrack_network"
 
+# Crops in one request of a 2D network. Processor time for each, light network in bf16, one core of an EPYC: at 128x96
+# 2.7 ms alone, 1.6 in fours, 1.5 in eights; at 192x160 4.5, 3.7 and 3.8. A tube has frames enough by itself.
+_FRAMES_AT_ONCE = 4
+
 
 @dataclass(frozen=True)
 class ExportedSpec:
@@ -154,7 +158,8 @@ class OpenVinoTubeModel:
         """
         core = openvino_core(name)
         model = core.read_model(content, b"") if isinstance(content, bytes) else read_openvino(core, content)
-        model.reshape([1, spec.clip_length, *spec.size, 3])  # a fixed shape is faster than an open one
+        self._rows = 1 if spec.temporal else _FRAMES_AT_ONCE
+        model.reshape([self._rows, spec.clip_length, *spec.size, 3])  # a fixed shape is faster than an open one
         hint, runtime = openvino_precision(core, cpu_precision(options.precision))
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": hint}
         if options.threads:
@@ -179,14 +184,17 @@ class OpenVinoTubeModel:
     def run(self, crops: UInt8[np.ndarray, "n clip h w 3"]) -> Float[np.ndarray, "n clip joints h4 w4"]:
         """Heatmaps."""
         heatmaps = np.empty((len(crops), *self._shape), np.float32)
-        for i in range(len(crops)):
-            self._queue.start_async([np.ascontiguousarray(crops[i : i + 1])], heatmaps[i])
+        for start in range(0, len(crops), self._rows):
+            part = crops[start : start + self._rows]
+            if len(part) < self._rows:  # the last request is filled up
+                part = np.concatenate([part, np.zeros((self._rows - len(part), *part.shape[1:]), np.uint8)])
+            self._queue.start_async([np.ascontiguousarray(part)], heatmaps[start : start + self._rows])
         self._queue.wait_all()
         return heatmaps
 
 
 def _store(request: Any, place: np.ndarray) -> None:
-    place[:] = request.get_output_tensor(0).data[0]
+    place[:] = request.get_output_tensor(0).data[: len(place)]
 
 
 def _describe(model: OnnxTubeModel | OpenVinoTubeModel, name: str, spec: ExportedSpec, options: EstimateConfig) -> None:

@@ -11,7 +11,7 @@ from dot_people import draw_scene, write_boxes, write_model
 from dettrack.associate import Report
 from dettrack.config import AfterConfig, CutConfig, DetectConfig, EstimateConfig, SewConfig, TrackConfig
 from dettrack.cut import iter_clips
-from dettrack.pipeline import Pipeline, earliest_later_frame, track, track_all
+from dettrack.pipeline import Pipeline, earliest_later_frame, keyframes_at_once, track, track_all
 from dettrack.skeleton import COCO17
 from dettrack.structures import Frame, Source, TrackTable
 from dettrack.video import open_video
@@ -256,3 +256,11 @@ def test_memory_is_bounded_while_nobody_takes_the_results(scene):
     time.sleep(0.3)
     assert len(read) < 60
     segments.close()
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "step", "expected"),
+    [(768, 576, 8, 4), (1920, 1080, 1, 4), (1920, 1080, 8, 2), (3840, 2160, 8, 1)],
+)
+def test_large_frames_share_a_pass_with_fewer(width, height, step, expected):
+    assert keyframes_at_once(width * height * 3, step) == expected

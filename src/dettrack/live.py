@@ -62,7 +62,8 @@ def live_settings(config: TrackConfig) -> tuple[TrackConfig, list[str]]:
 
     A keyframe's tubes are complete δ frames after it, and the last frame that the next keyframe's tubes change lies
     S - 1 frames before that: S may be at most δ + 1. A path is decided one frame later at most. Tracks are not held
-    back until they are long enough, gaps are not filled and nothing is smoothed. Shot cuts are not looked for.
+    back until they are long enough, gaps are neither filled nor bridged, and nothing is smoothed. Shot cuts are not
+    looked for.
 
     Raises:
         UsageError: A linking that works by hindsight.
@@ -75,8 +76,8 @@ def live_settings(config: TrackConfig) -> tuple[TrackConfig, list[str]]:
         notes.append(f"--step {cut.step} would be late: {most} for |C| = {cut.clip_length}")
     if cut.adaptive:
         notes.append("--adaptive looks back: off")
-    if config.after.smooth != "none" or config.after.fill_gaps or config.sew.bridge:
-        notes.append("nothing is smoothed, filled or bridged")
+    if config.after.smooth != "none" or config.after.fill_gaps:
+        notes.append("nothing is smoothed or filled")
     cut = replace(cut, step=min(cut.step, most), shots=False, adaptive=False)
     after = replace(config.after, min_track_frames=1, min_track_detections=0, fill_gaps=0, smooth="none")
     sew, polish = replace(config.sew, bridge=0), replace(config.polish, max_lag=1)

@@ -31,10 +31,19 @@ from dettrack.structures import Boxes, Clip, Frame, FrameStamp, Step, Tracklets,
 from dettrack.video import open_video
 from dettrack.video.sources import VideoSource
 
-__all__ = ["KEYFRAMES_AT_ONCE", "Pipeline", "earliest_later_frame", "track", "track_all"]
+__all__ = ["KEYFRAMES_AT_ONCE", "Pipeline", "earliest_later_frame", "keyframes_at_once", "track", "track_all"]
 
 # Keyframes whose tubes share a pass of the networks: enough to fill a batch, few enough to bound delay and memory.
 KEYFRAMES_AT_ONCE = 4
+
+
+# Pixels that one pass may hold; three passes are on their way at a time. Frames of 1920x1080 at S = 8 come in twos.
+_PASS_BYTES = 100 << 20
+
+
+def keyframes_at_once(frame_bytes: int, step: int) -> int:
+    """How many keyframes share a pass: `KEYFRAMES_AT_ONCE`, fewer where frames are large and far apart; at least 1."""
+    return max(1, min(KEYFRAMES_AT_ONCE, _PASS_BYTES // (frame_bytes * step)))
 
 
 def earliest_later_frame(keyframe: int, clip_length: int, step: int) -> int:
@@ -164,7 +173,7 @@ class Pipeline:
         for clip in iter_clips(_stamped(frames, stamps, report), cut.clip_length, cut.step):
             if batch and (clip.keyframe.shot != batch[-1].keyframe.shot):
                 yield work(clip.frames[0].index, shot_ended=True)
-            elif len(batch) >= KEYFRAMES_AT_ONCE:
+            elif batch and len(batch) >= keyframes_at_once(batch[0].keyframe.image.nbytes, cut.step):
                 yield work(earliest_later_frame(batch[-1].keyframe.index, cut.clip_length, finest))
             batch.append(clip)
             if self.live:  # without waiting for the next clip, which would tell whether this one ends its shot

@@ -57,7 +57,7 @@ class BenchReport:
 
     Attributes:
         machine: See `machine`.
-        video: Name, width, height and frames of what was tracked.
+        video: Name, width, height and frames of what was tracked; None where nothing was.
         stages: Time of each stage.
         crowd: What 30 people cost beside the network; None where it was not measured.
         peaks: Matrix products.
@@ -67,7 +67,7 @@ class BenchReport:
     """
 
     machine: dict[str, Any]
-    video: dict[str, Any]
+    video: dict[str, Any] | None = None
     stages: Sequence[StageRow] = ()
     crowd: CrowdRow | None = None
     peaks: Sequence[PeakRow] = ()
@@ -109,9 +109,11 @@ def markdown(report: BenchReport) -> str:
     lines = [
         f"Machine: {devices}; load {about['load']} at the start; PyTorch {about['torch']}, "
         f"dettrack {about['dettrack']}.",
-        f"Video: {report.video['name']}, {report.video['width']}x{report.video['height']}, "
-        f"{report.video['frames']} frames. Medians of the rounds, ranges in brackets.",
+        "Medians of the rounds, ranges in brackets.",
     ]
+    if report.video is not None:
+        name, width, height, frames = (report.video[key] for key in ("name", "width", "height", "frames"))
+        lines.append(f"Video: {name}, {width}x{height}, {frames} frames.")
     parts = (_race(report.race, "Whole runs"), _race(report.overlap, "Overlapping stages"), _stages(report.stages))
     for part in (*parts, _crowd(report.crowd), _networks(report.peaks, report.networks)):
         lines += part
@@ -197,12 +199,15 @@ def plot(report: BenchReport, path: Path) -> None:
     runs = [row for row in report.race if row.frames_per_s is not None]
     nets = [row for row in report.networks if row.share_of_peak is not None]
     figure = Figure(figsize=(11, 1.5 + 0.45 * max(len(runs), len(nets), 3)), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    _bars(left, [row.name for row in runs], [row.frames_per_s for row in runs], "frames per second")
-    names = [f"{row.network}\n{row.runtime}" for row in nets]
-    shares = [row.share_of_peak for row in nets]
-    _bars(right, names, shares, "share of the measured matrix-product peak", scale=100, unit=" %")
-    figure.suptitle(f"{report.machine['cpu']}, {report.machine['cores']} cores; {report.video['name']}", fontsize=10)
+    parts = figure.subplots(1, bool(runs) + bool(nets) or 1, squeeze=False)[0]
+    if runs:
+        _bars(parts[0], [row.name for row in runs], [row.frames_per_s for row in runs], "frames per second")
+    if nets:
+        names = [f"{row.network}\n{row.runtime}" for row in nets]
+        shares = [row.share_of_peak for row in nets]
+        _bars(parts[-1], names, shares, "share of the measured matrix-product peak", scale=100, unit=" %")
+    name = "" if report.video is None else f"; {report.video['name']}"
+    figure.suptitle(f"{report.machine['cpu']}, {report.machine['cores']} cores{name}", fontsize=10)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
 

@@ -99,43 +99,52 @@ def run(args: Sequence[str]) -> int:
 
 def _measure(options: BenchArgs) -> BenchReport:
     from dettrack.bench.networks import measure_networks, network_names
-    from dettrack.bench.race import overlapped_and_not, race
     from dettrack.bench.report import BenchReport, machine
-    from dettrack.bench.stages import crowd_share, measure_stages
+    from dettrack.bench.stages import crowd_share
     from dettrack.pipeline import Pipeline
-    from dettrack.video import open_video
 
     names = network_names(options.networks) if "networks" in options.parts else []
     about, config = machine(), _settings(options)
+    report = BenchReport(about)
     with ExitStack() as stack:
-        video = options.video or _drawn(Path(stack.enter_context(tempfile.TemporaryDirectory())))
-        with open_video(video, end_s=options.seconds, shots=False) as reader:
-            info = reader.info
-        shown = {"name": info.name, "width": info.width, "height": info.height, "frames": info.n_frames}
-        report = BenchReport(about, shown)
-        if "runs" in options.parts:
-            rows = race(_contestants(options), video, options.seconds, options.rounds, _say, memory=options.memory)
-            rows += _absent_rivals(options)
-            report = replace(report, race=rows, video={**shown, "frames": max(row.frames for row in rows)})
-        if "overlap" in options.parts:
-            pair = overlapped_and_not(
-                replace(config, cut=replace(config.cut, step=min(4, max(options.clip_length - 1, 1))))
-            )
-            report = replace(report, overlap=race(pair, video, options.seconds, options.rounds, _say))
-        if "stages" in options.parts or "crowd" in options.parts:
-            pipeline = Pipeline(config)
-            if "stages" in options.parts:
-                _say("stages")
-                frames = min(48, info.n_frames or 48)
-                report = replace(report, stages=measure_stages(pipeline, video, frames, options.rounds))
-            if "crowd" in options.parts:
-                _say("crowd")
-                report = replace(report, crowd=crowd_share(pipeline))
-        if names:
-            peaks, networks = measure_networks(
-                names, options.device, options.threads, options.rounds, options.clip_length, _say
-            )
-            report = replace(report, peaks=peaks, networks=networks)
+        if {"runs", "overlap", "stages"} & set(options.parts):
+            video = options.video or _drawn(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+            report = _measure_video(options, config, video, report)
+    if "crowd" in options.parts:
+        _say("crowd")
+        report = replace(report, crowd=crowd_share(Pipeline(config)))
+    if names:
+        where = options.device, options.threads
+        peaks, networks = measure_networks(names, *where, options.rounds, options.clip_length, _say)
+        report = replace(report, peaks=peaks, networks=networks)
+    return report
+
+
+def _measure_video(options: BenchArgs, config: TrackConfig, video: Path, report: BenchReport) -> BenchReport:
+    """What needs a video: whole runs, their stages side by side, and the stages alone."""
+    from dettrack.bench.race import overlapped_and_not, race
+    from dettrack.bench.stages import measure_stages
+    from dettrack.pipeline import Pipeline
+    from dettrack.video import open_video
+
+    end_s, rounds = options.seconds, options.rounds
+    with open_video(video, end_s=end_s, shots=False) as reader:
+        info = reader.info
+    shown = {"name": info.name, "width": info.width, "height": info.height, "frames": info.n_frames}
+    report = replace(report, video=shown)
+    if "runs" in options.parts:
+        rows = race(_contestants(options), video, end_s, rounds, _say, memory=options.memory)
+        rows += _absent_rivals(options)
+        report = replace(report, race=rows, video={**shown, "frames": max(row.frames for row in rows)})
+    if "overlap" in options.parts:
+        pair = overlapped_and_not(
+            replace(config, cut=replace(config.cut, step=min(4, max(options.clip_length - 1, 1))))
+        )
+        report = replace(report, overlap=race(pair, video, end_s, rounds, _say))
+    if "stages" in options.parts:
+        _say("stages")
+        stages = measure_stages(Pipeline(config), video, min(48, info.n_frames or 48), rounds)
+        report = replace(report, stages=stages)
     return report
 
 

@@ -31,6 +31,8 @@ def test_the_function_and_the_saved_weights_are_the_same():
     for name, value in state.items():
         torch.testing.assert_close(again[name], value, atol=1e-6, rtol=1e-5)
     assert plain(network()).state_dict().keys() == state.keys()
+    torch.testing.assert_close(plain(made)(tubes), before, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(made(tubes), before, atol=1e-5, rtol=1e-4)  # training goes on after an export
 
 
 def test_a_still_tube_teaches_the_differences_nothing():

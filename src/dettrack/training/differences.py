@@ -59,6 +59,11 @@ def plain(network: nn.Module) -> nn.Module:
         return network
     network = copy.deepcopy(network)
     for module in list(network.modules()):
-        if parametrize.is_parametrized(module, "weight"):
-            parametrize.remove_parametrizations(module, "weight")
+        if isinstance(module, TemporalConv) and parametrize.is_parametrized(module, "weight"):
+            taps = module.weight.detach().clone()
+            # Not `remove_parametrizations`: a deep copy shares the class that it edits, and the original, which
+            # goes on training, would lose its taps.
+            del module.parametrizations
+            module.__class__ = TemporalConv
+            module.weight = nn.Parameter(taps)
     return network

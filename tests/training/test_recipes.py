@@ -8,6 +8,7 @@ import pytest
 
 from dettrack.cli.settings import read_toml
 from dettrack.network.checkpoint import build_network
+from dettrack.training.detector_run import detector_recipe
 from dettrack.training.loop import learning_rate
 from dettrack.training.recipe import stages
 
@@ -21,6 +22,14 @@ def test_shipped_recipes_build(name: str) -> None:
         assert all(side % 32 == 0 for side in stage.network.size)
         if stage.network.architecture == "lite":
             build_network(stage.network)
+
+
+@pytest.mark.parametrize("name", ["default_detector.toml", "default_detector_crowds.toml"])
+def test_shipped_detector_recipes_build(name: str) -> None:
+    recipe = detector_recipe(read_toml(CONFIGS / name), name)
+    assert recipe.detector.validation_size == 544
+    assert sum(recipe.detector.sources.values()) == pytest.approx(1.0)
+    assert bool(recipe.detector.start) != bool(recipe.detector.trunk)
 
 
 @pytest.mark.parametrize("year", [17, 18])

@@ -55,10 +55,13 @@ class Sizes:
     def __init__(self, args: argparse.Namespace) -> None:
         self.test = [read_sequence(path) for path in sequence_files(str(args.annotations))[: args.sequences or None]]
         self._made: dict[tuple[str, bool], list[Step]] = {}
-        for small in (False, True):
-            estimate = EstimateConfig(model=args.model, flip=args.flip, small_crops_below=1e4 if small else 0.0)
-            pipeline = Pipeline(TrackConfig(cut=CUT, detect=DetectConfig(detector=args.detector), estimate=estimate))
-            self._joints, self._size = pipeline.joint_set, pipeline.estimator.size
+        detect = DetectConfig(detector=args.detector)
+        pipelines = []
+        for below in (0.0, 1e4):
+            estimate = EstimateConfig(model=args.model, flip=args.flip, small_crops_below=below)
+            pipelines.append(Pipeline(TrackConfig(cut=CUT, detect=detect, estimate=estimate)))
+        self._joints, self._size = pipelines[0].joint_set, pipelines[0].estimator.size
+        for small, pipeline in zip((False, True), pipelines, strict=True):
             for sequence in self.test:
                 images = tuple(args.images / image.file_name for image in sequence.images)
                 with open_video(ImageList(images, name=sequence.name), shots=False) as video:

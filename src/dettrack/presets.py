@@ -16,10 +16,10 @@ __all__ = ["PRESETS", "preset_config"]
 
 PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "accurate": {"cut": {"step": 2}},
-    "balanced": {"cut": {"step": 8, "adaptive": True}, "estimate": {"small_crops_below": 100.0, "precision": "fast"}},
+    "balanced": {"cut": {"step": 8, "adaptive": True}, "estimate": {"small_crops_below": 130.0, "precision": "fast"}},
     "fast": {
         "cut": {"step": 8, "adaptive": True, "finest_step": 4},
-        "estimate": {"flip": False, "small_crops_below": 10000.0, "precision": "fast"},
+        "estimate": {"flip": False, "small_crops_below": 130.0, "precision": "fast"},
     },
 }
 """Name -> section of `TrackConfig` -> settings."""

@@ -150,7 +150,7 @@ class OpenVinoTubeModel:
     """A `TubeModel` run by OpenVINO; several requests at a time."""
 
     def __init__(self, content: bytes | Path, name: str, spec: ExportedSpec, options: EstimateConfig) -> None:
-        """Load and compile; the arguments are those of `OnnxTubeModel`.
+        """Load; the arguments are those of `OnnxTubeModel`.
 
         Raises:
             InputError: Unreadable, or a precision that OpenVINO does not offer here.
@@ -164,12 +164,10 @@ class OpenVinoTubeModel:
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": hint}
         if options.threads:
             settings["INFERENCE_NUM_THREADS"] = options.threads
-        from openvino import AsyncInferQueue
-
-        compiled = core.compile_model(model, "CPU", settings)
-        self._shape = tuple(compiled.outputs[0].shape)[1:]
-        self._queue = AsyncInferQueue(compiled)
-        self._queue.set_callback(_store)
+        self._shape = tuple(model.outputs[0].shape)[1:]
+        self._queue: Any = None
+        # Compiled when it is first needed: a run whose people are all small never needs the network for large ones.
+        self._compile = lambda: core.compile_model(model, "CPU", settings)
         _describe(self, name, spec, options)
         self.runtime = f"{spec.what}; {runtime}"
 
@@ -183,6 +181,11 @@ class OpenVinoTubeModel:
 
     def run(self, crops: UInt8[np.ndarray, "n clip h w 3"]) -> Float[np.ndarray, "n clip joints h4 w4"]:
         """Heatmaps."""
+        if self._queue is None:
+            from openvino import AsyncInferQueue
+
+            self._queue = AsyncInferQueue(self._compile())
+            self._queue.set_callback(_store)
         heatmaps = np.empty((len(crops), *self._shape), np.float32)
         for start in range(0, len(crops), self._rows):
             part = crops[start : start + self._rows]

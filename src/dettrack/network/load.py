@@ -17,7 +17,7 @@ from dettrack.network.tube_estimator import TubeEstimator, TubeModel
 from dettrack.weights import SHIPPED, find_weights
 
 if TYPE_CHECKING:
-    from dettrack.network.checkpoint import Checkpoint
+    from dettrack.network.checkpoint import Checkpoint, NetworkSpec
 
 __all__ = ["find_model", "load_estimator", "open_checkpoint_with", "open_exported_file"]
 
@@ -87,7 +87,7 @@ def open_checkpoint_with(checkpoint: Checkpoint, name: str, options: EstimateCon
     from dettrack.network.torch_estimator import TorchTubeModel, torch_device
 
     on_gpu = options.runtime == "auto" and torch_device(options.device).type != "cpu"
-    runtime = "pytorch" if on_gpu else _runtime(options, checkpoint.spec.architecture)
+    runtime = "pytorch" if on_gpu else _runtime(options, checkpoint.spec)
     if runtime == "pytorch":
         return TorchTubeModel(checkpoint, name, options, clip_length)
     from dettrack.network.export import onnx_bytes
@@ -126,15 +126,18 @@ def _open_exported(content: bytes | Path, name: str, spec: ExportedSpec, options
     return OnnxTubeModel(content, name, spec, options)
 
 
-def _runtime(options: EstimateConfig, architecture: str) -> Literal["pytorch", "onnxruntime", "openvino", "tensorrt"]:
-    """The fastest on a CPU of those installed (one core, fp32, tubes of 128x96 at |C| = 9, PyTorch = 1).
+def _runtime(options: EstimateConfig, spec: NetworkSpec) -> Literal["pytorch", "onnxruntime", "openvino", "tensorrt"]:
+    """The fastest on a CPU of those installed.
 
-    ONNX Runtime took 0.49 for the light network and 0.83 for HRNet-W16; OpenVINO 0.88 and 0.85, in bf16 0.54 and 0.45.
+    Light network with temporal filters (one core, fp32, tubes of 128x96 at |C| = 9, PyTorch = 1): ONNX Runtime 0.49,
+    OpenVINO 0.88; everything else: docs/speed.md.
     """
     if options.runtime != "auto":
         return options.runtime
     precision = cpu_precision(options.precision)
-    if precision == "fp32" and architecture == "lite" and _installed("onnxruntime"):
+    light_tubes = spec.architecture == "lite" and spec.variant != "none"
+    in_fp32 = precision == "fp32" and _installed("onnxruntime")
+    if in_fp32 and (light_tubes or not _installed("openvino")):
         return "onnxruntime"
     if precision != "fp16" and _installed("openvino"):
         return "openvino"

@@ -35,6 +35,7 @@ class Options:
     Attributes:
         detector: What `--detector` of `dettrack track` takes.
         size: Longer side of its input; 0 for its own.
+        scales: Several sizes instead, as `--detector-scales`.
         pack: Labelled pictures, made by `python -m dettrack.training.detector_labels --evaluate`.
         coco: Annotations in COCO format, instead of a pack; crowds are ignored.
         images: Folder of their images.
@@ -45,6 +46,7 @@ class Options:
 
     detector: str = "default"
     size: int = 0
+    scales: tuple[int, ...] = ()
     pack: Path | None = None
     coco: Path | None = None
     images: Path | None = None
@@ -56,7 +58,12 @@ class Options:
 def main(options: Options) -> None:
     cv2.setNumThreads(options.threads)
     torch.set_num_threads(options.threads)
-    config = DetectConfig(detector=options.detector, detector_size=options.size, detector_nms=options.nms)
+    config = DetectConfig(
+        detector=options.detector,
+        detector_size=options.size,
+        detector_scales=options.scales,
+        detector_nms=options.nms,
+    )
     detector = load_detector(config, device="cpu", threads=options.threads)
     pictures = _from_pack(options.pack) if options.pack else _from_coco(options)
     found: list[Boxes] = []

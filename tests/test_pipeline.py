@@ -254,7 +254,7 @@ def test_memory_is_bounded_while_nobody_takes_the_results(scene):
     segments = pipeline.track(frames())
     next(segments)
     time.sleep(0.3)
-    assert len(read) < 60
+    assert len(read) < 60 + 16 + 9  # rows of people without a joint wait for a bridge: its gap and a clip
     segments.close()
 
 

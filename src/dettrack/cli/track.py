@@ -49,7 +49,9 @@ class TrackArgs:
         posetrack: Folder of PoseTrack17 or 18 annotation files: their frame lists are tracked (poses and boxes in
             them are never read).
         images: With --posetrack: folder that the image names in the annotation files start from.
-        preset: Settings from a measured curve of accuracy over speed. --config and options given here win over it.
+        preset: Settings from a measured curve (docs/keyframes.md); --config and options given here win. Speed on two
+            cores with vtest.avi (768x576, 4-9 people), AP and MOTA on hard synthetic scenes: fast 27 frames/s, 47.2,
+            38.4; balanced 19 frames/s, 48.8, 40.0; accurate 4 frames/s, 48.8, 39.0. Without one: the paper's S = 1.
         config: TOML file of settings ([cut], [detect], [estimate], [sew], [polish], [after]); options given here win.
         live: INPUT is a camera (0, 1 ...), the address of a stream, or a file that is played at its own pace: one line
             of JSON for each frame, at most --clip-length frames later; frames that it is too slow for are dropped and

@@ -8,16 +8,33 @@ the interpreter while they compute. Order and results are those of one stage aft
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import queue
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["ReadAhead", "ahead"]
+__all__ = ["ReadAhead", "ahead", "give_memory_back"]
+
+_ARENA_MAX, _MMAP_THRESHOLD = -8, -3  # of glibc's mallopt
 
 T = TypeVar("T")
+
+
+def give_memory_back() -> None:
+    """Make glibc return large blocks at once, and keep few heaps for all threads; does nothing elsewhere.
+
+    Frames and activations that come and go in several threads otherwise leave holes: 110 MiB of a run's peak.
+    """
+    if sys.platform != "linux":
+        return
+    with contextlib.suppress(OSError, AttributeError):  # another C library has no such settings
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_ARENA_MAX, 2)
+        mallopt(_MMAP_THRESHOLD, 1 << 20)
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ from dettrack.economy import ThriftyEstimator
 from dettrack.keyframes import Look, Refiner, Seen
 from dettrack.network import Estimator, load_estimator
 from dettrack.network.small import load_small_estimator
-from dettrack.overlap import ahead
+from dettrack.overlap import ahead, give_memory_back
 from dettrack.skeleton import JointSet
 from dettrack.skipping import detector_turns, gaps_filled
 from dettrack.structures import Boxes, Clip, Frame, FrameStamp, Step, Tracklets, TrackTable
@@ -85,6 +85,7 @@ class Pipeline:
             InputError: A weights file or the file of joint thresholds cannot be used.
             MissingExtraError: A weights file needs an optional dependency.
         """
+        give_memory_back()
         self.config, self.ahead, self.live = config or TrackConfig(), 0 if live else ahead, live
         options = self.config.estimate
         self.detector: Detector = load_detector(self.config.detect, device=options.device, threads=options.threads)

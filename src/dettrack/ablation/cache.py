@@ -14,7 +14,7 @@ from dettrack.errors import InputError, OutputError
 __all__ = ["content_key", "file_digest", "files_digest", "read_json", "write_json"]
 
 # Raised when the meaning of cached results changes: association, merging or evaluation answer differently.
-_VERSION = 1
+_VERSION = 2
 
 
 def content_key(*parts: Any) -> str:

@@ -69,7 +69,8 @@ def _curve(path: Path, table: Table, results: Sequence[Result], rivals: Measured
     from matplotlib import pyplot as plt
 
     names = [n for n in table.show if any(np.isfinite(r.figures[n]) for r in results)]
-    figure, axes = plt.subplots(1, len(names), figsize=(3.4 * len(names), 3), squeeze=False)
+    figure, axes = plt.subplots(1, len(names), figsize=(3.6 * len(names), 3), squeeze=False)
+    figure.subplots_adjust(wspace=0.35)
     for ax, name in zip(axes[0], names, strict=True):
         _line(ax, table, results, name, COLOURS.get(name, OTHER), "dettrack", "o-")
         if rivals is not None:

@@ -131,7 +131,7 @@ class PoseTask:
                 sizes = head_sizes(people)
                 right, counted = limb_pck(poses.xy, people, sizes)
                 where = f"{name}+{offset}" if offset else name
-                figures[where] = float(right.sum() / max(1, counted.sum()))
+                figures[where] = float(right.sum() / counted.sum()) if counted.any() else float("nan")
                 figures[f"{where}_ap"] = crop_ap(poses, people, sizes) / 100
         return figures
 

@@ -40,6 +40,9 @@ class RedModel:
         self.temporal, self.batch = temporal, batch
         self.seen: list[np.ndarray] = []
 
+    def sample(self, clip, tubes):
+        return sample_tubes(clip, tubes)
+
     def run(self, crops):
         self.seen.append(crops)
         red = crops[:, :, ::4, ::4, 0].astype(np.float32) / 255

@@ -29,7 +29,7 @@ from scipy.optimize import linear_sum_assignment
 from dettrack.ablation.measure import measure
 from dettrack.ablation.rows import Row
 from dettrack.associate import associate
-from dettrack.config import CutConfig, DetectConfig, EstimateConfig, TrackConfig
+from dettrack.config import AfterConfig, CutConfig, DetectConfig, EstimateConfig, TrackConfig
 from dettrack.cut import iter_clips
 from dettrack.economy import filled, frames_to_look_at
 from dettrack.evaluation.rules import OFFICIAL
@@ -43,6 +43,9 @@ from dettrack.skeleton import JointSet
 from dettrack.structures import Clip, Frame, Step, Tracklets, TrackTable
 from dettrack.video import ImageList, open_video
 from dettrack.video.sources import VideoSource
+
+# AP counts every joint, and tracking learns its thresholds: none is left out before.
+ALL_JOINTS = AfterConfig(min_joint_score=0.0)
 
 PIXEL = np.zeros((1, 1, 3), np.uint8)
 
@@ -166,7 +169,7 @@ def agreement(table: TrackTable, reference: TrackTable) -> float:
 
 
 def table_of(tubes: Tubes) -> TrackTable:
-    config = TrackConfig(cut=tubes.cut)
+    config = TrackConfig(cut=tubes.cut, after=ALL_JOINTS)
     return TrackTable.concatenate((s.table for s in associate(tubes.steps(), tubes.joints, config)), tubes.joints)
 
 
@@ -219,7 +222,9 @@ def measured(args: argparse.Namespace, pipeline: Callable[[], Pipeline]) -> list
         for row, point in zip(rows, points(), strict=True):
             bench.points[point.name] = point
             # "2D per frame" links frame to frame, as `associate` does at |C| = 1
-            result = measure(bench, Row(point.name, TrackConfig(cut=point.cut)), seeds=1, bootstrap=2).figures
+            result = measure(
+                bench, Row(point.name, TrackConfig(cut=point.cut, after=ALL_JOINTS)), seeds=1, bootstrap=2
+            ).figures
             counts = sum(bench.made.values(), Counter())
             row |= {name: round(result[name], 1) for name in ("AP", "MOTA", "IDF1", "recall")}
             row |= {"crops": counts["crops"] / counts["frames"], "detections": counts["detections"] / counts["frames"]}

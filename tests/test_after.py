@@ -189,6 +189,25 @@ def test_all_stages_together(tmp_path):
     }
 
 
+def test_low_joints_are_missing_by_default_and_the_file_can_only_ask_for_more(tmp_path):
+    scores = np.full((6, J), 0.5)
+    scores[:, 0], scores[:, 1], scores[:, 2] = 0.24, 0.26, 0.4
+    rows = table(range(6), [1] * 6, scores=scores)
+
+    def kept(config):
+        after = After(config, POSETRACK15, max_gap=9)
+        got = TrackTable.concatenate([after.add(rows), after.finish()], POSETRACK15)
+        np.testing.assert_array_equal(got.joint_scores, scores)  # they say why a joint is missing
+        return np.isfinite(got.xy).all(-1).all(0)
+
+    assert kept(AfterConfig())[:4].tolist() == [False, True, True, True]
+    assert kept(AfterConfig(min_joint_score=0.0)).all()
+    path = tmp_path / "thresholds.toml"
+    names = POSETRACK15.joints
+    path.write_text(f'[thresholds]\n"{names[0]}" = 0.1\n"{names[2]}" = 0.45\n')
+    assert kept(AfterConfig(joint_thresholds=str(path)))[:4].tolist() == [False, True, False, True]
+
+
 def test_the_linkings_own_gaps_are_filled_without_being_asked():
     after = After(AfterConfig(min_track_frames=1), POSETRACK15, max_gap=16, fill_gaps=16)
     got = TrackTable.concatenate([after.add(table([0, 10], [1, 1])), after.finish()], POSETRACK15)

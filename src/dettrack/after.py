@@ -201,7 +201,9 @@ class After:
         self, config: AfterConfig, joint_set: JointSet, *, max_gap: int, fps: float | None = None, fill_gaps: int = 0
     ) -> None:
         self._joint_set = joint_set
-        self._thresholds = read_thresholds(config.joint_thresholds, joint_set) if config.joint_thresholds else None
+        self._thresholds = np.full(len(joint_set), config.min_joint_score)
+        if config.joint_thresholds:
+            self._thresholds = np.maximum(self._thresholds, read_thresholds(config.joint_thresholds, joint_set))
         self._cut: Counter[str] = Counter()
         self._short = ShortTracks(config, joint_set, max_gap)
         fill = max(config.fill_gaps, fill_gaps)
@@ -240,7 +242,7 @@ class After:
 
     def _rest(self, table: TrackTable, last: bool) -> TrackTable:
         """The stages after the first, each as far as the one before it is settled."""
-        if self._thresholds is not None:
+        if self._thresholds.any():
             table, counts = apply_thresholds(table, self._thresholds)
             self._cut.update(counts)
         until = self._short.settled_before

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from dettrack.config import SewConfig, TrackConfig
+from dettrack.config import AfterConfig, SewConfig, TrackConfig
 from dettrack.errors import UsageError
 from dettrack.simulate import SimulateConfig
 from dettrack.toml_files import read_toml
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 # Tubes alone, as in the paper; rows that bridge gaps, or have another floor, say so.
-_BASE = TrackConfig(sew=SewConfig(bridge=0, min_similarity=0.3))
+_BASE = TrackConfig(sew=SewConfig(bridge=0, min_similarity=0.3), after=AfterConfig(min_joint_score=0.0))
 
 
 @dataclass(frozen=True)

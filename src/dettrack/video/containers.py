@@ -13,6 +13,7 @@ deinterlaced.
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Iterator
 from fractions import Fraction
@@ -65,6 +66,7 @@ class ContainerFrames:
             raise
         self._stream.thread_type = "AUTO"
         self._reformatter = VideoReformatter()
+        self._waiting = 0  # bytes of decoded frames since the last collection
         self._fps = _frame_rate(self._stream)
         self._damaged = 0
         self._untimed = 0
@@ -184,6 +186,10 @@ class ContainerFrames:
     def _displayed(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "height width 3"]:
         width, height = _square_size(frame.width, frame.height, self._stream.sample_aspect_ratio)
         image = self._reformatter.reformat(frame, width=width, height=height, format="rgb24").to_ndarray()
+        self._waiting += image.size // 2  # as YUV 4:2:0
+        if self._waiting > _COLLECT_AFTER:
+            self._waiting = 0
+            gc.collect()
         return _orientation(frame).apply(image)
 
     def close(self) -> None:
@@ -219,6 +225,11 @@ def _frame_rate(stream: av.video.stream.VideoStream) -> Fraction | None:
         if rate and 0 < rate <= 1000:
             return Fraction(rate)
     return None
+
+
+# PyAV's frames are part of reference cycles, and beside PyTorch's many objects Python hardly ever looks for old cycles:
+# without this the decoded frames of a whole video stay in memory.
+_COLLECT_AFTER = 100_000_000
 
 
 def _square_size(width: int, height: int, aspect: Fraction | None) -> tuple[int, int]:

@@ -11,43 +11,27 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from sequences import ALL_JOINTS, Tubes
 
 from dettrack.ablation.measure import measure
 from dettrack.ablation.rows import Row
-from dettrack.config import AfterConfig, CutConfig, DetectConfig, EstimateConfig, TrackConfig
+from dettrack.config import CutConfig, DetectConfig, EstimateConfig, TrackConfig
 from dettrack.economy import small_people
 from dettrack.evaluation.rules import OFFICIAL
 from dettrack.formats.posetrack import PoseSequence
 from dettrack.formats.posetrack_files import read_sequence, sequence_files
 from dettrack.network.small import smaller
 from dettrack.pipeline import Pipeline
-from dettrack.skeleton import JointSet
 from dettrack.structures import Step, Tracklets
 from dettrack.video import ImageList, open_video
 
-# AP counts every joint, and tracking learns its thresholds: none is left out before.
-ALL_JOINTS = AfterConfig(min_joint_score=0.0)
-
 BELOW = (0.0, 60.0, 80.0, 100.0, 130.0, 160.0, 1e4)
 CUT = CutConfig(step=8)
-
-
-@dataclass(frozen=True)
-class Tubes:
-    """As `ablation.sources.Tubes` asks."""
-
-    joints: JointSet
-    cut: CutConfig
-    made: Sequence[Step]
-
-    def steps(self) -> Iterable[Step]:
-        """The steps of one sequence."""
-        return self.made
 
 
 class Sizes:

@@ -18,18 +18,19 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from sequences import ALL_JOINTS, Tubes
 
 from dettrack.ablation.measure import measure
 from dettrack.ablation.rows import Row
 from dettrack.associate import associate
-from dettrack.config import AfterConfig, CutConfig, DetectConfig, EstimateConfig, TrackConfig
+from dettrack.config import CutConfig, DetectConfig, EstimateConfig, TrackConfig
 from dettrack.cut import iter_clips
 from dettrack.economy import filled, frames_to_look_at
 from dettrack.evaluation.rules import OFFICIAL
@@ -39,13 +40,9 @@ from dettrack.formats.tracklets import TrackletFile, TrackletWriter
 from dettrack.keyframes import Look, Refiner, Seen
 from dettrack.oks import box_areas, pairwise_oks
 from dettrack.pipeline import Pipeline, earliest_later_frame
-from dettrack.skeleton import JointSet
 from dettrack.structures import Clip, Frame, Step, Tracklets, TrackTable
 from dettrack.video import ImageList, open_video
 from dettrack.video.sources import VideoSource
-
-# AP counts every joint, and tracking learns its thresholds: none is left out before.
-ALL_JOINTS = AfterConfig(min_joint_score=0.0)
 
 PIXEL = np.zeros((1, 1, 3), np.uint8)
 
@@ -60,17 +57,10 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Tubes:
-    """Tracklets of one sequence, and what they would have cost."""
+class Replayed(Tubes):
+    """Tubes, and what they would have cost."""
 
-    joints: JointSet
-    cut: CutConfig
-    made: Sequence[Step]
     counts: Counter[str]
-
-    def steps(self) -> Iterable[Step]:
-        """As `ablation.sources.Tubes` asks."""
-        return self.made
 
 
 def thinned(tracklets: Tracklets, clip: Clip, stride: int) -> tuple[Tracklets, int]:
@@ -85,7 +75,7 @@ def thinned(tracklets: Tracklets, clip: Clip, stride: int) -> tuple[Tracklets, i
     return filled(thin, clip), len(places)
 
 
-def replay(file: TrackletFile, point: Point) -> Tubes:
+def replay(file: TrackletFile, point: Point) -> Replayed:
     """What a run with the point's keyframes would have made."""
     steps = list(file.steps())
     every = {t.keyframe: t for step in steps for t in step.tracklets}
@@ -109,7 +99,7 @@ def replay(file: TrackletFile, point: Point) -> Tubes:
     frames = (Frame(s.index, s.time_s, PIXEL, 0) for s in stamps)
     for clip in iter_clips(frames, point.cut.clip_length, point.cut.step):
         tracklets = seen(clip)
-        grid = refiner.add([Seen.of(clip, tracklets)]) if point.cut.adaptive else [tracklets]
+        grid = refiner.add([Seen(clip, tracklets)]) if point.cut.adaptive else [tracklets]
         finest = 1 if point.cut.adaptive else point.cut.step
         made.append(
             Step((), tuple(grid), earliest_later_frame(clip.keyframe.index, point.cut.clip_length, finest), False)
@@ -117,7 +107,7 @@ def replay(file: TrackletFile, point: Point) -> Tubes:
     counts.update(refiner.counts)
     made[0] = replace(made[0], stamps=tuple(stamps))
     made[-1] = replace(made[-1], final_before=stamps[-1].index + 1, shot_ended=True)
-    return Tubes(file.joints, point.cut, made, counts)
+    return Replayed(file.joints, point.cut, made, counts)
 
 
 class Benchmark:

@@ -11,39 +11,23 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+
+from sequences import ALL_JOINTS, Tubes
 
 from dettrack.ablation.measure import measure
 from dettrack.ablation.rows import Row
 from dettrack.associate import Report, associate
-from dettrack.config import AfterConfig, CutConfig, TrackConfig
+from dettrack.config import TrackConfig
 from dettrack.evaluation.rules import OFFICIAL
 from dettrack.formats.posetrack import PoseSequence
 from dettrack.formats.posetrack_files import read_sequence, sequence_files
 from dettrack.pipeline import Pipeline
 from dettrack.presets import preset_config
-from dettrack.skeleton import JointSet
-from dettrack.structures import Step
 from dettrack.video import ImageList, open_video
-
-# AP counts every joint, and tracking learns its thresholds: none is left out before.
-ALL_JOINTS = AfterConfig(min_joint_score=0.0)
-
-
-@dataclass(frozen=True)
-class Tubes:
-    """As `ablation.sources.Tubes` asks."""
-
-    joints: JointSet
-    cut: CutConfig
-    made: Sequence[Step]
-
-    def steps(self) -> Iterable[Step]:
-        """The steps of one sequence."""
-        return self.made
 
 
 class Sequences:

@@ -56,7 +56,7 @@ class World:
         refiner, out = Refiner(cut, POSETRACK15, self.look, short=short), []
         clips = self.clips(cut)
         for i in range(0, len(clips), at_once):
-            part = [Seen.of(clip, self.tracklets(clip)) for clip in clips[i : i + at_once]]
+            part = [Seen(clip, self.tracklets(clip)) for clip in clips[i : i + at_once]]
             made = refiner.add(part)
             assert made[-1].keyframe == part[-1].key
             out += made
@@ -226,11 +226,11 @@ def test_a_shot_cut_is_no_interval():
     world = apart(2, error=30.0)
     clips = world.clips(ADAPTIVE)
     refiner = Refiner(replace(ADAPTIVE, agreement=1.0, finest_step=1), POSETRACK15, world.look)
-    refiner.add([Seen.of(clips[0], world.tracklets(clips[0]))])
+    refiner.add([Seen(clips[0], world.tracklets(clips[0]))])
     refiner.end_shot()
-    assert len(refiner.add([Seen.of(clips[1], world.tracklets(clips[1]))])) == 1
+    assert len(refiner.add([Seen(clips[1], world.tracklets(clips[1]))])) == 1
     assert not world.looks
-    assert len(refiner.add([Seen.of(clips[2], world.tracklets(clips[2]))])) == 8
+    assert len(refiner.add([Seen(clips[2], world.tracklets(clips[2]))])) == 8
 
 
 @given(st.integers(1, 8), st.integers(0, 12), st.sampled_from([3, 5, 9]), st.integers(0, 20))
@@ -245,7 +245,7 @@ def test_clips_between_are_those_of_the_video(gap, start, length, after):
 
 def test_questions_name_their_reasons():
     world = World([(0, 0), (5, 0), (300, 0)], [(0, 0)] * 3, [(0, 40), (0, 40), (0, 0)])
-    left, right = (Seen.of(clip, world.tracklets(clip)) for clip in world.clips(ADAPTIVE)[:2])
+    left, right = (Seen(clip, world.tracklets(clip)) for clip in world.clips(ADAPTIVE)[:2])
     asked = questions(left, right, ADAPTIVE, POSETRACK15, 0.2)
     assert {reason: n for reason, n in asked.counts.items() if n} == {"overlap": 2, "start_or_end": 1}
     assert asked.left.tolist() == [True, True, True]

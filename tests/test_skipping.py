@@ -26,9 +26,7 @@ def seen_at(key, starts, speed=2.0, score=0.9):
     clip = clip_at(key)
     steps = speed * (clip.indices - key)
     xy = corner[:, None, None] * [1, 0] + steps[None, :, None, None] * np.array([1.0, 0]) + FIGURE
-    return Seen.of(
-        clip, Tracklets(key, clip.indices, Boxes(boxes, np.full(len(boxes), score)), xy, np.ones(xy.shape[:3]))
-    )
+    return Seen(clip, Tracklets(key, clip.indices, Boxes(boxes, np.full(len(boxes), score)), xy, np.ones(xy.shape[:3])))
 
 
 def test_both_sides_moved_on_meet_at_the_true_place():

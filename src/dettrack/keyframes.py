@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -46,16 +47,15 @@ _SAME = 0.3
 
 @dataclass(frozen=True)
 class Seen:
-    """A keyframe that was looked at: its clip, what was found, and the boxes moved along the tubes."""
+    """A keyframe that was looked at: its clip and what was found."""
 
     clip: Clip
     tracklets: Tracklets
-    moved: Float[np.ndarray, "n clip 4"]
 
-    @staticmethod
-    def of(clip: Clip, tracklets: Tracklets) -> Seen:
-        """With the boxes moved."""
-        return Seen(clip, tracklets, moved_boxes(tracklets))
+    @cached_property
+    def moved(self) -> Float[np.ndarray, "n clip 4"]:
+        """The boxes moved along the tubes; only adaptive keyframes, and those left out by the detector, ask."""
+        return moved_boxes(self.tracklets)
 
     @property
     def key(self) -> int:
@@ -263,7 +263,7 @@ class Refiner:
         looks = [self._middle(*item) for item in asked]
         halves = []
         for (interval, left, right), look, tracklets in zip(asked, looks, self._look(looks), strict=True):
-            middle = Seen.of(look.clip, tracklets)
+            middle = Seen(look.clip, tracklets)
             found[middle.key] = tracklets
             everyone = np.ones(len(tracklets), bool)
             beside = _beside(interval, left, right)

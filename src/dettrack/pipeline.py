@@ -205,7 +205,7 @@ class Pipeline:
     def _grid(self, people: Sequence[tuple[Clip, Boxes | None]], last: Seen | None, report: Report) -> list[Seen]:
         """Keyframes of the grid, also those that the detector left out."""
         made = iter(self._estimate([(clip, boxes) for clip, boxes in people if boxes is not None], report))
-        row = [None if boxes is None else Seen.of(clip, next(made)) for clip, boxes in people]
+        row = [None if boxes is None else Seen(clip, next(made)) for clip, boxes in people]
         clips = [clip for clip, _ in people]
         if last is None:
             return gaps_filled(row, clips, lambda asked: self._look_between(asked, report))

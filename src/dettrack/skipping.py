@@ -74,5 +74,5 @@ def gaps_filled(
             if left is not None and right is not None:
                 asked.append((clips[middle], expected_boxes(left, right, clips[middle].keyframe.index)))
         for (_, middle, _), (clip, _), tracklets in zip(middles, asked, look(asked), strict=True):
-            filled[middle] = Seen.of(clip, tracklets)
+            filled[middle] = Seen(clip, tracklets)
     return [seen for seen in filled if seen is not None]

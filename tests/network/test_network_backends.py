@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 import torch
+from lively import lively_network
 
 from dettrack.config import CutConfig, EstimateConfig
 from dettrack.cut import make_tubes, sample_tubes
@@ -46,18 +47,8 @@ BF16_HEATMAP, BF16_JOINT = 0.05, 0.2  # of the heatmaps' spread; median shift in
 def checkpoint(request, tmp_path_factory):
     """A network with random weights and lively, peaked heatmaps, as a file."""
     spec = SPECS[request.param]
-    torch.manual_seed(0)
-    network = build_network(spec)
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.reset_running_stats()
-            module.momentum = None  # running figures of what it really sees
-    torch.nn.init.normal_(network.final_layer.weight, std=0.1)
-    crops = torch.from_numpy(probe_crops(SIZE, spec.clip_length)).permute(0, 1, 4, 2, 3).float() / 64 - 2
-    with torch.no_grad():
-        network.train()(crops)
     path = tmp_path_factory.mktemp("networks") / "a.safetensors"
-    save_checkpoint(path, network, spec)
+    save_checkpoint(path, lively_network(spec), spec)
     return path
 
 

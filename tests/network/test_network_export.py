@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from lively import lively_network
 
 from dettrack.cli import main
 from dettrack.config import CutConfig, EstimateConfig
 from dettrack.cut import make_tubes
 from dettrack.errors import InputError
 from dettrack.network import load_estimator
-from dettrack.network.checkpoint import NetworkSpec, build_network, load_checkpoint, save_checkpoint
+from dettrack.network.checkpoint import NetworkSpec, load_checkpoint, save_checkpoint
 from dettrack.network.export import compare, export_network, probe_crops
 from dettrack.network.exported import read_exported_spec
 from dettrack.network.load import open_exported_file
@@ -37,17 +38,7 @@ def checkpoints(tmp_path_factory):
     """Small networks with random weights and lively heatmaps, as files."""
     folder = tmp_path_factory.mktemp("checkpoints")
     for name, spec in SPECS.items():
-        torch.manual_seed(0)
-        network = build_network(spec)
-        for module in network.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.reset_running_stats()
-                module.momentum = None  # running figures of what it really sees
-        torch.nn.init.normal_(network.final_layer.weight, std=0.1)
-        crops = torch.from_numpy(probe_crops(SIZE, spec.clip_length)).permute(0, 1, 4, 2, 3).float() / 64 - 2
-        with torch.no_grad():
-            network.train()(crops)
-        save_checkpoint(folder / f"{name}.safetensors", network, spec)
+        save_checkpoint(folder / f"{name}.safetensors", lively_network(spec), spec)
     return folder
 
 

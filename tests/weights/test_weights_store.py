@@ -13,6 +13,7 @@ from dettrack.network.checkpoint import NetworkSpec, build_network, save_checkpo
 from dettrack.network.hrnet import HRNet
 from dettrack.network.load import find_model
 from dettrack.weights import SHIPPED, fetch, list_weights, metadata, sha256
+from dettrack.weights.catalogue import External, ExternalFile, catalogue
 
 
 @pytest.fixture(autouse=True)
@@ -101,3 +102,60 @@ def test_unknown_names_are_said(capsys):
     assert "no weights called 'nobody'" in capsys.readouterr().err
     with pytest.raises(InputError, match="nobody"):
         find_model(EstimateConfig("nobody").model)
+
+
+def test_the_catalogue_says_what_it_is(capsys):
+    for name, one in catalogue().items():
+        assert one.name == name
+        assert one.kind in ("detector", "model")
+        assert one.licence
+        assert name in one.use
+        for file in one.files:
+            assert len(bytes.fromhex(file.sha256)) == 32
+            assert file.url.startswith("https://")
+            assert file.bytes > 100_000
+        assert [file.ending for file in one.files] in ([".onnx"], [".xml", ".bin"])
+    assert main(["weights", "list"]) == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in catalogue())
+    assert main(["weights", "info", "tinypose"]) == 0
+    assert "Apache-2.0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("own_names", [False, True])
+def test_fetch_by_name_from_a_mirror(tmp_path, folder, monkeypatch, capsys, own_names):
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    contents = {".xml": b"<net/>", ".bin": b"numbers"}
+    files = tuple(
+        ExternalFile(f"https://example.org/a/model{end}", hashlib.sha256(data).hexdigest(), len(data))
+        for end, data in contents.items()
+    )
+    one = External("theirs", "model", "a test", "none", "--model theirs", files)
+    monkeypatch.setitem(catalogue(), "theirs", one)
+    for end, data in contents.items():
+        (mirror / f"{'theirs' if own_names else 'model'}{end}").write_bytes(data)
+    assert main(["weights", "fetch", "theirs", "--mirror", str(mirror)]) == 0
+    assert "dettrack track VIDEO --model theirs" in capsys.readouterr().out
+    assert find_model("theirs") == folder / "theirs.xml"
+    assert (folder / "theirs.bin").read_bytes() == b"numbers"
+    assert main(["weights", "verify", "theirs"]) == 0
+    (mirror / f"{'theirs' if own_names else 'model'}.bin").write_bytes(b"other")
+    for path in folder.iterdir():
+        path.unlink()
+    assert main(["weights", "fetch", "theirs", "--mirror", str(mirror)]) == 1
+    assert not list(folder.glob("theirs*"))  # all files or none
+    assert main(["weights", "fetch", "theirs", "--sha256", "0" * 64]) == 2
+    assert main(["weights", "fetch", "nobody", "--mirror", str(mirror)]) == 1
+    assert "rtmdet-nano-person" in capsys.readouterr().err
+
+
+@pytest.mark.data
+def test_the_catalogue_knows_the_files_at_hand(weights):
+    """The real files, as a mirror has them: kept under their names, by their sums."""
+    for name, source in (("rtmdet-nano-person", "rtmdet_nano_person"), ("tinypose", "tinypose_256_192")):
+        one = catalogue()[name]
+        for file in one.files:
+            path = weights / f"{source}{file.ending}"
+            assert sha256(path) == file.sha256
+            assert path.stat().st_size == file.bytes

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 import tyro
 
 from dettrack.errors import InputError, UsageError
-from dettrack.weights import add_file, fetch, find_weights, list_weights, metadata, sha256, store
+from dettrack.weights import add_file, fetch, fetch_known, find_weights, list_weights, metadata, sha256, store
+from dettrack.weights.catalogue import catalogue, external
 
 __all__ = ["WeightsArgs", "run"]
 
@@ -24,10 +25,12 @@ class WeightsArgs:
     work as --model.
 
     Attributes:
-        action: list; info NAME; verify [NAME]; import FILE --name NAME; fetch URL_OR_PATH --name NAME --sha256 SUM.
+        action: list; info NAME; verify [NAME]; import FILE --name NAME; fetch NAME [--mirror PLACE], with a name that
+            `list` shows; fetch URL_OR_PATH --name NAME --sha256 SUM.
         what: Name, file or address, as the action takes it.
         name: Name in the store; the file's own by default.
-        sha256: SHA-256 that a fetched file must have.
+        sha256: SHA-256 that a file fetched by its address must have.
+        mirror: With fetch NAME: folder or web address to take the files from, instead of their source.
         joints: With import of an official HRNet .pth: its joint set (17 joints are COCO's unless said otherwise).
         size: With import of an official HRNet .pth: its input as HEIGHTxWIDTH, if the file name does not say it.
     """
@@ -36,6 +39,7 @@ class WeightsArgs:
     what: Annotated[str, tyro.conf.Positional] = ""
     name: str = ""
     sha256: str = ""
+    mirror: str = ""
     joints: str = "auto"
     size: str = ""
 
@@ -56,10 +60,23 @@ def _list(_: WeightsArgs) -> list[str]:
     for each in list_weights():
         origin = "shipped" if each.shipped else "stored"
         rows.append(f"{each.name:<24} {origin:<8} {each.path.stat().st_size / 1e6:8.1f} MB  {each.path}")
-    return rows or [f"no weights: neither shipped nor in {store()}"]
+    here = {each.name for each in list_weights()}
+    rows = rows or [f"no weights: neither shipped nor in {store()}"]
+    others = [one for one in catalogue().values() if one.name not in here]
+    if others:
+        rows += ["", "Other people's, not here; `dettrack weights fetch NAME` gets them:"]
+        rows += [
+            f"{one.name:<24} {one.kind:<8} {one.bytes / 1e6:8.1f} MB  {one.about} ({one.licence})" for one in others
+        ]
+    return rows
 
 
 def _info(options: WeightsArgs) -> list[str]:
+    if options.what in catalogue() and all(each.name != options.what for each in list_weights()):
+        one = external(options.what)
+        lines = [f"{one.name}: not here; dettrack weights fetch {one.name}", one.about, f"licence: {one.licence}"]
+        lines += [f"use: dettrack track VIDEO {one.use}"]
+        return lines + [f"sha256 {file.sha256}  {file.url}" for file in one.files]
     each = find_weights(options.what)
     lines = [f"{each.name}: {each.path}", f"sha256 {sha256(each.path)}"]
     lines += [f"{key} {json.dumps(value)}" for key, value in metadata(each.path).items()]
@@ -107,7 +124,19 @@ def _size(text: str) -> tuple[int, int] | None:
 
 
 def _fetch(options: WeightsArgs) -> list[str]:
+    if options.what in catalogue():
+        if options.sha256 or options.name:
+            raise UsageError(
+                f"{options.what} is in the catalogue, with its name and sums: leave out --name and --sha256"
+            )
+        one = external(options.what)
+        return [f"{one.name}: {fetch_known(one, mirror=options.mirror).path}", f"dettrack track VIDEO {one.use}"]
+    if options.mirror:
+        external(options.what)  # says which names a mirror may have
     if not options.sha256:
-        raise UsageError("weights fetch needs --sha256: weights are only taken when they are the expected ones")
+        raise UsageError(
+            "weights fetch takes a name of the catalogue, or an address with --sha256: only the expected file is kept; "
+            f"known names: {', '.join(catalogue())}"
+        )
     name = options.name or Path(options.what.partition("?")[0]).stem
     return [f"{name}: {fetch(options.what, name, options.sha256).path}"]

@@ -1,4 +1,4 @@
-"""Augmentation of tubes: what is drawn once for a tube holds for all its frames, so that motion stays motion."""
+"""How tubes are varied, and how their pixels are degraded, alike in all frames (`framing` chooses the crop)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import UInt8
 
-from dettrack.skeleton import JointSet
-
-__all__ = ["NO_AUGMENTATION", "AugmentConfig", "degrade", "half_body_box", "jitter_box", "random_affine"]
-
-_LOWER = ("hip", "knee", "ankle")
+__all__ = ["NO_AUGMENTATION", "AugmentConfig", "degrade"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +22,8 @@ class AugmentConfig:
         shift: Largest shift of the box, as a share of its sides: detectors are not exact.
         flip: Probability of a mirror image.
         half_body: Probability of a box around the upper or the lower body only.
+        truncate: Probability that the picture ends within the person.
+        upright: Probability that somebody who leans by more than 20 degrees is turned upright first.
         colour: Strength of changes of brightness, contrast and colour.
         blur: Probability of blur (of motion or focus).
         jpeg: Probability of strong JPEG compression, or a small image enlarged.
@@ -47,62 +45,11 @@ class AugmentConfig:
     reverse: float = 0.5
     max_stride: int = 2
     walk: float = 0.015
+    truncate: float = 0.0
+    upright: float = 0.0
 
 
 NO_AUGMENTATION = AugmentConfig(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, max_stride=1, walk=0.0)
-
-
-def half_body_box(
-    xy: Float[np.ndarray, "joints 2"],
-    known: Bool[np.ndarray, " joints"],
-    joints: JointSet,
-    box: Float[np.ndarray, " 4"],
-    rng: np.random.Generator,
-) -> Float[np.ndarray, " 4"]:
-    """A box around the upper or the lower body; `box` itself where fewer than three joints of it are known."""
-    lower = np.array([joint.rpartition("_")[2] in _LOWER for joint in joints.joints])
-    side = lower if rng.random() < 0.4 else ~lower
-    chosen = xy[known & side]
-    if len(chosen) < 3:
-        return box
-    low, high = chosen.min(0), chosen.max(0)
-    pad = 0.2 * (high - low).max() + 1
-    return np.concatenate([low - pad, high + pad])
-
-
-def jitter_box(box: Float[np.ndarray, " 4"], shift: float, rng: np.random.Generator) -> Float[np.ndarray, " 4"]:
-    """Every side of the box moved by up to `shift` of the box's sides."""
-    sides = np.tile(box[2:] - box[:2], 2)
-    return box + rng.uniform(-shift, shift, 4) * sides
-
-
-def random_affine(
-    box: Float[np.ndarray, " 4"],
-    size: tuple[int, int],
-    enlarge: float,
-    config: AugmentConfig,
-    rng: np.random.Generator,
-) -> tuple[Float[np.ndarray, "2 3"], bool]:
-    """The map from image to crop pixels, and whether it mirrors.
-
-    Args:
-        box: Corners in pixels.
-        size: Height and width of the crop.
-        enlarge: Factor on the box.
-        config: Strength.
-        rng: Source of chance.
-    """
-    height, width = size
-    centre, sides = (box[:2] + box[2:]) / 2, np.maximum(box[2:] - box[:2], 1.0)
-    zoom = 1 / (enlarge * max(sides[0] / width, sides[1] / height))
-    zoom *= float(np.clip(1 + config.scale * rng.normal() / 2, 1 - config.scale, 1 + config.scale))
-    angle = np.deg2rad(np.clip(config.rotation * rng.normal() / 2, -config.rotation, config.rotation))
-    angle *= rng.random() < 0.6
-    mirrored = bool(rng.random() < config.flip)
-    linear = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    if mirrored:
-        linear[0] *= -1
-    return np.column_stack([linear, np.array([width - 1, height - 1]) / 2 - linear @ centre]), mirrored
 
 
 def degrade(

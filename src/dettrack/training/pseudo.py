@@ -17,6 +17,7 @@ from jaxtyping import Float, UInt8
 from dettrack.detection.protocol import Detector
 from dettrack.skeleton import COCO17, POSETRACK15, JointMap, JointSet
 from dettrack.structures import Boxes, Frame
+from dettrack.training.framing import upright_angle
 from dettrack.training.people import PeopleSet
 from dettrack.training.teachers import Teacher, upright_affines
 
@@ -130,7 +131,7 @@ def _label_annotated(
     image: np.ndarray, annotation: np.ndarray, first: Teacher, second: Teacher | None, config: AgreementConfig
 ) -> Labels:
     """Labels of one annotated person, turned upright before the teachers look."""
-    angle = _upright_angle(annotation)
+    angle = upright_angle(annotation)
     turned = annotation @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     low, high = np.nanmin(turned, 0), np.nanmax(turned, 0)
     pad = 0.1 * (high - low).max()
@@ -157,15 +158,6 @@ def _label_annotated(
     low, high = np.nanmin(known_xy, 0), np.nanmax(known_xy, 0)
     pad = 0.06 * (high - low).max()
     return Labels(np.concatenate([low - pad, high + pad])[None], xy, height, weight)
-
-
-def _upright_angle(xy: Float[np.ndarray, "15 2"]) -> float:
-    """Angle in radians by which the image must turn clockwise for the torso to stand upright; 0 if unknown."""
-    place = POSETRACK15.index
-    shoulders = xy[[place("left_shoulder"), place("right_shoulder")]]
-    hips = xy[[place("left_hip"), place("right_hip")]]
-    up = shoulders.mean(0) - hips.mean(0)  # NaN where one is missing
-    return float(-np.arctan2(up[0], -up[1])) if np.isfinite(up).all() else 0.0
 
 
 def label_stills(

@@ -11,7 +11,8 @@ from jaxtyping import Float, UInt8
 
 from dettrack.errors import InputError
 from dettrack.network.heatmap import gaussian_heatmaps
-from dettrack.training.augment import AugmentConfig, degrade, half_body_box, jitter_box, random_affine
+from dettrack.training.augment import AugmentConfig, degrade
+from dettrack.training.framing import draw_framing
 from dettrack.training.people import PeopleSet, read_image
 
 __all__ = ["Tube", "TubeConfig", "TubeMaker"]
@@ -109,10 +110,7 @@ class TubeMaker:
         box = people.boxes[person]
         if not np.isfinite(box).all() or (box[2:] <= box[:2]).any():
             raise InputError(f"its box is {box.tolist()}")
-        if rng.random() < config.augment.half_body:
-            box = half_body_box(xy, known, people.joint_set, box, rng)
-        box = jitter_box(box, config.augment.shift, rng)
-        affine, mirrored = random_affine(box, config.size, config.enlarge, config.augment, rng)
+        framing = draw_framing(xy, known, people.joint_set, box, config.size, config.enlarge, config.augment, rng)
         frames = self._frames(person, rng)
         still = len(set(frames)) == 1 and config.clip_length > 1
         motions = _walk(config, rng) if still else [np.eye(3)] * config.clip_length
@@ -120,18 +118,21 @@ class TubeMaker:
         images = {i: read_image(people.images[i]) for i in set(frames) if i >= 0}
         crops, joints, heights, weights = [], [], [], []
         for image, motion in zip(frames, motions, strict=True):
-            move = (motion @ np.vstack([affine, [0, 0, 1]]))[:2]
+            move = framing.map(motion)
             crops.append(
                 cv2.warpAffine(images[image], move, (width, height), flags=cv2.INTER_LINEAR)
                 if image >= 0
                 else np.zeros((height, width, 3), np.uint8)
             )
             place, peak, weight = self._labels(person, image)
+            if framing.edge:  # as where a picture really ends: black, and nothing is known of what lies there
+                crops[-1][framing.beyond(_pixels(move, config.size))] = 0
+                weight = weight * ~framing.beyond(place)
             joints.append(place @ move[:, :2].T + move[:, 2])
             heights.append(peak)
             weights.append(weight)
         out = np.stack(joints), np.stack(heights), np.stack(weights)
-        if mirrored:
+        if framing.mirrored:
             out = tuple(part[:, people.joint_set.flip_permutation] for part in out)  # type: ignore[assignment]
         return self._tube(degrade(np.stack(crops), config.augment, rng), *out, skipped)
 
@@ -172,6 +173,13 @@ class TubeMaker:
         if config.clip_length > 1:  # who has left the crop must not be found in somebody else there (paper 3.1)
             inside = np.isfinite(xy).all(-1) | np.asarray(inside, bool)
         return Tube(crops, targets.astype(np.float32), (weight * inside).astype(np.float32), xy, skipped)
+
+
+def _pixels(move: Float[np.ndarray, "2 3"], size: tuple[int, int]) -> Float[np.ndarray, "h w 2"]:
+    """Where each pixel of a crop lies in the image."""
+    grid = np.stack(np.meshgrid(np.arange(size[1]), np.arange(size[0])), -1)
+    back = cv2.invertAffineTransform(move)
+    return grid @ back[:, :2].T + back[:, 2]
 
 
 def _walk(config: TubeConfig, rng: np.random.Generator) -> list[np.ndarray]:

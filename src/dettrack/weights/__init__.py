@@ -1,6 +1,6 @@
 """Weights by name: those that ship inside the package, and the user's own store. Nothing is fetched unasked.
 
-The store is a folder of files, `$DETTRACK_WEIGHTS` or `dettrack/weights` in the user's data folder. Both folders hold a
+What can be fetched by name is in `catalogue`. The store is a folder of files, `$DETTRACK_WEIGHTS` or `dettrack/weights` in the user's data folder. Both folders hold a
 `SHA256SUMS` in the form that `sha256sum` writes and checks.
 """
 
@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from dettrack.errors import InputError, OutputError
+from dettrack.weights.catalogue import External
 
 __all__ = [
     "SHIPPED",
     "StoredWeights",
     "add_file",
     "fetch",
+    "fetch_known",
     "find_weights",
     "list_weights",
     "metadata",
@@ -140,7 +142,43 @@ def fetch(address: str, name: str, expected: str) -> StoredWeights:
     ending = Path(address.partition("?")[0]).suffix
     if ending not in _ENDINGS or ending == ".xml":
         raise InputError(f"{address}: expected a file ending in .safetensors or .onnx")
-    target = store() / f"{name}{ending}"
+    _get(address, store() / f"{name}{ending}", expected)
+    return find_weights(name)
+
+
+def fetch_known(weights: External, *, mirror: str = "") -> StoredWeights:
+    """Get weights of the catalogue into the store, all their files or none.
+
+    Args:
+        weights: Entry of the catalogue.
+        mirror: Folder or web address that has the files, under the entry's name or their own; "" for their source.
+
+    Raises:
+        InputError: A file cannot be had, or is not the one that the catalogue knows; nothing is kept then.
+        OutputError: The store cannot be written.
+    """
+    got: list[Path] = []
+    try:
+        for file in weights.files:
+            target = store() / f"{weights.name}{file.ending}"
+            places = file.places(weights.name, mirror) if mirror else [file.url]
+            for last, place in enumerate(places, 1 - len(places)):
+                try:
+                    _get(place, target, file.sha256)
+                    break
+                except InputError:
+                    if last == 0:
+                        raise
+            got.append(target)
+    except (InputError, OutputError):
+        for path in got:
+            path.unlink(missing_ok=True)
+        raise
+    return find_weights(weights.name)
+
+
+def _get(address: str, target: Path, expected: str) -> None:
+    """One file, kept if it is the expected one."""
     try:
         if address.startswith(("https://", "http://")):
             with urllib.request.urlopen(address, timeout=60) as stream:
@@ -148,12 +186,11 @@ def fetch(address: str, name: str, expected: str) -> StoredWeights:
         else:
             with Path(address).open("rb") as stream:
                 _keep(stream, target, expected.lower())
-    except (urllib.error.URLError, TimeoutError, FileNotFoundError) as error:
+    except (urllib.error.URLError, TimeoutError, FileNotFoundError, IsADirectoryError) as error:
         raise InputError(
             f"cannot get {address}: {getattr(error, 'reason', error)}; on a machine without network, copy the file "
-            "over and give its path instead"
+            "over and give its path instead (weights of the catalogue: --mirror FOLDER)"
         ) from error
-    return find_weights(name)
 
 
 def _keep(stream: BinaryIO | Any, target: Path, expected: str) -> None:

@@ -1,7 +1,8 @@
 """Weights by name: those that ship inside the package, and the user's own store. Nothing is fetched unasked.
 
-What can be fetched by name is in `catalogue`. The store is a folder of files, `$DETTRACK_WEIGHTS` or `dettrack/weights` in the user's data folder. Both folders hold a
-`SHA256SUMS` in the form that `sha256sum` writes and checks.
+What can be fetched by name is in `catalogue`. The store is a folder of files, `$DETTRACK_WEIGHTS` or
+`dettrack/weights` in the user's data folder. Both folders hold a `SHA256SUMS` in the form that `sha256sum` writes and
+checks.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class ExternalFile:
 
     @property
     def ending(self) -> str:
-        """ ".onnx", ".xml" or ".bin"."""
+        """Of its name: .onnx, .xml or .bin."""
         return PurePosixPath(self.url).suffix
 
     def places(self, name: str, mirror: str) -> list[str]:

@@ -17,7 +17,7 @@ J = len(POSETRACK15)
 COLUMNS = ("frame", "time_s", "track_id", "box", "score", "xy", "joint_scores", "spread", "support", "source")
 
 
-def table(frames, ids, seed=0, scores=None, source=None):
+def table(frames, ids, seed=0, scores=None, source=None, score=0.5):
     """Rows with random poses that depend on (frame, id) only."""
     frames, ids = np.array(frames, int), np.array(ids, int)
     rngs = [np.random.default_rng([seed, f, i]) for f, i in zip(frames, ids, strict=True)]
@@ -29,7 +29,7 @@ def table(frames, ids, seed=0, scores=None, source=None):
         time_s=frames / 25,
         track_id=ids,
         box=np.array([[f, i, f + 50, i + 100] for f, i in zip(frames, ids, strict=True)], float).reshape(n, 4),
-        score=np.full(n, 0.5),
+        score=np.full(n, score) if np.ndim(score) == 0 else np.array(score, float),
         xy=xy,
         joint_scores=np.full((n, J), 0.5) if scores is None else np.array(scores, float),
         spread=np.ones((n, J)),
@@ -65,19 +65,22 @@ def random_rows(seed, n_frames=30, tracks=4):
         start, stop = sorted(rng.integers(0, n_frames, 2))
         pairs += [(f, 5 * track + 2) for f in range(start, stop) if rng.random() < 0.8]
     pairs.sort()
-    return table([f for f, _ in pairs], [i for _, i in pairs], seed, source=rng.integers(0, 2, len(pairs)))
+    source, score = rng.integers(0, 2, len(pairs)), rng.random(len(pairs))
+    return table([f for f, _ in pairs], [i for _, i in pairs], seed, source=source, score=score)
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.integers(0, 3), st.integers(1, 7))
+@given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.integers(0, 3), st.sampled_from([0.0, 0.6]), st.integers(1, 7))
 @settings(max_examples=25)
-def test_short_tracks_go_whole_and_are_counted(seed, frames, detections, chunk):
+def test_short_tracks_go_whole_and_are_counted(seed, frames, detections, score, chunk):
     rows = random_rows(seed, n_frames=60, tracks=6)
-    stage = ShortTracks(AfterConfig(min_track_frames=frames, min_track_detections=detections), POSETRACK15, max_gap=12)
+    config = AfterConfig(min_track_frames=frames, min_track_detections=detections, min_track_score=score)
+    stage = ShortTracks(config, POSETRACK15, max_gap=12, patience=60)
     got = stream(stage, rows, chunk)
+    sure = rows.score >= score
     long = [
         i
         for i in np.unique(rows.track_id)
-        if (rows.track_id == i).sum() >= frames and (rows.source[rows.track_id == i] == 0).sum() >= detections
+        if sure[rows.track_id == i].sum() >= frames and (rows.source[rows.track_id == i] == 0).sum() >= detections
     ]
     keep = np.isin(rows.track_id, long)
     equal(got, rows[keep])
@@ -94,6 +97,22 @@ def test_rows_wait_no_longer_than_their_track_needs():
     assert counts == [0, 0, 0, 0, 6, 1]
     assert stage.removed == {"short_tracks": 1, "poses_of_short_tracks": 1}
     assert len(stage._seen) == 1
+
+
+def test_nobody_waits_for_a_doubtful_track_for_ever():
+    """A tree that moves along all through the video holds up the others for a while, and is not shown."""
+    config = AfterConfig(min_track_frames=2, min_track_score=0.4)
+    stage = ShortTracks(config, POSETRACK15, max_gap=4, patience=10)
+    counts = []
+    for frame in range(30):
+        tree, person = (0.3 if frame < 25 else 0.9), (0.8 if frame < 20 else 0.1)
+        counts.append(len(stage.add(table([frame, frame], [1, 2], score=[tree, person]), frame + 1)))
+    assert counts[:10] == [0] * 10
+    assert counts[10:26] == [1] * 16  # the person alone, ten frames late
+    # What still waits of the track when it convinces at last (frame 26) is kept.
+    assert counts[26:] == [2 * 11, 2, 2, 2]
+    assert stage.removed == {"short_tracks": 0, "poses_of_short_tracks": 0, "poses_of_doubtful_tracks": 16}
+    assert len(stage.finish()) == 0
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 7))

@@ -62,31 +62,38 @@ def apply_thresholds(table: TrackTable, thresholds: Float[np.ndarray, " joints"]
 class ShortTracks:
     """Drops tracks with too few frames or detections; holds rows back until their track has enough.
 
+    A frame counts for a track where its pose reaches `min_track_score`: what a detector takes for a person (a tree, the
+    gap between two people) moves along as smoothly as anybody, but no pose network is sure of its joints. Nobody waits
+    for such a track for longer than `patience`: older rows are dropped, and the track begins where it convinces.
+
     Args:
-        config: `min_track_frames` and `min_track_detections`.
+        config: `min_track_frames`, `min_track_detections` and `min_track_score`.
         joint_set: Of the tables.
         max_gap: A track that has had no row for more frames than this will not come back.
+        patience: Frames that a row waits for its track to have enough; 0 for four times `max_gap`.
 
     Attributes:
         settled_before: Every row of the frames before this one has been given out.
     """
 
-    def __init__(self, config: AfterConfig, joint_set: JointSet, max_gap: int) -> None:
+    def __init__(self, config: AfterConfig, joint_set: JointSet, max_gap: int, patience: int = 0) -> None:
         self.max_gap = max_gap
+        self._patience = patience or 4 * max_gap
         self.removed: Counter[str] = Counter()
         self._config = config
         self._joint_set = joint_set
         self._held = TrackTable.empty(joint_set)
-        self._seen: dict[int, list[int]] = {}  # track -> frames, detections, last frame
+        self._seen: dict[int, list[int]] = {}  # track -> convincing frames, detections, last frame
         self.settled_before = 0
 
     def add(self, table: TrackTable, until: int) -> TrackTable:
         """Take the rows of the next frames, all before frame `until`; return what is settled."""
         detected = table.source == int(Source.DETECTED)
-        rows = zip(table.track_id.tolist(), table.frame.tolist(), detected.tolist(), strict=True)
-        for track, frame, found in rows:
+        sure = table.score >= self._config.min_track_score
+        rows = zip(table.track_id.tolist(), table.frame.tolist(), detected.tolist(), sure.tolist(), strict=True)
+        for track, frame, found, convincing in rows:
             record = self._seen.setdefault(track, [0, 0, 0])
-            record[0] += 1
+            record[0] += convincing
             record[1] += found
             record[2] = frame
         held = TrackTable.concatenate([self._held, table], self._joint_set)
@@ -95,8 +102,12 @@ class ShortTracks:
         enough = (seen[:, 0] >= self._config.min_track_frames) & (seen[:, 1] >= self._config.min_track_detections)
         over = until - 1 - seen[:, 2] > self.max_gap
         self.removed["short_tracks"] += int((over & ~enough).sum())
-        self.removed["poses_of_short_tracks"] += int((over & ~enough)[place].sum())
-        held = held[(enough | ~over)[place]]
+        gone = (over & ~enough)[place]
+        late = (~over & ~enough)[place] & (held.frame < until - self._patience)
+        self.removed["poses_of_short_tracks"] += int(gone.sum())
+        if late.any():
+            self.removed["poses_of_doubtful_tracks"] += int(late.sum())
+        held = held[~gone & ~late]
         waiting = held.frame[np.isin(held.track_id, ids[~enough & ~over])]
         self.settled_before = int(waiting.min(initial=until))
         settled = held.frame < self.settled_before

@@ -272,6 +272,8 @@ class AfterConfig:
     Attributes:
         min_track_frames: Tracks with fewer frames are dropped (paper: 5; one tube alone has up to |C|).
         min_track_detections: Tracks whose person was detected in fewer frames are dropped.
+        min_track_score: Only frames in which the pose reaches this score (the mean over its joints) count for
+            `min_track_frames`; 0 counts all (paper).
         min_joint_score: Joints with a lower score become NaN; 0 keeps all, as where AP is measured (paper 4.1).
         joint_thresholds: TOML file of per-joint score thresholds, as `dettrack evaluate thresholds` writes it; joints
             below become NaN. `min_joint_score` holds beside it.
@@ -282,6 +284,7 @@ class AfterConfig:
 
     min_track_frames: int = 5
     min_track_detections: int = 1
+    min_track_score: float = 0.0
     min_joint_score: float = 0.25
     joint_thresholds: str = ""
     fill_gaps: int = 0
@@ -294,10 +297,9 @@ class AfterConfig:
             self.min_track_detections >= 0,
             f"--min-track-detections is {self.min_track_detections}: it must not be negative",
         )
-        _require(
-            0 <= self.min_joint_score <= 1,
-            f"--min-joint-score is {self.min_joint_score}: it must lie between 0 and 1",
-        )
+        for name in ("min_track_score", "min_joint_score"):
+            value = getattr(self, name)
+            _require(0 <= value <= 1, f"--{name.replace('_', '-')} is {value}: it must lie between 0 and 1")
         _require(self.fill_gaps >= 0, f"--fill-gaps is {self.fill_gaps}: it must not be negative")
         _require(self.smooth_window_s > 0, f"--smooth-window-s is {self.smooth_window_s}: must be positive")
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from training_scenes import make_set
+from training_scenes import JOINTS, make_set
 
 from dettrack.errors import InputError
 from dettrack.skeleton import COCO17
-from dettrack.training.people import PeopleSet, concatenate, load_people, read_image, save_people, shrunk
+from dettrack.training.people import (
+    PeopleSet,
+    concatenate,
+    load_people,
+    read_image,
+    save_people,
+    seen_from_behind,
+    shrunk,
+)
 
 
 def test_a_pack_gives_back_the_set(tmp_path: Path) -> None:
@@ -79,3 +88,25 @@ def test_shrunk_images_keep_people_on_the_same_pixels() -> None:
     for old, new in ((people.xy[known], small.xy[known]), (people.boxes.reshape(-1, 2), small.boxes.reshape(-1, 2))):
         np.testing.assert_allclose((new + 0.5) * 2, old + 0.5, atol=0.02 * max(height, width) / 2)
     assert list(shrunk(people, max(height, width)).images) == list(people.images)
+
+
+def test_who_turns_their_back() -> None:
+    """Mirrored joints are a back; turned upside down they still are; from the side, or half unknown, nobody knows."""
+    front = make_set(people=1, frames=1)
+    flipped = front.xy[:, JOINTS.flip_permutation]
+    turned = flipped @ np.array([[-1.0, 0.0], [0.0, -1.0]])
+    quarter = flipped @ np.array([[0.0, 1.0], [-1.0, 0.0]])
+    flat = front.xy * [0.1, 1.0]
+    known = np.repeat(front.weight, 6, 0)
+    known[5, JOINTS.index("left_hip")] = 0
+    poses = np.concatenate([front.xy, flipped, turned, quarter, flat, flipped])
+    people = replace(
+        front,
+        person_image=np.zeros(6, int),
+        track=np.arange(6),
+        boxes=np.repeat(front.boxes, 6, 0),
+        xy=poses,
+        height=np.ones((6, len(JOINTS))),
+        weight=known,
+    )
+    assert seen_from_behind(people).tolist() == [False, True, True, True, False, False]

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from dettrack.errors import InputError
 from dettrack.skeleton import JointSet, joint_set
 
-__all__ = ["PeopleSet", "concatenate", "load_people", "read_image", "save_people", "shrunk"]
+__all__ = ["PeopleSet", "concatenate", "load_people", "read_image", "save_people", "seen_from_behind", "shrunk"]
 
 _PERSON = ("person_image", "track", "boxes", "xy", "height", "weight")
 
@@ -80,6 +80,20 @@ def read_image(source: Path | bytes) -> UInt8[np.ndarray, "h w 3"]:
     if image is None:
         raise InputError(f"{name}: is not an image that can be decoded (broken or of an unknown format)")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def seen_from_behind(people: PeopleSet) -> Bool[np.ndarray, " people"]:
+    """Who turns their back to the camera: with the torso upright, their left is on the left of the picture.
+
+    People seen from the side, and those whose shoulders or hips are not known, are not among them.
+    """
+    known = np.where(people.weight[..., None] > 0, people.xy, np.nan)
+    place = people.joint_set.index
+    ls, rs, lh, rh = (known[:, place(f"{side}_{part}")] for part in ("shoulder", "hip") for side in ("left", "right"))
+    torso, across = (ls + rs - lh - rh) / 2, (ls - rs + lh - rh) / 2
+    length = np.maximum(np.linalg.norm(torso, axis=-1), 1.0)
+    to_the_right = (across[:, 1] * torso[:, 0] - across[:, 0] * torso[:, 1]) / length
+    return to_the_right < -0.12 * length  # NaN is not
 
 
 def shrunk(people: PeopleSet, longest: int) -> PeopleSet:

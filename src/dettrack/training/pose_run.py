@@ -84,7 +84,7 @@ def make_task(stage: StageConfig, base: Path, before: Path | None = None) -> Pos
         learn_differences(network)
     if stage.checkpointing:
         recompute_activations(network)
-    sources = [Source(open_set(data, spec, base), _tubes(stage, data), data.share) for data in stage.data]
+    sources = [Source(open_set(data, spec, base), _tubes(stage, data), data.share, data.behind) for data in stage.data]
     held_out = {data.name or Path(data.path).stem: open_set(data, spec, base) for data in stage.held_out}
     loss = stage.loss
     return PoseTask(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from dettrack.network.checkpoint import Checkpoint, NetworkSpec, save_checkpoint
 from dettrack.training.differences import plain
-from dettrack.training.people import PeopleSet
+from dettrack.training.people import PeopleSet, seen_from_behind
 from dettrack.training.pose_ap import crop_ap
 from dettrack.training.pose_loss import heatmap_loss
 from dettrack.training.pose_score import head_sizes, limb_pck, predict, to_input
@@ -29,11 +29,13 @@ class Source:
         people: The set.
         tubes: How its tubes are cut.
         share: How often it is drawn, relative to the others.
+        behind: How often people who are seen from behind are drawn, relative to the others in the set.
     """
 
     people: PeopleSet
     tubes: TubeConfig
     share: float = 1.0
+    behind: float = 1.0
 
 
 class PoseTask:
@@ -77,7 +79,7 @@ class PoseTask:
         self.seed, self.hardest, self.frozen = seed, hardest, tuple(frozen)
         self._batch = batch
         self._makers = [
-            [TubeMaker(s.people, replace(s.tubes, size=size), _draw_shares(s.people)) for s in sources]
+            [TubeMaker(s.people, replace(s.tubes, size=size), _draw_shares(s.people, s.behind)) for s in sources]
             for size in sizes or (spec.size,)
         ]
         self._shares = np.cumsum([s.share for s in sources]) / sum(s.share for s in sources)
@@ -140,6 +142,6 @@ class PoseTask:
         save_checkpoint(path, plain(model), self.spec, metrics=metrics, half=True, source=self.about)
 
 
-def _draw_shares(people: PeopleSet) -> np.ndarray:
+def _draw_shares(people: PeopleSet, behind: float) -> np.ndarray:
     """People with few trusted joints are drawn less often, and never without one."""
-    return (people.weight > 0).mean(1) ** 0.5 + 1e-12
+    return (people.weight > 0).mean(1) ** 0.5 * np.where(seen_from_behind(people), behind, 1.0) + 1e-12

@@ -32,6 +32,8 @@ class DataConfig:
         format: See `sets.FORMATS`.
         images: Folder that image names are relative to; "" for the annotation file's own.
         share: How often it is drawn, relative to the others.
+        behind: How often people who are seen from behind are drawn, relative to the others in the set. Photographers
+            like faces, and a network that has seen few backs exchanges left and right there.
         absent: Meaning of labelled frames without the person: "empty" or "unknown" (see `TubeConfig`).
         every: Take every so many-th person only; for held-out sets, to validate quickly.
         least_joints: People with fewer known joints are left out.
@@ -42,6 +44,7 @@ class DataConfig:
     format: Literal["pack", "posetrack", "coco", "mpii", "lsp"] = "pack"
     images: str = ""
     share: float = 1.0
+    behind: float = 1.0
     absent: Literal["empty", "unknown"] = "empty"
     every: int = 1
     least_joints: int = 3
@@ -125,6 +128,9 @@ class StageConfig:
     def __post_init__(self) -> None:
         if not self.data:
             raise UsageError(f"stage {self.name!r} has no [[data]] to train on")
+        for data in self.data:
+            if data.share < 0 or data.behind <= 0:
+                raise UsageError(f"{data.path}: share is {data.share} (0 or more), behind {data.behind} (more than 0)")
 
 
 def stages(table: Mapping[str, Any], where: str) -> list[StageConfig]:

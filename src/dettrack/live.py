@@ -79,8 +79,8 @@ def live_settings(config: TrackConfig) -> tuple[TrackConfig, list[str]]:
     if config.after.smooth != "none" or config.after.fill_gaps:
         notes.append("nothing is smoothed or filled")
     cut = replace(cut, step=min(cut.step, most), shots=False, adaptive=False)
-    at_once = {"min_track_frames": 1, "min_track_detections": 0, "min_track_score": 0.0}
-    after = replace(config.after, **at_once, fill_gaps=0, smooth="none")
+    at_once = replace(config.after, min_track_frames=1, min_track_detections=0, min_track_score=0.0)
+    after = replace(at_once, fill_gaps=0, smooth="none")
     sew, polish = replace(config.sew, bridge=0), replace(config.polish, max_lag=1)
     return replace(config, cut=cut, sew=sew, polish=polish, after=after), notes
 

@@ -25,8 +25,9 @@ LITE_STD = (128 / 255,) * 3
 
 # The convolutions that each variant makes temporal, after table 8's: the 1x1 expansions become 3x1x1. As a depthwise
 # filter follows each, the network sees motion across pixels too; inflated depthwise filters would cost a CPU more
-# than all else. Blocks 1-4 work at strides 4 and 8, blocks 11-15 at stride 32.
-_BLOCKS = {"none": "(?!)", "early": "[1-4]", "last": "1[1-5]", "all": r"\d+"}
+# than all else. Early are the ten blocks at strides 4 to 16: like HRNet's twelve temporal layers they reach past both
+# ends of nine frames, and the later ones see whole people, whom a network must know apart to follow one of them.
+_BLOCKS = {"none": "(?!)", "early": "(?:[1-9]|10)", "last": "1[1-5]", "all": r"\d+"}
 
 
 class LiteNet(nn.Module):

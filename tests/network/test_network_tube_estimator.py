@@ -152,6 +152,16 @@ def test_another_clip_length_than_trained_is_said(tmp_path):
     assert "trained with" not in load_estimator(options, CutConfig(clip_length=3)).description
 
 
+def test_the_description_says_what_the_weights_reach(tmp_path):
+    spec = NetworkSpec(architecture="lite", width=16, variant="none", clip_length=1, size=(64, 64))
+    metrics = {"street": 0.8125, "street_ap": 0.7, "street+4": 0.75, "note": "other"}
+    save_checkpoint(tmp_path / "a.safetensors", build_network(spec), spec, metrics=metrics)
+    options = EstimateConfig(str(tmp_path / "a.safetensors"), device="cpu", runtime="pytorch", threads=1)
+    described = load_estimator(options, CutConfig()).description
+    assert "held-out PCKh@0.5: street 0.81)" in described
+    assert "0.75" not in described
+
+
 def test_bf16_stays_near(tmp_path):
     torch.manual_seed(0)
     spec = NetworkSpec(width=16, variant="early", clip_length=3, size=(64, 64))

@@ -190,6 +190,8 @@ def _load(parsed: TrackArgs) -> Pipeline:
     if not parsed.quiet:
         _say(f"detector: {pipeline.detector.description}")
         _say(f"model: {pipeline.estimator.description}")
+        if "default" in (parsed.settings.detect.detector, parsed.settings.estimate.model):
+            _say("built-in weights are small: `dettrack weights list` names better ones, for --detector and --model")
     return pipeline
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dettrack.config import CutConfig, EstimateConfig
 from dettrack.errors import InputError
@@ -71,8 +72,16 @@ def _from_checkpoint(path: Path, options: EstimateConfig, clip_length: int) -> T
         note = "; its temporal filters are means of 2D ones, not trained"
     elif trained.variant != "none" and trained.clip_length != clip_length:
         note = f"; trained with |C| = {trained.clip_length}, run with {clip_length}"
+    note += _reached(checkpoint.metrics)
     model = open_checkpoint_with(checkpoint, path.name, options, clip_length)
     return TubeEstimator(model, options, clip_length, note)
+
+
+def _reached(metrics: Mapping[str, Any]) -> str:
+    """What a checkpoint's training measured in keyframes of held-out sets, as a part of its description."""
+    pck = {name: value for name, value in metrics.items() if not name.endswith("_ap") and "+" not in name}
+    said = ", ".join(f"{name} {value:.2f}" for name, value in pck.items() if isinstance(value, float))
+    return f"; held-out PCKh@0.5: {said}" if said else ""
 
 
 def open_checkpoint_with(checkpoint: Checkpoint, name: str, options: EstimateConfig, clip_length: int) -> TubeModel:

@@ -20,7 +20,8 @@ from dettrack.network.checkpoint import (
 )
 from dettrack.network.device_tubes import FramesOnDevice
 from dettrack.network.export import compare, onnx_bytes, probe_crops
-from dettrack.network.exported import ExportedSpec, OnnxTubeModel, OpenVinoTubeModel, read_exported_spec
+from dettrack.network.exported import OnnxTubeModel, OpenVinoTubeModel, read_exported_spec
+from dettrack.network.exported_spec import ExportedSpec
 from dettrack.network.precision import cpu_has_bf16
 from dettrack.network.tensorrt_backend import pack_engine, read_engine
 from dettrack.network.torch_estimator import TorchTubeModel

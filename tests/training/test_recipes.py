@@ -13,7 +13,7 @@ from dettrack.training.loop import learning_rate
 from dettrack.training.recipe import stages
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-_NAMES = ("default_pose", "temporal_networks", "posetrack17_w48", "posetrack18_w48")
+_NAMES = ("default_pose", "default_pose_upright", "temporal_networks", "posetrack17_w48", "posetrack18_w48")
 
 
 @pytest.mark.parametrize("name", [f"{name}.toml" for name in _NAMES])

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from dettrack.errors import InputError, MissingExtraError, OutputError
 from dettrack.network.checkpoint import FORMAT_VERSION, Checkpoint
-from dettrack.network.exported import METADATA_KEY
+from dettrack.network.exported_spec import METADATA_KEY
 from dettrack.network.heatmap import decode_heatmaps
 from dettrack.network.inflate import fold_batch_norm, set_clip_length
 from dettrack.network.tube_estimator import TubeModel

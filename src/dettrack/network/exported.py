@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,52 +15,16 @@ from dettrack.config import EstimateConfig
 from dettrack.cut import sample_tubes
 from dettrack.errors import InputError, MissingExtraError
 from dettrack.network.estimator import cpu_threads
+from dettrack.network.exported_spec import METADATA_KEY, ExportedSpec
 from dettrack.network.openvino_backend import openvino_core, openvino_precision, read_openvino
 from dettrack.network.precision import cpu_precision
-from dettrack.skeleton import JointSet, joint_set
+from dettrack.skeleton import JointSet
 
-__all__ = ["METADATA_KEY", "ExportedSpec", "OnnxTubeModel", "OpenVinoTubeModel", "read_exported_spec"]
-
-METADATA_KEY = "dettrack_network"
+__all__ = ["OnnxTubeModel", "OpenVinoTubeModel", "read_exported_spec"]
 
 # Crops in one request of a 2D network. Processor time for each, light network in bf16, one core of an EPYC: at 128x96
 # 2.7 ms alone, 1.6 in fours, 1.5 in eights; at 192x160 4.5, 3.7 and 3.8. A tube has frames enough by itself.
 _FRAMES_AT_ONCE = 4
-
-
-@dataclass(frozen=True)
-class ExportedSpec:
-    """What a runtime needs to know of an exported network.
-
-    Attributes:
-        what: Architecture, width and variant, for people.
-        size: Height and width of its crops in pixels.
-        joint_set: Its joints.
-        stride: Crop pixels per heatmap pixel.
-        temporal: Whether frames see each other.
-        clip_length: Frames of a tube; 1 for a 2D network.
-    """
-
-    what: str
-    size: tuple[int, int]
-    joint_set: JointSet
-    stride: int
-    temporal: bool
-    clip_length: int
-
-    @staticmethod
-    def of(spec: dict[str, Any], clip_length: int) -> ExportedSpec:
-        """From a `NetworkSpec` as a dictionary."""
-        height, width = spec["size"]
-        temporal = spec["variant"] != "none"
-        return ExportedSpec(
-            what=f"{spec['architecture']} {spec['width']}, {spec['variant']}, {width}x{height}",
-            size=(height, width),
-            joint_set=joint_set(spec["joints"]),
-            stride=spec["stride"],
-            temporal=temporal,
-            clip_length=clip_length if temporal else 1,
-        )
 
 
 def read_exported_spec(path: Path) -> ExportedSpec | None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from dettrack.config import CutConfig, EstimateConfig
 from dettrack.errors import InputError
 from dettrack.network.estimator import Estimator
-from dettrack.network.exported import ExportedSpec, OnnxTubeModel, OpenVinoTubeModel, read_exported_spec
+from dettrack.network.exported import OnnxTubeModel, OpenVinoTubeModel, read_exported_spec
+from dettrack.network.exported_spec import ExportedSpec
 from dettrack.network.frame_estimator import FrameEstimator
 from dettrack.network.precision import cpu_precision
 from dettrack.network.tube_estimator import TubeEstimator, TubeModel

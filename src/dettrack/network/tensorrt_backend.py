@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from dettrack.config import EstimateConfig
 from dettrack.errors import InputError, MissingExtraError
-from dettrack.network.exported import METADATA_KEY, ExportedSpec
+from dettrack.network.exported_spec import METADATA_KEY, ExportedSpec
 from dettrack.structures import Clip, Tubes
 
 __all__ = ["ROWS", "TensorRtTubeModel", "build_engine", "pack_engine", "read_engine"]

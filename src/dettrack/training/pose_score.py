@@ -18,7 +18,7 @@ from dettrack.skeleton import JointSet
 from dettrack.structures import Boxes
 from dettrack.training.people import PeopleSet, read_image
 
-__all__ = ["LIMBS", "Poses", "head_sizes", "limb_pck", "predict", "to_input"]
+__all__ = ["LIMBS", "Poses", "head_sizes", "limb_head_sizes", "limb_pck", "predict", "to_input"]
 
 LIMBS = tuple(
     f"{side}_{part}" for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in ("left", "right")
@@ -117,17 +117,20 @@ def _tubes(
 
 
 def head_sizes(people: PeopleSet) -> Float[np.ndarray, " people"]:
-    """Head size in pixels where no head box is at hand: 0.42 of the torso, at least 0.12 of the pose's extent.
+    """Head size in pixels where no head box is at hand (see `limb_head_sizes`), from the known joints."""
+    return limb_head_sizes(np.where(people.weight[..., None] > 0, people.xy, np.nan), people.joint_set)
+
+
+def limb_head_sizes(xy: Float[np.ndarray, "people joints 2"], joints: JointSet) -> Float[np.ndarray, " people"]:
+    """Head size in pixels from a pose: 0.42 of the torso, at least 0.12 of the pose's extent.
 
     PCKh's head size (0.6 of the head box's diagonal) is about 0.42 torso lengths of an adult; the extent stands in
-    for torsos seen from above or below.
+    for torsos seen from above or below. Missing joints are NaN; 0 where all are.
     """
-    place = people.joint_set.index
-    known = np.where(people.weight[..., None] > 0, people.xy, np.nan)
-    middle = lambda part: (known[:, place(f"left_{part}")] + known[:, place(f"right_{part}")]) / 2  # noqa: E731
+    middle = lambda part: (xy[:, joints.index(f"left_{part}")] + xy[:, joints.index(f"right_{part}")]) / 2  # noqa: E731
     torso = np.nan_to_num(np.linalg.norm(middle("shoulder") - middle("hip"), axis=-1))
-    low = np.where(np.isnan(known), np.inf, known).min(1)
-    high = np.where(np.isnan(known), -np.inf, known).max(1)
+    low = np.where(np.isnan(xy), np.inf, xy).min(1)
+    high = np.where(np.isnan(xy), -np.inf, xy).max(1)
     return np.maximum(0.42 * torso, 0.12 * np.clip(high - low, 0, 1e6).max(-1))
 
 

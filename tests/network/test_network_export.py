@@ -77,9 +77,9 @@ def test_a_checkpoint_by_every_runtime(checkpoints, name, runtime):
 
 
 def test_auto_takes_a_runtime_that_is_installed(checkpoints):
-    for name, expected in (("lite", "ONNX Runtime"), ("2d", "OpenVINO"), ("hrnet", "OpenVINO")):
+    for name in ("lite", "2d", "hrnet"):
         options = replace(CPU, model=str(checkpoints / f"{name}.safetensors"))
-        assert expected in load_estimator(options, CutConfig(clip_length=3)).description
+        assert "OpenVINO" in load_estimator(options, CutConfig(clip_length=3)).description
 
 
 def test_metadata_of_exported_files(checkpoints, tmp_path, tiny_models):

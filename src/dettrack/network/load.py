@@ -19,7 +19,7 @@ from dettrack.network.tube_estimator import TubeEstimator, TubeModel
 from dettrack.weights import SHIPPED, find_weights
 
 if TYPE_CHECKING:
-    from dettrack.network.checkpoint import Checkpoint, NetworkSpec
+    from dettrack.network.checkpoint import Checkpoint
 
 __all__ = ["find_model", "load_estimator", "open_checkpoint_with", "open_exported_file"]
 
@@ -97,7 +97,7 @@ def open_checkpoint_with(checkpoint: Checkpoint, name: str, options: EstimateCon
     from dettrack.network.torch_estimator import TorchTubeModel, torch_device
 
     on_gpu = options.runtime == "auto" and torch_device(options.device).type != "cpu"
-    runtime = "pytorch" if on_gpu else _runtime(options, checkpoint.spec)
+    runtime = "pytorch" if on_gpu else _runtime(options)
     if runtime == "pytorch":
         return TorchTubeModel(checkpoint, name, options, clip_length)
     from dettrack.network.export import onnx_bytes
@@ -136,21 +136,19 @@ def _open_exported(content: bytes | Path, name: str, spec: ExportedSpec, options
     return OnnxTubeModel(content, name, spec, options)
 
 
-def _runtime(options: EstimateConfig, spec: NetworkSpec) -> Literal["pytorch", "onnxruntime", "openvino", "tensorrt"]:
+def _runtime(options: EstimateConfig) -> Literal["pytorch", "onnxruntime", "openvino", "tensorrt"]:
     """The fastest on a CPU of those installed.
 
-    Light network with temporal filters (one core, fp32, tubes of 128x96 at |C| = 9, PyTorch = 1): ONNX Runtime 0.49,
-    OpenVINO 0.88; everything else: docs/speed.md.
+    Light network, one core, fp32, tubes of 192x160 at |C| = 9, processor time a frame: OpenVINO 6.1 ms (8.7 with early
+    temporal filters), ONNX Runtime 6.1 (9.4), PyTorch 9.2 (13.7); other networks: docs/speed.md.
     """
     if options.runtime != "auto":
         return options.runtime
     precision = cpu_precision(options.precision)
-    light_tubes = spec.architecture == "lite" and spec.variant != "none"
-    in_fp32 = precision == "fp32" and _installed("onnxruntime")
-    if in_fp32 and (light_tubes or not _installed("openvino")):
-        return "onnxruntime"
     if precision != "fp16" and _installed("openvino"):
         return "openvino"
+    if precision == "fp32" and _installed("onnxruntime"):
+        return "onnxruntime"
     return "pytorch"
 
 

@@ -145,7 +145,11 @@ def test_fetch_by_name_from_a_mirror(tmp_path, folder, monkeypatch, capsys, own_
         path.unlink()
     assert main(["weights", "fetch", "theirs", "--mirror", str(mirror)]) == 1
     assert not list(folder.glob("theirs*"))  # all files or none
+    assert "theirs" not in (folder / "SHA256SUMS").read_text()
     assert main(["weights", "fetch", "theirs", "--sha256", "0" * 64]) == 2
+    (folder / "theirs.xml").write_bytes(contents[".xml"])  # there already: a failure elsewhere does not take it away
+    assert main(["weights", "fetch", "theirs", "--mirror", str(mirror)]) == 1
+    assert (folder / "theirs.xml").is_file()
     assert main(["weights", "fetch", "nobody", "--mirror", str(mirror)]) == 1
     assert "rtmdet-nano-person" in capsys.readouterr().err
 

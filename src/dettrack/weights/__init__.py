@@ -148,7 +148,7 @@ def fetch(address: str, name: str, expected: str) -> StoredWeights:
 
 
 def fetch_known(weights: External, *, mirror: str = "") -> StoredWeights:
-    """Get weights of the catalogue into the store, all their files or none.
+    """Get weights of the catalogue into the store, all their files or none; files that are there already stay.
 
     Args:
         weights: Entry of the catalogue.
@@ -162,20 +162,29 @@ def fetch_known(weights: External, *, mirror: str = "") -> StoredWeights:
     try:
         for file in weights.files:
             target = store() / f"{weights.name}{file.ending}"
-            places = file.places(weights.name, mirror) if mirror else [file.url]
-            for last, place in enumerate(places, 1 - len(places)):
-                try:
-                    _get(place, target, file.sha256)
-                    break
-                except InputError:
-                    if last == 0:
-                        raise
+            if target.is_file() and sha256(target) == file.sha256:
+                continue
+            _get_first(file.places(weights.name, mirror) if mirror else [file.url], target, file.sha256)
             got.append(target)
     except (InputError, OutputError):
         for path in got:
             path.unlink(missing_ok=True)
+        names = {path.name for path in got}
+        if got:
+            _write_sums(store(), {name: sum for name, sum in _read_sums(store()).items() if name not in names})
         raise
     return find_weights(weights.name)
+
+
+def _get_first(places: list[str], target: Path, expected: str) -> None:
+    """The file from the first place that has it; the last one's error where none does."""
+    first, *others = places
+    try:
+        _get(first, target, expected)
+    except InputError:
+        if not others:
+            raise
+        _get_first(others, target, expected)
 
 
 def _get(address: str, target: Path, expected: str) -> None:
@@ -206,13 +215,16 @@ def _keep(stream: BinaryIO | Any, target: Path, expected: str) -> None:
             part.unlink()
             raise InputError(f"{target.name}: SHA-256 is {found}, expected {expected}: not kept")
         part.replace(target)
-        sums = {**_read_sums(target.parent), target.name: found}
-        lines = [f"{digest}  {name}\n" for name, digest in sorted(sums.items())]
-        (target.parent / _SUMS).write_text("".join(lines))
+        _write_sums(target.parent, {**_read_sums(target.parent), target.name: found})
     except FileNotFoundError:
         raise
     except OSError as error:
         raise OutputError(f"cannot write {target}: {error.strerror}") from error
+
+
+def _write_sums(folder: Path, sums: dict[str, str]) -> None:
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(sums.items())]
+    (folder / _SUMS).write_text("".join(lines))
 
 
 def _read_sums(folder: Path) -> dict[str, str]:

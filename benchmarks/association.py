@@ -147,7 +147,7 @@ def track(truth: Trajectories, errors: SimulateConfig, name: str, seed: int) -> 
         cut=CutConfig(clip_length=clip),
         sew=SewConfig(linking=linking, bridge=BRIDGED.get(name, 0)),  # type: ignore[arg-type]
         polish=PolishConfig(merge=merge),  # type: ignore[arg-type]
-        after=AfterConfig(min_joint_score=0.0),
+        after=AfterConfig(min_track_score=0.0, min_joint_score=0.0),
     )
     segments = associate(simulate(truth, errors, seed), truth.joint_set, config)
     return TrackTable.concatenate((segment.table for segment in segments), truth.joint_set)

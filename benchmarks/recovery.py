@@ -47,7 +47,7 @@ def run(steps: Sequence[Step], joints: JointSet, clip: int, linking: str, bridge
     config = TrackConfig(
         cut=CutConfig(clip_length=clip),
         sew=SewConfig(linking=linking, bridge=bridge),  # type: ignore[arg-type]
-        after=AfterConfig(min_track_frames=1, min_joint_score=0.0),
+        after=AfterConfig(min_track_frames=1, min_track_score=0.0, min_joint_score=0.0),
     )
     narrowed = narrow(steps, CutConfig(), config.cut)
     return TrackTable.concatenate((s.table for s in associate(narrowed, joints, config)), joints)

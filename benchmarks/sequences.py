@@ -12,7 +12,7 @@ from dettrack.structures import Step
 __all__ = ["ALL_JOINTS", "Tubes"]
 
 # AP counts every joint, and tracking learns its thresholds: none is left out before.
-ALL_JOINTS = AfterConfig(min_joint_score=0.0)
+ALL_JOINTS = AfterConfig(min_track_score=0.0, min_joint_score=0.0)
 
 
 @dataclass(frozen=True)

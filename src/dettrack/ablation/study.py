@@ -37,8 +37,10 @@ DETECTORS = ("strong", "weak")
 T = TypeVar("T")
 
 
-# Tubes alone, as in the paper; rows that bridge gaps, or have another floor, say so.
-_BASE = TrackConfig(sew=SewConfig(bridge=0, min_similarity=0.3), after=AfterConfig(min_joint_score=0.0))
+# Tubes alone, and every track and joint, as in the paper; rows that bridge gaps, or have another floor, say so.
+_BASE = TrackConfig(
+    sew=SewConfig(bridge=0, min_similarity=0.3), after=AfterConfig(min_track_score=0.0, min_joint_score=0.0)
+)
 
 
 @dataclass(frozen=True)

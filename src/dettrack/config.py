@@ -273,7 +273,7 @@ class AfterConfig:
         min_track_frames: Tracks with fewer frames are dropped (paper: 5; one tube alone has up to |C|).
         min_track_detections: Tracks whose person was detected in fewer frames are dropped.
         min_track_score: Only frames in which the pose reaches this score (the mean over its joints) count for
-            `min_track_frames`; 0 counts all (paper).
+            `min_track_frames`; 0 counts all, as in the paper and where AP is measured.
         min_joint_score: Joints with a lower score become NaN; 0 keeps all, as where AP is measured (paper 4.1).
         joint_thresholds: TOML file of per-joint score thresholds, as `dettrack evaluate thresholds` writes it; joints
             below become NaN. `min_joint_score` holds beside it.
@@ -284,7 +284,7 @@ class AfterConfig:
 
     min_track_frames: int = 5
     min_track_detections: int = 1
-    min_track_score: float = 0.0
+    min_track_score: float = 0.4
     min_joint_score: float = 0.25
     joint_thresholds: str = ""
     fill_gaps: int = 0

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from dettrack.evaluation.rules import HEAD_FACTOR
 from dettrack.evaluation.summary import Evaluation, evaluate
 from dettrack.formats import read_tracks
 from dettrack.formats.posetrack import ImageInfo, People, PoseSequence
 from dettrack.skeleton import POSETRACK15
 from dettrack.structures import TrackTable
+from dettrack.training.pose_ap import head_boxes
 from dettrack.training.pose_score import LIMBS, limb_head_sizes
 
 COLUMNS = [POSETRACK15.index(joint) for joint in LIMBS]
@@ -37,9 +37,7 @@ def sequence(name: str, table: TrackTable, frames: int, *, truth: bool) -> PoseS
         keep = table.joint_scores[:, COLUMNS].mean(1) > PERSON_SCORE
         xy[table.joint_scores < JOINT_SCORE] = np.nan
     keep &= np.isfinite(xy).all(-1).sum(1) >= (LEAST_JOINTS if truth else 1)
-    side = sizes / (HEAD_FACTOR * np.sqrt(2))  # a head box whose diagonal gives back the size
-    heads = np.column_stack([np.zeros((len(side), 2)), side, side])
-    columns = {"head_box": heads} if truth else {"scores": table.joint_scores, "score": table.score}
+    columns = {"head_box": head_boxes(sizes)} if truth else {"scores": table.joint_scores, "score": table.score}
     people = People.build(
         table.frame[keep], xy[keep], track_id=table.track_id[keep], **{key: v[keep] for key, v in columns.items()}
     )

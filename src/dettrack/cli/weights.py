@@ -56,13 +56,12 @@ def run(args: list[str]) -> int:
 
 
 def _list(_: WeightsArgs) -> list[str]:
-    rows = []
-    for each in list_weights():
+    rows, here = [], list_weights()
+    for each in here:
         origin = "shipped" if each.shipped else "stored"
         rows.append(f"{each.name:<24} {origin:<8} {each.path.stat().st_size / 1e6:8.1f} MB  {each.path}")
-    here = {each.name for each in list_weights()}
     rows = rows or [f"no weights: neither shipped nor in {store()}"]
-    others = [one for one in catalogue().values() if one.name not in here]
+    others = [one for one in catalogue().values() if one.name not in {each.name for each in here}]
     if others:
         rows += ["", "Other people's, not here; `dettrack weights fetch NAME` gets them:"]
         rows += [

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from dettrack.skeleton import POSETRACK15, JointSet
 from dettrack.training.augment import AugmentConfig
 
-__all__ = ["Framing", "draw_framing", "upright_angle"]
+__all__ = ["Framing", "draw_framing", "rotation", "upright_angle"]
 
 _LOWER = ("hip", "knee", "ankle")
 _PAD = 0.06  # of a pose's extent: from joints to a person's box, as labels are made
@@ -81,7 +81,7 @@ def draw_framing(
         angle = upright_angle(np.where(known[:, None], xy, np.nan), joints)
     turn = np.eye(2)
     if abs(angle) > _LEAST_TURN:
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        turn = rotation(angle)
         xy = xy @ turn.T
         box = _around(xy[known], _PAD)
     if rng.random() < config.half_body:
@@ -92,6 +92,11 @@ def draw_framing(
     box = box + rng.uniform(-config.shift, config.shift, 4) * np.tile(box[2:] - box[:2], 2)
     affine, mirrored = _affine(box, size, enlarge, config, rng)
     return Framing(turn, affine, mirrored, edge)
+
+
+def rotation(angle: float) -> Float[np.ndarray, "2 2"]:
+    """Matrix that turns points of a picture (y downwards) clockwise by an angle in radians."""
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
 def upright_angle(xy: Float[np.ndarray, "joints 2"], joints: JointSet = POSETRACK15) -> float:
@@ -151,7 +156,7 @@ def _affine(
     angle = np.deg2rad(np.clip(config.rotation * rng.normal() / 2, -config.rotation, config.rotation))
     angle *= rng.random() < 0.6
     mirrored = bool(rng.random() < config.flip)
-    linear = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear = zoom * rotation(angle)
     if mirrored:
         linear[0] *= -1
     return np.column_stack([linear, np.array([width - 1, height - 1]) / 2 - linear @ centre]), mirrored

@@ -11,7 +11,7 @@ from dettrack.formats.posetrack import ImageInfo, People, PoseSequence
 from dettrack.training.people import PeopleSet
 from dettrack.training.pose_score import Poses
 
-__all__ = ["crop_ap"]
+__all__ = ["crop_ap", "head_boxes"]
 
 
 def crop_ap(poses: Poses, people: PeopleSet, sizes: Float[np.ndarray, " people"]) -> float:
@@ -32,9 +32,7 @@ def crop_ap(poses: Poses, people: PeopleSet, sizes: Float[np.ndarray, " people"]
     order = np.argsort(image, kind="stable")
     ids = np.empty(len(rows), np.int64)
     ids[order] = np.arange(len(rows)) - np.searchsorted(image[order], image[order])
-    # A head box whose diagonal gives back the size, anywhere: the evaluator reads no more from it.
-    side = sizes[rows] / (HEAD_FACTOR * np.sqrt(2))
-    heads = np.column_stack([np.zeros((len(rows), 2)), side, side])
+    heads = head_boxes(sizes[rows])
 
     def sequence(xy: np.ndarray, **columns: np.ndarray) -> PoseSequence:
         there = np.where(known[..., None], xy, np.nan)
@@ -44,3 +42,9 @@ def crop_ap(poses: Poses, people: PeopleSet, sizes: Float[np.ndarray, " people"]
 
     found = sequence(poses.xy[rows], scores=poses.scores[rows])
     return evaluate([sequence(people.xy[rows])], [found], mode="clean").ap
+
+
+def head_boxes(sizes: Float[np.ndarray, " people"]) -> Float[np.ndarray, "people 4"]:
+    """Head boxes whose diagonals give back these head sizes, anywhere: the evaluator reads no more from them."""
+    side = sizes / (HEAD_FACTOR * np.sqrt(2))
+    return np.column_stack([np.zeros((len(sizes), 2)), side, side])

@@ -17,7 +17,7 @@ from jaxtyping import Float, UInt8
 from dettrack.detection.protocol import Detector
 from dettrack.skeleton import COCO17, POSETRACK15, JointMap, JointSet
 from dettrack.structures import Boxes, Frame
-from dettrack.training.framing import upright_angle
+from dettrack.training.framing import rotation, upright_angle
 from dettrack.training.people import PeopleSet
 from dettrack.training.teachers import Teacher, upright_affines
 
@@ -132,10 +132,11 @@ def _label_annotated(
 ) -> Labels:
     """Labels of one annotated person, turned upright before the teachers look."""
     angle = upright_angle(annotation)
-    turned = annotation @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    turn = rotation(angle)
+    turned = annotation @ turn.T
     low, high = np.nanmin(turned, 0), np.nanmax(turned, 0)
     pad = 0.1 * (high - low).max()
-    centre = (low + high) / 2 @ np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    centre = (low + high) / 2 @ turn
     half = (high - low) / 2 + pad
     box, angles = np.concatenate([centre - half, centre + half])[None], np.array([angle])
     xy, score = teach(first, image, upright_affines(box, first.size, angles=angles))

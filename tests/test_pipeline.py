@@ -10,7 +10,7 @@ from dot_people import draw_scene, write_boxes, write_model
 
 from dettrack.associate import Report
 from dettrack.config import AfterConfig, CutConfig, DetectConfig, EstimateConfig, SewConfig, TrackConfig
-from dettrack.cut import iter_clips
+from dettrack.cut.clips import iter_clips
 from dettrack.pipeline import Pipeline, earliest_later_frame, keyframes_at_once, track, track_all
 from dettrack.skeleton import COCO17
 from dettrack.structures import Frame, Source, TrackTable

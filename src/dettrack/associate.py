@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from dettrack.after import After
-from dettrack.bridge import Bridge, bridge_frames
 from dettrack.config import CutConfig, TrackConfig
 from dettrack.errors import UsageError
-from dettrack.linking import gap_frames, make_sewer
+from dettrack.finish.bridge import Bridge, bridge_frames
+from dettrack.finish.stages import After
 from dettrack.polish import Polisher
+from dettrack.sew.baselines import gap_frames, make_sewer
 from dettrack.skeleton import JointSet
 from dettrack.structures import FrameStamp, Source, Step, TrackTable
 

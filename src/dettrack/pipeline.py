@@ -13,21 +13,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dettrack.after import check_after
 from dettrack.associate import Report, Segment, associate
 from dettrack.config import TrackConfig
-from dettrack.cut import iter_clips
-from dettrack.detection import Detector, load_detector
-from dettrack.detection.drop import DroppingDetector
-from dettrack.detection.filters import filter_boxes, for_frame
-from dettrack.economy import ThriftyEstimator
-from dettrack.keyframes import Look, Refiner, Seen
-from dettrack.network import Estimator, load_estimator
-from dettrack.network.small import load_small_estimator
-from dettrack.overlap import ahead, give_memory_back
+from dettrack.cut.clips import iter_clips
+from dettrack.cut.estimate import ThriftyEstimator
+from dettrack.cut.plan import Look, Refiner, Seen
+from dettrack.cut.skipping import detector_turns, gaps_filled
+from dettrack.finish.stages import check_after
+from dettrack.lab.lost_boxes import DroppingDetector
+from dettrack.models.detector import Detector, load_detector
+from dettrack.models.detector.filters import filter_boxes, for_frame
+from dettrack.models.pose import Estimator, load_estimator
+from dettrack.models.pose.small import load_small_estimator
 from dettrack.skeleton import JointSet
-from dettrack.skipping import detector_turns, gaps_filled
 from dettrack.structures import Boxes, Clip, Frame, FrameStamp, Step, Tracklets, TrackTable
+from dettrack.threads import ahead, give_memory_back
 from dettrack.video import open_video
 from dettrack.video.sources import VideoSource
 

@@ -163,7 +163,7 @@ def joint_set(name: str) -> JointSet:
 # What a COCO model cannot give, approximated linearly: joint -> {source joint: weight}. The head bottom lies on
 # the line from the shoulders' middle to the nose, a quarter of the way; the head top lies beyond the ears' middle, seen
 # from the shoulders' middle, by 0.7 of that distance (from the nose alone the error is 2.5 times as large: it says
-# nothing of how the head is tilted). Fitted and measured by benchmarks/approximations.py; errors: docs/formats.md.
+# nothing of how the head is tilted). Fitted and measured by lab/studies/approximations.py; errors: docs/formats.md.
 APPROXIMATIONS: dict[str, dict[str, float]] = {
     "head_bottom": {"left_shoulder": 0.375, "right_shoulder": 0.375, "nose": 0.25},
     "head_top": {"left_shoulder": -0.35, "right_shoulder": -0.35, "left_ear": 0.85, "right_ear": 0.85},

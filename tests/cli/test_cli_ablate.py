@@ -32,8 +32,8 @@ def test_mistakes_are_one_line(tmp_path, capsys, text, args, code, words):
 def test_the_studies_of_the_project_can_be_read():
     from pathlib import Path
 
-    from dettrack.ablation.beyond import all_tables
-    from dettrack.ablation.study import read_study
+    from dettrack.lab.ablation.beyond import all_tables
+    from dettrack.lab.ablation.study import read_study
 
     files = sorted((Path(__file__).parents[2] / "configs").glob("reproduce_*.toml"))
     assert len(files) >= 3

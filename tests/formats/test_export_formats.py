@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dettrack.config import DetectConfig
-from dettrack.detection import load_detector
 from dettrack.formats.coco import CocoWriter
 from dettrack.formats.mot import MotWriter
 from dettrack.formats.openpose import BODY_25, OpenPoseWriter, to_body_25
 from dettrack.formats.posetrack18 import read_posetrack18
 from dettrack.formats.posetrack_stream import PoseTrackWriter
 from dettrack.formats.trc import TrcWriter
+from dettrack.models.detector import load_detector
 from dettrack.skeleton import COCO17, JOINT_SETS, POSETRACK15
 from dettrack.structures import Frame, TrackTable
 

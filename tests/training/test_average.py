@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dettrack.network.checkpoint import NetworkSpec, build_network, load_checkpoint, save_checkpoint
+from dettrack.models.pose.checkpoint import NetworkSpec, build_network, load_checkpoint, save_checkpoint
 from dettrack.training.average import main
 
 SPEC = NetworkSpec(architecture="lite", width=16, variant="none", clip_length=1, size=(64, 64))

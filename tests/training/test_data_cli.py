@@ -12,9 +12,9 @@ import pytest
 from training_scenes import make_set
 
 from dettrack.cli import main
-from dettrack.network.checkpoint import NetworkSpec, build_network, save_checkpoint
-from dettrack.training.inspect import find_faults
-from dettrack.training.people import save_people
+from dettrack.models.pose.checkpoint import NetworkSpec, build_network, save_checkpoint
+from dettrack.training.labels.inspect import find_faults
+from dettrack.training.labels.people import save_people
 
 
 def test_a_sound_set_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,7 +58,7 @@ def test_score_says_how_good_a_model_is(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_packs_join_sets_and_carry_their_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from dettrack.training.people import load_people
+    from dettrack.training.labels.people import load_people
 
     save_people(make_set(), tmp_path / "a.npz")
     (tmp_path / "pictures").mkdir()
@@ -121,7 +121,7 @@ def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 @pytest.mark.data
 def test_pseudo_labels_a_real_video(tmp_path: Path, videos: Path, weights: Path) -> None:
-    from dettrack.training.people import load_people
+    from dettrack.training.labels.people import load_people
 
     out = tmp_path / "squats.npz"
     call = ["pseudo", str(videos / "tfjs_pose_squats.mp4"), "--out", str(out), "--every", "60", "--run-frames", "3"]

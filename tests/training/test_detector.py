@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from dettrack.config import DetectConfig
-from dettrack.detection import own
-from dettrack.detection.network import DetectorSpec, PersonDetector
 from dettrack.errors import InputError, UsageError
+from dettrack.models.detector import own
+from dettrack.models.detector.network import DetectorSpec, PersonDetector
 from dettrack.structures import Frame
-from dettrack.training.detector import DetectorTask, DetectorTaskConfig, calibrated
-from dettrack.training.detector_photos import PADDING, PERSON, PhotoPack
-from dettrack.training.detector_run import detector_recipe, run_detector
+from dettrack.training.detector.photos import PADDING, PERSON, PhotoPack
+from dettrack.training.detector.run import detector_recipe, run_detector
+from dettrack.training.detector.task import DetectorTask, DetectorTaskConfig, calibrated
 
 
 def _pack(path: Path, names: list[str]) -> str:

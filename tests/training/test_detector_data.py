@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dettrack.detection.filters import box_iou
 from dettrack.errors import InputError
-from dettrack.training.detector_data import Composer, MosaicConfig, clip_boxes, degrade
-from dettrack.training.detector_photos import IGNORE, PERSON, PhotoPack
+from dettrack.models.detector.filters import box_iou
+from dettrack.training.detector.data import Composer, MosaicConfig, clip_boxes, degrade
+from dettrack.training.detector.photos import IGNORE, PERSON, PhotoPack
 
 CLEAN = MosaicConfig(paste=0.0, degrade=0.0)
 

@@ -9,8 +9,8 @@ from scipy.io import savemat
 
 from dettrack.errors import InputError
 from dettrack.structures import Boxes, Frame
-from dettrack.training.detector_labels import LabelConfig, athlete_boxes, in_tiles, label, merge_opinions
-from dettrack.training.detector_photos import IGNORE, PERSON
+from dettrack.training.detector.photos import IGNORE, PERSON
+from dettrack.training.labels.boxes import LabelConfig, athlete_boxes, in_tiles, label, merge_opinions
 
 BOX, OTHER, FAR = [10.0, 10, 30, 60], [12.0, 11, 31, 61], [80.0, 10, 100, 60]
 
@@ -93,7 +93,7 @@ def test_sources_of_an_earlier_pack_stay_unless_labelled_again(tmp_path: Path, m
         (tmp_path / source).mkdir()
         for name in names:
             cv2.imwrite(str(tmp_path / source / name), image)
-    monkeypatch.setattr("dettrack.training.detector_labels._detector", lambda name, size: _FindsBlobs())
+    monkeypatch.setattr("dettrack.training.labels.boxes._detector", lambda name, size: _FindsBlobs())
     both = label(LabelConfig(tmp_path / "x.npz", "any", photos=(tmp_path / "a", tmp_path / "b"), longest=40))
     both.save(tmp_path / "x.npz")
     again = LabelConfig(tmp_path / "y.npz", "any", photos=(tmp_path / "a",), keep=tmp_path / "x.npz", tiles=2)

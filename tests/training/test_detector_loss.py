@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import torch
 
-from dettrack.detection.network import BoxLogits, DetectorSpec, PersonDetector, cell_boxes, cell_centres
-from dettrack.training.detector_loss import assign, detection_loss, pairwise_iou
-from dettrack.training.detector_photos import IGNORE, PADDING, PERSON
+from dettrack.models.detector.network import BoxLogits, DetectorSpec, PersonDetector, cell_boxes, cell_centres
+from dettrack.training.detector.loss import assign, detection_loss, pairwise_iou
+from dettrack.training.detector.photos import IGNORE, PADDING, PERSON
 
 CENTRES, STRIDES = cell_centres(96, 96)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dettrack.structures import Boxes
-from dettrack.training.detector_validation import Labels, score_boxes
+from dettrack.training.detector.validation import Labels, score_boxes
 
 NONE = np.zeros((0, 4))
 

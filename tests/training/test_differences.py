@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from dettrack.network.checkpoint import NetworkSpec, build_network
-from dettrack.network.inflate import TemporalConv
-from dettrack.training.differences import learn_differences, plain
+from dettrack.models.pose.checkpoint import NetworkSpec, build_network
+from dettrack.models.pose.inflate import TemporalConv
+from dettrack.training.pose.differences import learn_differences, plain
 
 SPEC = NetworkSpec("lite", width=8, variant="early", clip_length=3, size=(32, 32))
 

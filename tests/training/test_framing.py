@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from training_scenes import JOINTS, body, make_set
 
-from dettrack.training.augment import NO_AUGMENTATION, AugmentConfig
-from dettrack.training.framing import draw_framing, upright_angle
-from dettrack.training.tubes import TubeConfig, TubeMaker
+from dettrack.training.pose.augment import NO_AUGMENTATION, AugmentConfig
+from dettrack.training.pose.framing import draw_framing, upright_angle
+from dettrack.training.pose.tubes import TubeConfig, TubeMaker
 
 SIZE = (128, 96)
 KNOWN = np.ones(len(JOINTS), bool)

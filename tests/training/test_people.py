@@ -12,7 +12,7 @@ from training_scenes import JOINTS, make_set
 
 from dettrack.errors import InputError
 from dettrack.skeleton import COCO17
-from dettrack.training.people import (
+from dettrack.training.labels.people import (
     PeopleSet,
     concatenate,
     load_people,

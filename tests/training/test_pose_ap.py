@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from training_scenes import make_set
 
-from dettrack.training.pose_ap import crop_ap
-from dettrack.training.pose_score import Poses, head_sizes
+from dettrack.training.pose.ap import crop_ap
+from dettrack.training.pose.score import Poses, head_sizes
 
 PEOPLE = make_set(videos=2, frames=3)
 SIZES = head_sizes(PEOPLE)

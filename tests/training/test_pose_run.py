@@ -12,11 +12,11 @@ from training_scenes import make_set
 
 from dettrack.cli.settings import read_toml
 from dettrack.errors import InputError, UsageError
-from dettrack.network.checkpoint import load_checkpoint
-from dettrack.network.inflate import TemporalConv
+from dettrack.models.pose.checkpoint import load_checkpoint
+from dettrack.models.pose.inflate import TemporalConv
 from dettrack.training.journal import read_log
-from dettrack.training.people import save_people
-from dettrack.training.pose_run import make_task, run_stages
+from dettrack.training.labels.people import save_people
+from dettrack.training.pose.run import make_task, run_stages
 from dettrack.training.recipe import stages
 
 RECIPE = """

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from training_scenes import JOINTS, make_set
 
-from dettrack.network.checkpoint import NetworkSpec
-from dettrack.training.pose_loss import heatmap_loss
-from dettrack.training.pose_score import head_sizes, limb_columns, limb_pck, predict, to_input
+from dettrack.models.pose.checkpoint import NetworkSpec
+from dettrack.training.pose.loss import heatmap_loss
+from dettrack.training.pose.score import head_sizes, limb_columns, limb_pck, predict, to_input
 
 SPEC = NetworkSpec(variant="early", clip_length=3, size=(128, 96))
 

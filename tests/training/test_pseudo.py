@@ -10,9 +10,9 @@ from training_scenes import JOINTS, body, draw, make_set
 
 from dettrack.skeleton import COCO17, POSETRACK15, JointMap
 from dettrack.structures import Boxes, Frame
-from dettrack.training.people import read_image
-from dettrack.training.pseudo import AgreementConfig, agree, label_stills, label_video
-from dettrack.training.teachers import Teacher, load_teacher, upright_affines
+from dettrack.training.labels.people import read_image
+from dettrack.training.labels.pseudo import AgreementConfig, agree, label_stills, label_video
+from dettrack.training.labels.teachers import Teacher, load_teacher, upright_affines
 
 CONFIG = AgreementConfig(min_height=20.0)
 WRIST, KNEE, HIP = (POSETRACK15.index(f"left_{part}") for part in ("wrist", "knee", "hip"))
@@ -166,8 +166,8 @@ def test_upright_affines_put_the_box_in_the_middle() -> None:
 @pytest.mark.data
 @pytest.mark.parametrize("file", ["tinypose_256_192.xml", "movenet_thunder_256.onnx", "ultralight_simplepose.onnx"])
 def test_real_teachers_agree_with_an_annotation(file: str, weights, annotated) -> None:  # type: ignore[no-untyped-def]
-    from dettrack.training.pose_score import head_sizes, limb_pck
-    from dettrack.training.sets import read_set
+    from dettrack.training.labels.sets import read_set
+    from dettrack.training.pose.score import head_sizes, limb_pck
 
     people, _ = read_set(annotated / "mmpose_tests" / "jhmdb" / "test_jhmdb_sub1.json", "coco", None, POSETRACK15)
     teacher = load_teacher(weights / file)

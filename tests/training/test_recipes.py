@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dettrack.cli.settings import read_toml
-from dettrack.network.checkpoint import build_network
-from dettrack.training.detector_run import detector_recipe
+from dettrack.models.pose.checkpoint import build_network
+from dettrack.training.detector.run import detector_recipe
 from dettrack.training.loop import learning_rate
 from dettrack.training.recipe import stages
 

@@ -11,8 +11,8 @@ from scipy.io import savemat
 
 from dettrack.errors import InputError
 from dettrack.skeleton import COCO17, LSP14, MPII16, POSETRACK15, POSETRACK17
-from dettrack.training.people import save_people
-from dettrack.training.sets import read_set
+from dettrack.training.labels.people import save_people
+from dettrack.training.labels.sets import read_set
 
 
 def coco(path: Path, annotations: list[dict[str, object]], names: tuple[str, ...] = COCO17.joints) -> Path:

@@ -7,11 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dettrack.detection.network import cell_centres
-from dettrack.detection.own import find_people_multiscale
 from dettrack.errors import InputError, UsageError
-from dettrack.training.detector_photos import IGNORE, PERSON, PhotoPack
-from dettrack.training.sniper import (
+from dettrack.models.detector.network import cell_centres
+from dettrack.models.detector.own import find_people_multiscale
+from dettrack.training.detector.photos import IGNORE, PERSON, PhotoPack
+from dettrack.training.detector.sniper import (
     SniperConfig,
     chip_labels,
     make_chips,

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from training_scenes import JOINTS, make_set
 
 from dettrack.errors import InputError
-from dettrack.training.augment import NO_AUGMENTATION, AugmentConfig, degrade
-from dettrack.training.tubes import TubeConfig, TubeMaker
+from dettrack.training.pose.augment import NO_AUGMENTATION, AugmentConfig, degrade
+from dettrack.training.pose.tubes import TubeConfig, TubeMaker
 
 MOVES_ONLY = AugmentConfig(half_body=0.0, colour=0.0, blur=0.0, jpeg=0.0, occluder=0.0)
 SIZE = (128, 96)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from dettrack.skeleton import POSETRACK15
-from dettrack.training.people import PeopleSet
+from dettrack.training.labels.people import PeopleSet
 
 JOINTS = POSETRACK15
 WIDTH, HEIGHT = 120, 100

@@ -42,7 +42,7 @@ def run(args: Sequence[str]) -> int:
     parsed = tyro.cli(AblateArgs, args=list(args), prog="dettrack ablate")
     if parsed.jobs < 1:
         raise UsageError(f"--jobs is {parsed.jobs}: it must be at least 1")
-    from dettrack.ablation import read_study, run_study
+    from dettrack.lab.ablation import read_study, run_study
 
     start = time.perf_counter()
 

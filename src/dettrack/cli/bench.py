@@ -16,8 +16,8 @@ from dettrack.config import CutConfig, DetectConfig, EstimateConfig, TrackConfig
 from dettrack.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
-    from dettrack.bench.race import Contestant
-    from dettrack.bench.report import BenchReport
+    from dettrack.lab.bench.race import Contestant
+    from dettrack.lab.bench.report import BenchReport
 
 __all__ = ["BenchArgs", "run"]
 
@@ -82,7 +82,7 @@ def run(args: Sequence[str]) -> int:
         raise UsageError(f"--only {options.only}: expected some of {', '.join(sorted(_PARTS))}")
     if options.rounds < 1 or options.seconds <= 0:
         raise UsageError("--rounds must be at least 1 and --seconds positive")
-    from dettrack.bench.report import markdown, plot, write_json, write_text
+    from dettrack.lab.bench.report import markdown, plot, write_json, write_text
 
     report = _measure(options)
     text = markdown(report)
@@ -98,9 +98,9 @@ def run(args: Sequence[str]) -> int:
 
 
 def _measure(options: BenchArgs) -> BenchReport:
-    from dettrack.bench.networks import measure_networks, network_names
-    from dettrack.bench.report import BenchReport, machine
-    from dettrack.bench.stages import crowd_share
+    from dettrack.lab.bench.networks import measure_networks, network_names
+    from dettrack.lab.bench.report import BenchReport, machine
+    from dettrack.lab.bench.stages import crowd_share
     from dettrack.pipeline import Pipeline
 
     names = network_names(options.networks) if "networks" in options.parts else []
@@ -122,8 +122,8 @@ def _measure(options: BenchArgs) -> BenchReport:
 
 def _measure_video(options: BenchArgs, config: TrackConfig, video: Path, report: BenchReport) -> BenchReport:
     """What needs a video: whole runs, their stages side by side, and the stages alone."""
-    from dettrack.bench.race import overlapped_and_not, race
-    from dettrack.bench.stages import measure_stages
+    from dettrack.lab.bench.race import overlapped_and_not, race
+    from dettrack.lab.bench.stages import measure_stages
     from dettrack.pipeline import Pipeline
     from dettrack.video import open_video
 
@@ -158,7 +158,7 @@ def _settings(options: BenchArgs) -> TrackConfig:
 
 def _contestants(options: BenchArgs) -> list[Contestant]:
     """The same network on every frame first: what the others are compared with."""
-    from dettrack.bench.race import Contestant, every_frame, top_down
+    from dettrack.lab.bench.race import Contestant, every_frame, top_down
     from dettrack.presets import PRESETS, preset_config
 
     config = _settings(options)
@@ -189,7 +189,7 @@ def _same_models(config: TrackConfig, options: BenchArgs) -> TrackConfig:
 
 
 def _absent_rivals(options: BenchArgs) -> list:
-    from dettrack.bench.race import RaceRow
+    from dettrack.lab.bench.race import RaceRow
 
     if options.rival_detector and options.rival_model:
         return []
@@ -197,7 +197,7 @@ def _absent_rivals(options: BenchArgs) -> list:
 
 
 def _drawn(folder: Path) -> Path:
-    from dettrack.synth import demo_scene
+    from dettrack.lab.synth import demo_scene
 
     _say("drawing a scene ...")
     return demo_scene(folder)[0]

@@ -15,7 +15,7 @@ from dettrack.errors import InputError, OutputError, UsageError
 if TYPE_CHECKING:
     import numpy as np
 
-    from dettrack.training.people import PeopleSet
+    from dettrack.training.labels.people import PeopleSet
 
 __all__ = ["run"]
 
@@ -102,8 +102,8 @@ def run(args: Sequence[str]) -> int:
 def _pack(args: list[str]) -> int:
     options = tyro.cli(PackArgs, args=args, prog="dettrack data pack")
     from dettrack.skeleton import joint_set
-    from dettrack.training.people import concatenate, save_people, shrunk
-    from dettrack.training.sets import read_set
+    from dettrack.training.labels.people import concatenate, save_people, shrunk
+    from dettrack.training.labels.sets import read_set
 
     parts, notes = [], []
     for one in options.sets:
@@ -133,8 +133,8 @@ def _score(args: list[str]) -> int:
     options = tyro.cli(ScoreArgs, args=args, prog="dettrack data score")
     import numpy as np
 
-    from dettrack.training.people import load_people
-    from dettrack.training.pose_score import LIMBS, head_sizes, limb_pck
+    from dettrack.training.labels.people import load_people
+    from dettrack.training.pose.score import LIMBS, head_sizes, limb_pck
 
     parts = [name.removeprefix("left_") for name in LIMBS[::2]]
     sys.stdout.write(f"{'set':<20} people joints  PCKh@0.5  {'  '.join(f'{part:>8}' for part in parts)}\n")
@@ -155,9 +155,9 @@ def _poses(options: ScoreArgs, people: PeopleSet) -> np.ndarray:
     if options.model.suffix in (".onnx", ".xml"):
         import numpy as np
 
-        from dettrack.training.people import read_image
-        from dettrack.training.pseudo import teach
-        from dettrack.training.teachers import load_teacher, upright_affines
+        from dettrack.training.labels.people import read_image
+        from dettrack.training.labels.pseudo import teach
+        from dettrack.training.labels.teachers import load_teacher, upright_affines
 
         teacher = load_teacher(options.model)
         found = [
@@ -165,8 +165,8 @@ def _poses(options: ScoreArgs, people: PeopleSet) -> np.ndarray:
             for image, box in zip(people.person_image, people.boxes, strict=True)
         ]
         return np.concatenate(found)
-    from dettrack.network.checkpoint import load_checkpoint
-    from dettrack.training.pose_score import predict
+    from dettrack.models.pose.checkpoint import load_checkpoint
+    from dettrack.training.pose.score import predict
 
     checkpoint = load_checkpoint(options.model)
     spec = replace(checkpoint.spec, size=options.size) if all(options.size) else checkpoint.spec
@@ -178,10 +178,10 @@ def _check(args: list[str]) -> int:
     import cv2
 
     from dettrack.skeleton import joint_set
-    from dettrack.training.augment import NO_AUGMENTATION, AugmentConfig
-    from dettrack.training.inspect import draw_tubes, find_faults
-    from dettrack.training.sets import read_set
-    from dettrack.training.tubes import TubeConfig
+    from dettrack.training.labels.inspect import draw_tubes, find_faults
+    from dettrack.training.labels.sets import read_set
+    from dettrack.training.pose.augment import NO_AUGMENTATION, AugmentConfig
+    from dettrack.training.pose.tubes import TubeConfig
 
     people, notes = read_set(options.path, options.format, options.images, joint_set(options.joints))
     faults = [*notes, *find_faults(people)]

@@ -41,9 +41,9 @@ def run(args: Sequence[str]) -> int:
     from dettrack.evaluation.tables import figure_tables
     from dettrack.formats import read_tracks
     from dettrack.formats.posetrack_files import prediction_sequence, read_image_list, read_sequence
+    from dettrack.lab.synth import demo_scene
     from dettrack.pipeline import Pipeline
-    from dettrack.run import RunOptions, track_to_folder
-    from dettrack.synth import demo_scene
+    from dettrack.runs.folder import RunOptions, track_to_folder
 
     config = TrackConfig(
         cut=CutConfig(step=parsed.step),

@@ -42,10 +42,10 @@ def run(args: list[str]) -> int:
     options = tyro.cli(ExportArgs, args=args, prog="dettrack export")
     if options.clip_length < 1 or options.clip_length % 2 == 0:
         raise UsageError(f"--clip-length is {options.clip_length}: it must be odd and at least 1")
-    from dettrack.network.export import compare, export_network, probe_crops
-    from dettrack.network.load import find_model, open_exported_file
-    from dettrack.network.official import open_checkpoint
-    from dettrack.network.torch_estimator import TorchTubeModel
+    from dettrack.models.pose.load import find_model, open_exported_file
+    from dettrack.models.pose.official import open_checkpoint
+    from dettrack.models.runtime.export import compare, export_network, probe_crops
+    from dettrack.models.runtime.torch import TorchTubeModel
 
     source = find_model(options.model)
     checkpoint = open_checkpoint(source)

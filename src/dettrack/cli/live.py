@@ -24,8 +24,8 @@ def run_live(source: str, config: TrackConfig, out: Path | None, *, quiet: bool 
     Returns:
         The exit code.
     """
-    from dettrack.live import live_settings, track_live, waiting_frames
     from dettrack.pipeline import Pipeline
+    from dettrack.runs.live import live_settings, track_live, waiting_frames
     from dettrack.video.live import open_live
 
     def say(line: str) -> None:

@@ -17,8 +17,8 @@ from dettrack.errors import InputError
 
 if TYPE_CHECKING:
     from dettrack.structures import Frame
-    from dettrack.training.people import PeopleSet
-    from dettrack.training.teachers import Teacher
+    from dettrack.training.labels.people import PeopleSet
+    from dettrack.training.labels.teachers import Teacher
 
 __all__ = ["run"]
 
@@ -66,8 +66,8 @@ def run(args: Sequence[str]) -> int:
     """Run the command."""
     options = tyro.cli(PseudoArgs, args=args, prog="dettrack pseudo")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    from dettrack.training.people import save_people
-    from dettrack.training.teachers import load_teacher
+    from dettrack.training.labels.people import save_people
+    from dettrack.training.labels.teachers import load_teacher
 
     if not options.source.exists():
         raise InputError(f"no such video, folder or joints.mat: {options.source}")
@@ -86,11 +86,11 @@ def run(args: Sequence[str]) -> int:
 
 
 def _stills(options: PseudoArgs, first: Teacher, second: Teacher | None) -> PeopleSet:
-    from dettrack.detection import load_detector
+    from dettrack.models.detector import load_detector
     from dettrack.skeleton import POSETRACK15
-    from dettrack.training.people import read_image
-    from dettrack.training.pseudo import AgreementConfig, label_stills
-    from dettrack.training.sets import read_set
+    from dettrack.training.labels.people import read_image
+    from dettrack.training.labels.pseudo import AgreementConfig, label_stills
+    from dettrack.training.labels.sets import read_set
 
     detector = load_detector(_detect(options), threads=options.threads)
     pairs: list[tuple[Path | bytes, np.ndarray | None]] = []
@@ -106,8 +106,8 @@ def _stills(options: PseudoArgs, first: Teacher, second: Teacher | None) -> Peop
 
 
 def _video(options: PseudoArgs, first: Teacher, second: Teacher | None) -> PeopleSet:
-    from dettrack.detection import load_detector
-    from dettrack.training.pseudo import AgreementConfig, label_video
+    from dettrack.models.detector import load_detector
+    from dettrack.training.labels.pseudo import AgreementConfig, label_video
     from dettrack.video.reader import open_video
 
     detector = load_detector(_detect(options), threads=options.threads)

@@ -9,7 +9,7 @@ from typing import Any
 from dettrack.config import TrackConfig
 from dettrack.errors import UsageError
 from dettrack.presets import preset_config
-from dettrack.toml_files import read_toml
+from dettrack.settings import read_toml
 
 __all__ = ["config_option", "format_names", "load_config"]
 

@@ -74,10 +74,10 @@ def run(args: Sequence[str]) -> int:
             raise UsageError(f"--{name} is {getattr(parsed, name)}: it must be at least {least}")
     if parsed.scenes > 1000:
         raise UsageError(f"--scenes is {parsed.scenes}: a series has at most 1000; take another --seed for more")
-    from dettrack.synth.mocap import load_recordings
-    from dettrack.synth.scene import SceneConfig
-    from dettrack.synth.world import find_photos
-    from dettrack.synth.write import benchmark_jobs, scene_jobs, write_scenes
+    from dettrack.lab.synth.mocap import load_recordings
+    from dettrack.lab.synth.scene import SceneConfig
+    from dettrack.lab.synth.world import find_photos
+    from dettrack.lab.synth.write import benchmark_jobs, scene_jobs, write_scenes
 
     config = SceneConfig(
         size=size,

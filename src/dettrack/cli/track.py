@@ -132,7 +132,7 @@ def _result_folder(source: str | list[Path], out: Path | None) -> Path:
 
 def _run_videos(parsed: TrackArgs) -> int:
     from dettrack.cli.progress import RunProgress
-    from dettrack.run import RunOptions, check_formats, track_to_folder
+    from dettrack.runs.folder import RunOptions, check_formats, track_to_folder
 
     formats = format_names(parsed.formats)
     check_formats(formats)
@@ -155,7 +155,7 @@ def _run_videos(parsed: TrackArgs) -> int:
 
 def _jobs(parsed: TrackArgs) -> tuple[list[tuple[str | list[Path], Path]], int]:
     """Inputs with their result folders, and the exit code for those refused: before models are loaded, which takes."""
-    from dettrack.run import is_complete
+    from dettrack.runs.folder import is_complete
     from dettrack.video.sources import find_source
 
     jobs: dict[Path, str | list[Path]] = {}
@@ -208,8 +208,8 @@ def _result_line(out: Path, summary: dict) -> str:
 
 def _run_dataset(parsed: TrackArgs) -> int:
     from dettrack.cli.progress import RunProgress
-    from dettrack.dataset import track_sequence
     from dettrack.formats.posetrack_files import sequence_files
+    from dettrack.runs.dataset import track_sequence
 
     if parsed.posetrack is None or parsed.inputs:
         raise UsageError("give either inputs or --posetrack, not both")

@@ -12,7 +12,7 @@ from typing import Any
 import tyro
 
 from dettrack.errors import UsageError
-from dettrack.toml_files import read_toml
+from dettrack.settings import read_toml
 
 __all__ = ["run"]
 
@@ -48,7 +48,7 @@ def run(args: Sequence[str]) -> int:
     table = read_toml(options.recipe)
     if "detector" in table:
         return _train_detector(options, table)
-    from dettrack.training.pose_run import run_stages
+    from dettrack.training.pose.run import run_stages
     from dettrack.training.recipe import stages
 
     planned = stages(table, str(options.recipe))
@@ -70,7 +70,7 @@ def _report(metrics: dict[str, float], folder: Path) -> int:
 
 
 def _train_detector(options: TrainArgs, table: dict[str, Any]) -> int:
-    from dettrack.training.detector_run import detector_recipe, run_detector
+    from dettrack.training.detector.run import detector_recipe, run_detector
 
     if options.stage:
         raise UsageError(f"--stage is {options.stage!r}: a detector's recipe has no stages")

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 import tyro
 
 from dettrack.errors import InputError, UsageError
-from dettrack.weights import add_file, fetch, fetch_known, find_weights, list_weights, metadata, sha256, store
-from dettrack.weights.catalogue import catalogue, external
+from dettrack.models.weights import add_file, fetch, fetch_known, find_weights, list_weights, metadata, sha256, store
+from dettrack.models.weights.catalogue import catalogue, external
 
 __all__ = ["WeightsArgs", "run"]
 
@@ -98,8 +98,8 @@ def _import(options: WeightsArgs) -> list[str]:
         raise InputError(f"no such file: {source}")
     if source.suffix != ".pth":
         return [f"{name}: {add_file(source, name).path}"]
-    from dettrack.network.checkpoint import save_checkpoint
-    from dettrack.network.official import load_official
+    from dettrack.models.pose.checkpoint import save_checkpoint
+    from dettrack.models.pose.official import load_official
 
     checkpoint = load_official(source, joints=options.joints, size=_size(options.size))
     converted = store() / f"{name}.importing.safetensors"

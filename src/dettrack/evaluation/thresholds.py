@@ -21,8 +21,8 @@ from dettrack.evaluation.prepare import prepare
 from dettrack.evaluation.rules import EVALUATION15, MISSING_SCORE, Rules, rules_of
 from dettrack.evaluation.tracking import JointFrame, Outcome, joint_frames, step
 from dettrack.formats.posetrack import PoseSequence
+from dettrack.settings import read_joint_thresholds
 from dettrack.skeleton import POSETRACK17
-from dettrack.toml_files import read_joint_thresholds
 
 __all__ = ["JointThreshold", "learn_thresholds", "read_thresholds", "write_thresholds"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from dettrack.propagate import moved_boxes
+from dettrack.cut.propagate import moved_boxes
 from dettrack.skeleton import JointSet
 from dettrack.structures import Tracklets
 
@@ -19,10 +19,10 @@ __all__ = ["HEAD_BOX_SHARE", "HEAD_FACTOR", "FrameHypotheses", "HypothesisBuffer
 
 # The evaluator's head size is 0.6 x the diagonal of the annotated head box. In PoseTrack18 the distance head top to
 # head bottom is 0.7 of that diagonal, for all 14 people of the sample within rounding: 0.6 / 0.7. (In the Bonn
-# trajectories the median of 1150 heads is 0.755; `benchmarks/association.py heads` prints both.)
+# trajectories the median of 1150 heads is 0.755; `lab/studies/association.py heads` prints both.)
 HEAD_FACTOR = 6 / 7
 # Head size over box height where no head is seen: between the medians of Bonn (0.141, 984 poses) and of PoseTrack18's
-# samples (0.117, 3 poses); `benchmarks/association.py heads` counts them.
+# samples (0.117, 3 poses); `lab/studies/association.py heads` counts them.
 HEAD_BOX_SHARE = 0.13
 _HEAD_CONFIDENCE = 0.2
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from dettrack.errors import DettrackError, InputError, UsageError
-from dettrack.network.checkpoint import load_checkpoint, save_checkpoint
+from dettrack.models.pose.checkpoint import load_checkpoint, save_checkpoint
 
 __all__ = ["average", "main"]
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from dettrack.errors import UsageError
-from dettrack.network.checkpoint import NetworkSpec
-from dettrack.training.augment import AugmentConfig
+from dettrack.models.pose.checkpoint import NetworkSpec
 from dettrack.training.loop import LoopConfig
+from dettrack.training.pose.augment import AugmentConfig
 
 __all__ = ["DataConfig", "StageConfig", "StartConfig", "build", "stages"]
 

@@ -9,8 +9,8 @@ from types import TracebackType
 import cv2
 
 from dettrack.errors import InputError, UsageError
-from dettrack.overlap import ReadAhead
 from dettrack.structures import Frame, VideoInfo
+from dettrack.threads import ReadAhead
 from dettrack.video.containers import ContainerFrames
 from dettrack.video.images import ImageFrames
 from dettrack.video.shots import mark_shots

@@ -1,0 +1,1 @@
+"""Cut (paper 3.1): keyframes, tubes, and the networks on them."""

@@ -1,0 +1,67 @@
+"""Peak memory of a run against the length of its video: the same clip once and ten times over.
+
+    python -m dettrack.lab.studies.memory VIDEO --detector FILE --model FILE [--loops 10] [--frames 150]
+
+Each run is a process of its own (`dettrack track`); peak resident size is what the operating system reports of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+from dettrack.video import VideoWriter, open_video
+
+_MEASURED = """
+import resource, sys
+from dettrack.cli import main
+code = main(sys.argv[1:])
+print("peak_kib", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+sys.exit(code)
+"""
+
+
+def loop_video(source: Path, out: Path, frames: int, loops: int) -> int:
+    """Write the first frames of `source` `loops` times over; returns the number of frames written."""
+    written = 0
+    with open_video(str(source)) as first:
+        info = first.info
+    with VideoWriter(out, info.width, info.height, info.fps or Fraction(25)) as writer:
+        for _ in range(loops):
+            with open_video(str(source)) as video:
+                for frame in islice(video, frames):
+                    writer.write(frame.image)
+                    written += 1
+    return written
+
+
+def peak_mib(video: Path, out: Path, options: list[str]) -> float:
+    """Peak resident memory of `dettrack track` on `video`, in MiB."""
+    command = [sys.executable, "-c", _MEASURED, "track", str(video), "--out", str(out), "--quiet", *options]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return int(done.stdout.split("peak_kib")[1]) / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("video", type=Path)
+    parser.add_argument("--frames", type=int, default=150)
+    parser.add_argument("--loops", type=int, default=10)
+    args, options = parser.parse_known_args()
+    with tempfile.TemporaryDirectory() as folder:
+        peaks = []
+        for loops in (1, args.loops):
+            video = Path(folder) / f"loop{loops}.mp4"
+            frames = loop_video(args.video, video, args.frames, loops)
+            peaks.append(peak_mib(video, Path(folder) / f"out{loops}", options))
+            print(f"{frames} frames: peak {peaks[-1]:.0f} MiB")
+    print(f"{args.loops} times the frames: {100 * (peaks[1] / peaks[0] - 1):+.1f} % peak memory")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,236 @@
+"""Checkpoints: safetensors with all that is needed to rebuild a network and to feed it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from dettrack.errors import InputError, OutputError
+from dettrack.models.pose.frame_layout import IMAGENET_MEAN, IMAGENET_STD
+from dettrack.models.pose.heatmap import Decoding
+from dettrack.models.pose.hrnet import HRNet
+from dettrack.models.pose.inflate import TimePadding, Variant, inflate_state_dict
+from dettrack.models.pose.lite import LiteNet
+from dettrack.skeleton import joint_set
+
+__all__ = [
+    "FORMAT_VERSION",
+    "Checkpoint",
+    "NetworkSpec",
+    "build_network",
+    "fit_state",
+    "inflate_checkpoint",
+    "load_checkpoint",
+    "save_checkpoint",
+]
+
+FORMAT_VERSION = 1
+_KEY = "dettrack"  # of our JSON in the file's metadata
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """All that is needed to build a pose network and to feed it.
+
+    Attributes:
+        architecture: "hrnet", or "lite" for the light trunk.
+        width: Channels of the highest resolution; of the head's for "lite".
+        variant: Where temporal filters are (table 8).
+        clip_length: |C| that it was trained with.
+        joints: Name of its joint set.
+        size: Height and width of its crops in pixels.
+        time_padding: What temporal filters see beyond the clip.
+        mean: Of each RGB channel in [0, 1], taken off.
+        std: Of each RGB channel in [0, 1], divided by.
+        decoding: How its heatmaps are read best.
+        sigma: Of the target Gaussians, in heatmap pixels.
+        stride: Crop pixels per heatmap pixel.
+    """
+
+    architecture: Literal["hrnet", "lite"] = "hrnet"
+    width: int = 32
+    variant: Variant = "early"
+    clip_length: int = 9
+    joints: str = "posetrack15"
+    size: tuple[int, int] = (384, 288)
+    time_padding: TimePadding = "replicate"
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    decoding: Decoding = "dark"
+    sigma: float = 2.0
+    stride: int = 4
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network from a file.
+
+    Attributes:
+        network: In evaluation mode, fp32, on the CPU.
+        spec: What it is.
+        metrics: What it reached, as its training wrote it down.
+        source: Where the weights come from, for people.
+    """
+
+    network: nn.Module
+    spec: NetworkSpec
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+
+
+def build_network(spec: NetworkSpec) -> nn.Module:
+    """The network that a spec describes, with random weights; it maps `(n, clip, 3, h, w)` to heatmaps."""
+    joints = len(joint_set(spec.joints))
+    if spec.architecture == "hrnet":
+        return HRNet(
+            spec.width,
+            joints,
+            variant=spec.variant,
+            clip_length=spec.clip_length,
+            time_padding=spec.time_padding,
+        )
+    if spec.architecture == "lite":
+        return LiteNet(
+            joints,
+            width=spec.width,
+            variant=spec.variant,
+            clip_length=spec.clip_length,
+            time_padding=spec.time_padding,
+        )
+    raise InputError(f"unknown network architecture {spec.architecture!r}: expected hrnet or lite")
+
+
+def save_checkpoint(
+    path: Path,
+    network: nn.Module,
+    spec: NetworkSpec,
+    *,
+    metrics: Mapping[str, Any] | None = None,
+    half: bool = False,
+    source: str = "",
+) -> None:
+    """Write a checkpoint.
+
+    Args:
+        path: A `.safetensors` file; written beside it first, so that an interrupted run leaves the old one.
+        network: Built by `build_network(spec)`.
+        spec: What it is.
+        metrics: JSON-serialisable figures to keep with it.
+        half: Store floats as fp16: half the size.
+        source: Where the weights come from.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    state = {
+        name: (value.half() if half and value.is_floating_point() else value).detach().cpu().contiguous()
+        for name, value in network.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    about = {"format": FORMAT_VERSION, "spec": asdict(spec), "metrics": dict(metrics or {}), "source": source}
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(state, part, metadata={_KEY: json.dumps(about)})
+        part.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise OutputError(f"cannot write {path}: {error}") from error
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        InputError: Not such a file, of a newer format, or its weights do not fit the network that it names.
+    """
+    about, state = _read(path)
+    if about["format"] > FORMAT_VERSION:
+        raise InputError(
+            f"{path}: written by a newer dettrack (format {about['format']}, this one reads {FORMAT_VERSION}): upgrade"
+        )
+    spec = _spec(path, about["spec"])
+    network = build_network(spec)
+    fit_state(network, state, str(path))
+    return Checkpoint(network.eval(), spec, about.get("metrics", {}), about.get("source", ""))
+
+
+def inflate_checkpoint(checkpoint: Checkpoint, variant: Variant, clip_length: int) -> Checkpoint:
+    """A 2D network with temporal filters, by mean initialisation (paper 4.2): the start of a training, not its result.
+
+    Args:
+        checkpoint: A 2D network; left as it is.
+        variant: Where its temporal filters shall be (table 8).
+        clip_length: |C|.
+
+    Raises:
+        InputError: The network is temporal already.
+    """
+    if checkpoint.spec.variant != "none":
+        raise InputError(
+            f"--variant {variant}: the network is temporal already (variant {checkpoint.spec.variant}); only a 2D one "
+            "can be inflated: give such a one, or leave the option out"
+        )
+    spec = replace(checkpoint.spec, variant=variant, clip_length=clip_length)
+    network = build_network(spec)
+    fit_state(network, inflate_state_dict(checkpoint.network.state_dict(), network), f"inflation to {variant}")
+    return replace(checkpoint, network=network.eval(), spec=spec)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if _KEY not in metadata:
+                raise InputError(f"{path}: a safetensors file, but not one of dettrack's pose checkpoints")
+            about = json.loads(metadata[_KEY])
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except FileNotFoundError as error:
+        raise InputError(f"no such checkpoint: {path}") from error
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: not a readable safetensors file: {error}") from error
+    if not isinstance(about, dict) or "format" not in about or "spec" not in about:
+        raise InputError(f"{path}: a safetensors file, but not one of dettrack's pose checkpoints")
+    return about, {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+
+
+def _spec(path: Path, values: dict[str, Any]) -> NetworkSpec:
+    unknown = values.keys() - {f.name for f in fields(NetworkSpec)}
+    if unknown:
+        raise InputError(f"{path}: its description has unknown entries {', '.join(sorted(unknown))}")
+    given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return NetworkSpec(**given)
+
+
+def fit_state(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
+    """Load weights strictly; counters of batch norms may be absent.
+
+    Raises:
+        InputError: Entries are missing, left over or of another shape; the message names them.
+    """
+    own = network.state_dict()
+    missing = [name for name in own if name not in state and not name.endswith("num_batches_tracked")]
+    left = [name for name in state if name not in own]
+    shapes = [
+        f"{name} {tuple(state[name].shape)} for {tuple(value.shape)}"
+        for name, value in own.items()
+        if name in state and state[name].shape != value.shape
+    ]
+    if missing or left or shapes:
+        said = [_some("missing", missing), _some("left over", left), _some("of another shape", shapes)]
+        raise InputError(f"{what}: weights do not fit the network: {'; '.join(filter(None, said))}")
+    with torch.no_grad():
+        network.load_state_dict({**own, **state})
+
+
+def _some(label: str, names: list[str]) -> str:
+    if not names:
+        return ""
+    return f"{len(names)} {label} ({', '.join(names[:4])}{', ...' if len(names) > 4 else ''})"

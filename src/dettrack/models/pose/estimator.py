@@ -1,0 +1,99 @@
+"""What every pose model looks like to the pipeline: tubes in, tracklets out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from dettrack.cut.clips import to_image
+from dettrack.skeleton import POSETRACK15, JointMap, JointSet, joint_set
+from dettrack.structures import Clip, Tracklets, Tubes
+
+__all__ = ["Estimator", "concatenate", "cpu_threads", "describe_lacks", "output_map", "rebatch", "to_tracklets"]
+
+
+@runtime_checkable
+class Estimator(Protocol):
+    """Finds the joints of one person per tube, in every frame of the tube (paper 3.1)."""
+
+    joint_set: JointSet
+    """Joints of the tracklets that `estimate` gives."""
+    size: tuple[int, int]
+    """Height and width of the crops, in pixels."""
+    temporal: bool
+    """Whether it needs all frames of a tube: those of a 2D network can be asked for one by one."""
+    description: str
+    """One line for people: file, architecture, runtime."""
+    approximated: tuple[str, ...]
+    """Joints that are computed from others because the model lacks them."""
+
+    def estimate(self, work: Sequence[tuple[Clip, Tubes]]) -> list[Tracklets]:
+        """Joints of all tubes of some keyframes, batched together.
+
+        Args:
+            work: Clips with the tubes of their keyframes' people; memory grows with all crops of the call.
+
+        Returns:
+            One `Tracklets` per item, in displayed pixels.
+        """
+        ...
+
+
+def output_map(asked: str, source: JointSet) -> JointMap:
+    """How a model's joints become those asked for; "auto" is PoseTrack's 15, whatever the model."""
+    return JointMap(source, POSETRACK15 if asked == "auto" else joint_set(asked))
+
+
+def to_tracklets(
+    clip: Clip,
+    tubes: Tubes,
+    xy: Float[np.ndarray, "n clip joints 2"],
+    scores: Float[np.ndarray, "n clip joints"],
+    joint_map: JointMap,
+) -> Tracklets:
+    """A model's answer in crop pixels and its own joints -> tracklets in displayed pixels and the joints asked for."""
+    image_xy = to_image(xy.astype(np.float64), tubes.affines)
+    mapped_xy, mapped_scores = joint_map(image_xy, scores.astype(np.float64))
+    return Tracklets(clip.keyframe.index, clip.indices, tubes.boxes, mapped_xy, mapped_scores)
+
+
+def rebatch(parts: Iterable[UInt8[Any, "_ ..."]], step: int) -> Iterator[UInt8[Any, "rows ..."]]:
+    """The rows of all parts, in order, in batches of `step`; parts are taken up only as they are needed."""
+    held: list[Any] = []
+    count = 0
+    for part in parts:
+        held.append(part)
+        count += len(part)
+        if count >= step:
+            rows = concatenate(held)
+            whole = count - count % step
+            yield from (rows[start : start + step] for start in range(0, whole, step))
+            held, count = [rows[whole:]], count - whole
+    if count:
+        yield concatenate(held)
+
+
+def concatenate(parts: Sequence[Any], axis: int = 0) -> Any:
+    """NumPy arrays or torch tensors (torch is then loaded already), one behind the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate(parts, axis) if isinstance(parts[0], np.ndarray) else sys.modules["torch"].cat(parts, axis)
+
+
+def cpu_threads(asked: int) -> int:
+    """Threads to use: as asked, or all cores that this process may run on."""
+    if asked:
+        return asked
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def describe_lacks(name: str, joint_map: JointMap) -> str:
+    """What the joints asked for lack in a model, as the end of a description; empty if nothing."""
+    said = [f"{', '.join(joint_map.approximated)} approximated"] if joint_map.approximated else []
+    said += [f"{', '.join(joint_map.missing)} missing"] if joint_map.missing else []
+    return f"; {name} has {joint_map.source.name}: {' and '.join(said)}" if said else ""

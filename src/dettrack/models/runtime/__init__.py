@@ -1,0 +1,1 @@
+"""One runner for each runtime: PyTorch, ONNX Runtime, OpenVINO, TensorRT."""

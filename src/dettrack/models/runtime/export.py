@@ -1,0 +1,191 @@
+"""Our networks as ONNX, OpenVINO and TensorRT files, and how far their joints are from PyTorch's.
+
+An exported network takes crops as they are cut, uint8 RGB `(n, clip, h, w, 3)`, and gives heatmaps
+`(n, clip, joints, h/4, w/4)`: normalisation is inside, and |C| is fixed. What it is stands in its metadata, so that it
+is a `--model` like the checkpoint that it came from.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from dettrack.errors import InputError, MissingExtraError, OutputError
+from dettrack.models.pose.checkpoint import FORMAT_VERSION, Checkpoint
+from dettrack.models.pose.heatmap import decode_heatmaps
+from dettrack.models.pose.inflate import fold_batch_norm, set_clip_length
+from dettrack.models.pose.tube_estimator import TubeModel
+from dettrack.models.runtime.exported_spec import METADATA_KEY
+
+__all__ = ["Parity", "compare", "export_network", "onnx_bytes", "probe_crops"]
+
+_OPSET = 17
+
+
+class _FromCrops(nn.Module):
+    """A network that takes uint8 crops."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, checkpoint: Checkpoint, clip_length: int) -> None:
+        super().__init__()
+        self.network = fold_batch_norm(deepcopy(checkpoint.network).eval())
+        set_clip_length(self.network, clip_length)
+        self.network.clip_length = clip_length  # type: ignore[assignment]
+        spec = checkpoint.spec
+        self.register_buffer("mean", 255 * torch.tensor(spec.mean).view(3, 1, 1))
+        self.register_buffer("std", 255 * torch.tensor(spec.std).view(3, 1, 1))
+
+    def forward(self, crops: Tensor) -> Tensor:
+        # First to floats: TensorRT knows uint8 only as an input.
+        return self.network((crops.float().permute(0, 1, 4, 2, 3) - self.mean) / self.std)
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far an exported network is from PyTorch fp32 on the same crops.
+
+    Attributes:
+        heatmap: Largest difference of a heatmap value, as a share of the largest value.
+        joint: Largest shift of a decoded joint in crop pixels.
+        joint_mean: Mean shift in crop pixels.
+    """
+
+    heatmap: float
+    joint: float
+    joint_mean: float
+
+
+def onnx_bytes(checkpoint: Checkpoint, clip_length: int) -> bytes:
+    """A network as an ONNX file's content.
+
+    The older of PyTorch's two exporters is used while it exists: on these networks it is twenty times as fast, which
+    lets a checkpoint be handed to ONNX Runtime or OpenVINO each time that it is loaded.
+
+    Args:
+        checkpoint: The network; left as it is.
+        clip_length: |C| that the file fixes; 1 for a 2D network.
+    """
+    module = _FromCrops(checkpoint, clip_length).eval()
+    example = torch.zeros(1, clip_length, 64, 64, 3, dtype=torch.uint8)
+    file = io.BytesIO()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # it is deprecated, and traces are said to be constant where they are
+        torch.onnx.export(
+            module,
+            (example,),
+            file,  # type: ignore[arg-type]
+            dynamo=False,
+            input_names=["crops"],
+            output_names=["heatmaps"],
+            dynamic_axes={"crops": {0: "n", 2: "h", 3: "w"}, "heatmaps": {0: "n", 3: "h4", 4: "w4"}},
+            opset_version=_OPSET,
+        )
+    about = {"format": FORMAT_VERSION, "spec": asdict(checkpoint.spec), "clip_length": clip_length}
+    return file.getvalue() + _metadata_entry(METADATA_KEY, json.dumps(about))
+
+
+def _metadata_entry(key: str, value: str) -> bytes:
+    """One entry of `metadata_props` (field 14 of an ONNX model): protobuf messages are joined by appending."""
+
+    def field(tag: int, content: bytes) -> bytes:
+        length, size = len(content), b""
+        while True:
+            size += bytes([length & 127 | (128 if length > 127 else 0)])
+            length >>= 7
+            if not length:
+                return bytes([tag]) + size + content
+
+    return field(14 << 3 | 2, field(1 << 3 | 2, key.encode()) + field(2 << 3 | 2, value.encode()))
+
+
+def export_network(
+    checkpoint: Checkpoint, path: Path, to: Literal["onnx", "openvino", "tensorrt"], clip_length: int
+) -> None:
+    """Write a network as `.onnx`, as OpenVINO's `.xml` and `.bin`, or as TensorRT's `.engine` for this GPU.
+
+    Args:
+        checkpoint: The network; left as it is.
+        path: File to write.
+        to: Its kind.
+        clip_length: |C| that the file fixes; ignored for a 2D network.
+
+    Raises:
+        InputError: The path's ending does not fit, or TensorRT has no GPU here.
+        MissingExtraError: OpenVINO or TensorRT is not installed.
+        OutputError: It cannot be written.
+    """
+    ending = {"onnx": ".onnx", "openvino": ".xml", "tensorrt": ".engine"}[to]
+    if path.suffix != ending:
+        raise InputError(f"--out {path}: {to} files end in {ending}")
+    spec = checkpoint.spec
+    clip_length = 1 if spec.variant == "none" else clip_length
+    about = {"format": FORMAT_VERSION, "spec": asdict(spec), "clip_length": clip_length}
+    content = onnx_bytes(checkpoint, clip_length)
+    if to == "tensorrt":
+        from dettrack.models.runtime.tensorrt import build_engine, pack_engine
+
+        content = pack_engine(build_engine(content, (clip_length, *spec.size, 3)), about)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if to != "openvino":
+            path.write_bytes(content)
+            return
+        try:
+            import openvino
+        except ImportError as error:
+            raise MissingExtraError("export to OpenVINO", "openvino") from error
+        model = openvino.Core().read_model(content, b"")
+        model.set_rt_info(json.dumps(about), METADATA_KEY)
+        openvino.save_model(model, path, compress_to_fp16=False)
+    except (OSError, RuntimeError) as error:
+        raise OutputError(f"cannot write {path}: {str(error).splitlines()[0]}") from error
+
+
+def probe_crops(size: tuple[int, int], clip_length: int, tubes: int = 2) -> UInt8[np.ndarray, "n clip h w 3"]:
+    """Smooth random pictures that drift along the clip: something to look at where no video is at hand."""
+    rng = np.random.default_rng(0)
+    height, width = size
+    rows, columns = np.mgrid[:height, :width] / 32
+    crops = np.empty((tubes, clip_length, height, width, 3), np.uint8)
+    for tube in crops:
+        across, down, phase, speed = rng.uniform(-1, 1, (4, 8, 3, 1, 1))
+        for t, crop in enumerate(tube):
+            image = np.sin(across * columns + down * rows + np.pi * phase + speed * t / 8).mean(0)
+            crop[:] = (127.5 + 127.5 * image).astype(np.uint8).transpose(1, 2, 0)
+    return crops
+
+
+def compare(
+    model: TubeModel, reference: TubeModel, crops: UInt8[np.ndarray, "n clip h w 3"], *, floor: float = 0.0
+) -> Parity:
+    """Run two forms of one network on the same crops.
+
+    Args:
+        model: The exported form.
+        reference: PyTorch, fp32.
+        crops: What to look at.
+        floor: Joints whose peak is not above this in the reference do not count: a flat map has no place.
+    """
+    maps, expected = (_on_host(each.run(crops)) for each in (model, reference))
+    xy, _ = decode_heatmaps(maps, stride=model.stride)
+    expected_xy, scores = decode_heatmaps(expected, stride=reference.stride)
+    shift: Float[np.ndarray, " joints"] = np.linalg.norm(xy - expected_xy, axis=-1)[scores > floor]
+    if not shift.size:
+        raise InputError("no joint of the reference is above the floor: there is nothing to compare")
+    return Parity(float(abs(maps - expected).max() / abs(expected).max()), float(shift.max()), float(shift.mean()))
+
+
+def _on_host(heatmaps: Any) -> Float[np.ndarray, "n clip joints h4 w4"]:
+    return heatmaps if isinstance(heatmaps, np.ndarray) else heatmaps.float().cpu().numpy()

@@ -1,0 +1,235 @@
+"""Weights by name: those that ship inside the package, and the user's own store. Nothing is fetched unasked.
+
+What can be fetched by name is in `catalogue`. The store is a folder of files, `$DETTRACK_WEIGHTS` or
+`dettrack/weights` in the user's data folder. Both folders hold a `SHA256SUMS` in the form that `sha256sum` writes and
+checks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import struct
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from dettrack.errors import InputError, OutputError
+from dettrack.models.weights.catalogue import External
+
+__all__ = [
+    "SHIPPED",
+    "StoredWeights",
+    "add_file",
+    "fetch",
+    "fetch_known",
+    "find_weights",
+    "list_weights",
+    "metadata",
+    "sha256",
+    "store",
+]
+
+SHIPPED = Path(__file__).parent
+_SUMS = "SHA256SUMS"
+_ENDINGS = (".safetensors", ".onnx", ".xml")
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """Weights that can be named on the command line.
+
+    Attributes:
+        name: As `--model` or `--detector` takes it.
+        path: Their file.
+        shipped: Whether they came with the package.
+        expected: SHA-256 written down for them, or "" if none is.
+    """
+
+    name: str
+    path: Path
+    shipped: bool
+    expected: str
+
+    @property
+    def intact(self) -> bool:
+        """Whether the file is the one that was written down."""
+        return sha256(self.path) == self.expected
+
+
+def store() -> Path:
+    """The user's folder of weights; it need not exist."""
+    if os.environ.get("DETTRACK_WEIGHTS"):
+        return Path(os.environ["DETTRACK_WEIGHTS"])
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "dettrack" / "weights"
+
+
+def list_weights() -> list[StoredWeights]:
+    """All weights that have a name, shipped ones first."""
+    found = []
+    for folder, shipped in ((SHIPPED, True), (store(), False)):
+        sums = _read_sums(folder)
+        files = sorted(path for path in folder.glob("*") if path.suffix in _ENDINGS) if folder.is_dir() else []
+        found += [StoredWeights(path.stem, path, shipped, sums.get(path.name, "")) for path in files]
+    return found
+
+
+def find_weights(name: str) -> StoredWeights:
+    """Weights by name; raises `InputError` with the known names."""
+    known = list_weights()
+    for each in known:
+        if each.name == name:
+            return each
+    raise InputError(f"no weights called {name!r}: known are {', '.join(each.name for each in known) or 'none'}")
+
+
+def metadata(path: Path) -> dict[str, Any]:
+    """What a `.safetensors` file says of itself, read without loading it; empty for other files."""
+    if path.suffix != ".safetensors":
+        return {}
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(min(length, 1 << 26)))
+        about = header.get("__metadata__", {})
+        return {key: json.loads(value) if value[:1] in ("{", "[") else value for key, value in about.items()}
+    except (OSError, ValueError, struct.error) as error:
+        raise InputError(f"{path}: not a readable safetensors file") from error
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal digest of a file."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def add_file(source: Path, name: str) -> StoredWeights:
+    """Copy a model file into the store under a name; an `.xml` takes its `.bin` along."""
+    if source.suffix not in _ENDINGS:
+        raise InputError(f"{source}: expected a file ending in {', '.join(_ENDINGS)}")
+    parts = [source, source.with_suffix(".bin")] if source.suffix == ".xml" else [source]
+    try:
+        for part in parts:
+            with part.open("rb") as stream:
+                _keep(stream, store() / f"{name}{part.suffix}", expected="")
+    except FileNotFoundError as error:
+        raise InputError(f"no such file: {error.filename}") from error
+    return find_weights(name)
+
+
+def fetch(address: str, name: str, expected: str) -> StoredWeights:
+    """Get a model file from a web address or a mirror folder into the store.
+
+    Args:
+        address: `https://...`, `http://...`, or a path.
+        name: Name in the store.
+        expected: SHA-256 that it must have.
+
+    Raises:
+        InputError: Not reachable, of another ending, or not the file that was expected; nothing is kept then.
+        OutputError: The store cannot be written.
+    """
+    ending = Path(address.partition("?")[0]).suffix
+    if ending not in _ENDINGS or ending == ".xml":
+        raise InputError(f"{address}: expected a file ending in .safetensors or .onnx")
+    _get(address, store() / f"{name}{ending}", expected)
+    return find_weights(name)
+
+
+def fetch_known(weights: External, *, mirror: str = "") -> StoredWeights:
+    """Get weights of the catalogue into the store, all their files or none; files that are there already stay.
+
+    Args:
+        weights: Entry of the catalogue.
+        mirror: Folder or web address that has the files, under the entry's name or their own; "" for their source.
+
+    Raises:
+        InputError: A file cannot be had, or is not the one that the catalogue knows; nothing is kept then.
+        OutputError: The store cannot be written.
+    """
+    got: list[Path] = []
+    try:
+        for file in weights.files:
+            target = store() / f"{weights.name}{file.ending}"
+            if target.is_file() and sha256(target) == file.sha256:
+                continue
+            _get_first(file.places(weights.name, mirror) if mirror else [file.url], target, file.sha256)
+            got.append(target)
+    except (InputError, OutputError):
+        for path in got:
+            path.unlink(missing_ok=True)
+        names = {path.name for path in got}
+        if got:
+            _write_sums(store(), {name: sum for name, sum in _read_sums(store()).items() if name not in names})
+        raise
+    return find_weights(weights.name)
+
+
+def _get_first(places: list[str], target: Path, expected: str) -> None:
+    """The file from the first place that has it; the last one's error where none does."""
+    first, *others = places
+    try:
+        _get(first, target, expected)
+    except InputError:
+        if not others:
+            raise
+        _get_first(others, target, expected)
+
+
+def _get(address: str, target: Path, expected: str) -> None:
+    """One file, kept if it is the expected one."""
+    try:
+        if address.startswith(("https://", "http://")):
+            with urllib.request.urlopen(address, timeout=60) as stream:
+                _keep(stream, target, expected.lower())
+        else:
+            with Path(address).open("rb") as stream:
+                _keep(stream, target, expected.lower())
+    except (urllib.error.URLError, TimeoutError, FileNotFoundError, IsADirectoryError) as error:
+        raise InputError(
+            f"cannot get {address}: {getattr(error, 'reason', error)}; on a machine without network, copy the file "
+            "over and give its path instead (weights of the catalogue: --mirror FOLDER)"
+        ) from error
+
+
+def _keep(stream: BinaryIO | Any, target: Path, expected: str) -> None:
+    """Write beside the target first; an unexpected file is thrown away."""
+    part = target.with_name(target.name + ".part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            shutil.copyfileobj(stream, file, 1 << 20)
+        found = sha256(part)
+        if expected and found != expected:
+            part.unlink()
+            raise InputError(f"{target.name}: SHA-256 is {found}, expected {expected}: not kept")
+        part.replace(target)
+        _write_sums(target.parent, {**_read_sums(target.parent), target.name: found})
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write {target}: {error.strerror}") from error
+
+
+def _write_sums(folder: Path, sums: dict[str, str]) -> None:
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(sums.items())]
+    (folder / _SUMS).write_text("".join(lines))
+
+
+def _read_sums(folder: Path) -> dict[str, str]:
+    path = folder / _SUMS
+    if not path.is_file():
+        return {}
+    pairs = (line.split(maxsplit=1) for line in path.read_text().splitlines() if line.strip())
+    return {name.strip().lstrip("*"): digest for digest, name in pairs}

@@ -1,0 +1,299 @@
+"""One video to one result folder: tracks in the asked formats, a picture, and a summary that says how it went."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dettrack import __version__
+from dettrack.finish.stages import check_after
+from dettrack.associate import Report, Segment, associate, narrow
+from dettrack.config import TrackConfig
+from dettrack.errors import DettrackError, OutputError, UsageError
+from dettrack.formats import FORMATS, open_writers
+from dettrack.formats.jsonl import iter_jsonl
+from dettrack.formats.tracklets import TrackletFile, TrackletWriter
+from dettrack.threads import ahead
+from dettrack.pipeline import Pipeline
+from dettrack.skeleton import JointSet
+from dettrack.structures import Step, VideoInfo
+from dettrack.video import choose_encoder, open_video
+from dettrack.video.sources import VideoSource
+from dettrack.visual.render import render_video
+
+__all__ = [
+    "RENDER",
+    "SUMMARY",
+    "TRACKLETS",
+    "RunOptions",
+    "associate_to_folder",
+    "check_formats",
+    "is_complete",
+    "read_summary",
+    "track_to_folder",
+]
+
+SUMMARY = "summary.json"
+RENDER = "render.mp4"
+TRACKLETS = "tracklets.parquet"
+
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What to write and which part of the video to read.
+
+    Attributes:
+        formats: Names of `dettrack.formats.FORMATS`; "jsonl" joins them where a picture is asked for.
+        render: Write `render.mp4` too, in a second pass over the video.
+        save_tracklets: Write `tracklets.parquet`, from which `dettrack associate` links and merges again.
+        start_s: Skip frames before this time, in seconds from the first frame.
+        end_s: Stop at this time, in seconds from the first frame; None reads to the end.
+        preset: Name of the settings that the run started from, for the summary; "" for the defaults.
+    """
+
+    formats: tuple[str, ...] = ("jsonl", "parquet")
+    render: bool = False
+    save_tracklets: bool = False
+    start_s: float = 0.0
+    end_s: float | None = None
+    preset: str = ""
+
+    def __post_init__(self) -> None:
+        # The picture is drawn in a second pass, from the rows on disk: frames are not kept in memory.
+        if self.render and "jsonl" not in self.formats:
+            object.__setattr__(self, "formats", (*self.formats, "jsonl"))
+
+
+def check_formats(names: Sequence[str]) -> None:
+    """Raise `UsageError` unless every name is a known format."""
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown or not names:
+        raise UsageError(f"--formats {','.join(unknown) or '(empty)'}: expected some of {', '.join(FORMATS)}")
+
+
+def track_to_folder(
+    pipeline: Pipeline,
+    source: VideoSource,
+    out: Path,
+    options: RunOptions | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Track one video into the folder `out`.
+
+    Files are written while frames become final, under a temporary name until they are whole. When the run is
+    interrupted or the video breaks off, what was tracked so far is kept and the summary says `"complete": false`.
+
+    Args:
+        pipeline: Loaded models and settings.
+        source: Video file, folder of frames, or a list of image files.
+        out: Result folder; an earlier result in it is replaced.
+        options: What to write.
+        progress: Called with the number of finished frames and the number expected (None if unknown).
+
+    Returns:
+        What was written to `summary.json`.
+
+    Raises:
+        InputError: The source cannot be used (nothing is written then).
+        OutputError: `out` cannot be written, or holds something else.
+    """
+    options = options or RunOptions()
+    if options.render:
+        choose_encoder()  # fails now rather than after hours of tracking
+    config, report, start = pipeline.config, Report(), time.perf_counter()
+    with open_video(source, start_s=options.start_s, end_s=options.end_s, shots=config.cut.shots) as video:
+        _prepare_folder(out)
+        about = {"video": _video_entry(video.info), **_models_entry(pipeline)}
+        with ExitStack() as stack:
+            steps: Iterable[Step] = stack.enter_context(ahead(pipeline.tracklets(video, report), pipeline.ahead))
+            if options.save_tracklets:
+                keep = TrackletWriter(out / TRACKLETS, pipeline.joint_set, config.cut, about)
+                steps = _saving(steps, stack.enter_context(keep))
+            segments = stack.enter_context(closing(associate(steps, pipeline.joint_set, config, report)))
+            failure = _write(segments, out, options.formats, video.info, pipeline.joint_set, report, progress)
+    if failure is None and options.render:
+        with report.stage("render"):
+            rows = ((index, table) for index, _, table in iter_jsonl(out / FORMATS["jsonl"]))
+            render_video(source, rows, out / RENDER, start_s=options.start_s, end_s=options.end_s)
+    summary = {
+        "complete": failure is None and video.complete,
+        **about,
+        **_report_entry(report, time.perf_counter() - start),
+        "notes": [*video.notes, *_failure_note(failure)],
+        "preset": options.preset,
+        **_settings_entry(config),
+    }
+    _write_json(out / SUMMARY, summary)
+    if failure is not None:
+        raise failure
+    return summary
+
+
+def associate_to_folder(
+    saved: TrackletFile, out: Path, config: TrackConfig, formats: tuple[str, ...]
+) -> dict[str, Any]:
+    """Link and merge the saved tracklets of a run again, without its video or network.
+
+    Args:
+        saved: Tracklets of a run.
+        out: Result folder to write; may be the run's own.
+        config: Settings; a shorter clip or larger step than saved is imitated (see `associate.narrow`).
+        formats: Names of `dettrack.formats.FORMATS`.
+
+    Returns:
+        What was written to `summary.json`.
+
+    Raises:
+        InputError: The file of joint thresholds cannot be used.
+        UsageError: The settings need tubes that were not saved.
+        OutputError: `out` cannot be written.
+    """
+    start, report = time.perf_counter(), Report()
+    check_after(config.after, saved.joints)
+    steps = narrow(saved.steps(), saved.cut, config.cut)
+    _prepare_folder(out)
+    info = _video_info(saved.about["video"])
+    with closing(associate(steps, saved.joints, config, report)) as segments:
+        failure = _write(segments, out, formats, info, saved.joints, report, None)
+    summary = {
+        "complete": failure is None,
+        **saved.about,
+        "associated_from": str(saved.path),
+        **_report_entry(report, time.perf_counter() - start),
+        "notes": _failure_note(failure),
+        **_settings_entry(config),
+    }
+    _write_json(out / SUMMARY, summary)
+    if failure is not None:
+        raise failure
+    return summary
+
+
+def read_summary(out: Path) -> dict[str, Any] | None:
+    """Summary of a result folder, or None if it holds no readable one."""
+    try:
+        summary = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return summary if isinstance(summary, dict) else None
+
+
+def is_complete(out: Path) -> bool:
+    """Whether `out` holds the result of a run that came to its end."""
+    return bool((read_summary(out) or {}).get("complete"))
+
+
+def _saving(steps: Iterable[Step], writer: TrackletWriter) -> Iterator[Step]:
+    for step in steps:
+        writer.write(step)
+        yield step
+
+
+def _write(
+    segments: Iterable[Segment],
+    out: Path,
+    formats: tuple[str, ...],
+    info: VideoInfo,
+    joints: JointSet,
+    report: Report,
+    progress: Progress | None,
+) -> DettrackError | KeyboardInterrupt | None:
+    """Write segments while they come; what stops them is returned, after the files were closed properly."""
+    failure: DettrackError | KeyboardInterrupt | None = None
+    writers = open_writers(formats, out, info, joints)
+    try:
+        for segment in segments:
+            with report.stage("write"):
+                for (index, time_s, rows), name in zip(segment.by_frame(), segment.names, strict=True):
+                    for writer in writers:
+                        writer.write(index, time_s, rows, name)
+            if progress:
+                progress(int(segment.frames[-1]) + 1, info.n_frames)
+    except (KeyboardInterrupt, DettrackError) as error:
+        failure = error
+    finally:
+        with report.stage("write"):
+            for writer in writers:  # every one of them, whatever happens to another
+                try:
+                    writer.close()
+                except DettrackError as error:  # noqa: PERF203
+                    failure = failure or error
+    return failure
+
+
+def _failure_note(failure: BaseException | None) -> list[str]:
+    return (
+        [] if failure is None else [f"stopped early: {str(failure) or 'interrupted'}; what was tracked so far is kept"]
+    )
+
+
+def _prepare_folder(out: Path) -> None:
+    """Make the folder, or take an earlier result over; never touch a folder that holds something else."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        strangers = [path.name for path in out.iterdir() if not _is_ours(path)]
+        if strangers:
+            raise OutputError(f"{out} holds {sorted(strangers)[0]}, which is no result of ours: name another --out")
+        (out / SUMMARY).unlink(missing_ok=True)
+    except DettrackError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write to {out}: {error.strerror or error}; name another --out") from error
+
+
+def _is_ours(path: Path) -> bool:
+    return ".part" in path.name or path.name in {SUMMARY, RENDER, TRACKLETS, *FORMATS.values()}
+
+
+def _video_entry(info: VideoInfo) -> dict[str, Any]:
+    return {**asdict(info), "fps": None if info.fps is None else str(info.fps)}
+
+
+def _video_info(entry: dict[str, Any]) -> VideoInfo:
+    return VideoInfo(**{**entry, "fps": None if entry["fps"] is None else Fraction(entry["fps"])})
+
+
+def _models_entry(pipeline: Pipeline) -> dict[str, Any]:
+    return {
+        "detector": pipeline.detector.description,
+        "model": pipeline.estimator.description,
+        "joint_set": pipeline.joint_set.name,
+        "joints": list(pipeline.joint_set.joints),
+        "approximated_joints": list(pipeline.estimator.approximated),
+    }
+
+
+def _report_entry(report: Report, seconds: float) -> dict[str, Any]:
+    frames = report.counts["frames"]
+    return {
+        "counts": dict(sorted(report.counts.items())),
+        "dropped": {reason: number for reason, number in sorted(report.dropped.items()) if number},
+        "seconds": {**{name: round(value, 3) for name, value in report.seconds.items()}, "all": round(seconds, 3)},
+        "frames_per_second": round(frames / seconds, 2) if seconds > 0 else None,
+    }
+
+
+def _settings_entry(config: TrackConfig) -> dict[str, Any]:
+    versions = {"dettrack": __version__, "python": platform.python_version(), "numpy": np.__version__}
+    settings = json.loads(json.dumps(asdict(config)))  # as it will be read again: a tuple is a list
+    return {"settings": settings, "versions": versions}
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error

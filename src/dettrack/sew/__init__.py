@@ -1,0 +1,1 @@
+"""Sew (paper 3.2): tracklets into tracks."""

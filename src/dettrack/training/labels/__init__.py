@@ -1,0 +1,1 @@
+"""Where labels come from: data sets of the field, and teachers."""

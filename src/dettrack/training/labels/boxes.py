@@ -1,0 +1,262 @@
+"""Teacher boxes for photos and videos without annotation, packed for the detector's training.
+
+    python -m dettrack.training.labels.boxes --teacher FILE.onnx --second FILE.xml --photos FOLDER --out pack.npz
+
+Two detectors look at every picture. What the first is sure of is a person; what it half believes is a person where the
+second is sure, and otherwise a region that the loss ignores.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import tyro
+from jaxtyping import Bool, Float, Int, UInt8
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+
+from dettrack.config import DetectConfig
+from dettrack.errors import DettrackError, InputError
+from dettrack.models.detector import Detector, load_detector
+from dettrack.models.detector.filters import box_iou, non_maximum_suppression
+from dettrack.structures import Boxes, Frame
+from dettrack.training.detector.photos import IGNORE, PERSON, PhotoPack
+from dettrack.video import open_video
+
+__all__ = ["LabelConfig", "athlete_boxes", "in_tiles", "label", "merge_opinions"]
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+
+
+@dataclass(frozen=True)
+class LabelConfig:
+    """What is labelled, by whom.
+
+    Attributes:
+        out: Pack to write (.npz).
+        teacher: First detector: any that `--detector` takes.
+        second: Second detector; "" leaves its opinion out.
+        photos: Folders of photos; a photo is called FOLDER/FILE, where FOLDER is the last part of the path.
+        videos: Videos; a frame is called video/NAME/NUMBER.
+        every: Every so many frames of each video; one number for all, or one for each.
+        backgrounds: Videos of a still camera through which people walk: their median is a photo without people, called
+            background/NAME.
+        exclude: Folders with photos of the same file names that must not be trained on.
+        sizes: Longer sides of the teacher's input for photos; several are merged.
+        video_sizes: Likewise for videos.
+        tiles: It also looks at so many overlapping pieces of each photo and video frame in each direction, at the
+            largest of the sizes: that finds small people. 1 for none.
+        keep: An earlier pack, all of whose sources but those labelled now are taken over.
+        longest: Larger photos are shrunk to this longer side.
+        athletes: LSP's joints.mat: photos imNNNNN.jpg have one annotated athlete, who is never taken for background.
+        evaluate: Label for measuring instead of training: the teacher's boxes above 0.5 are people, those above 0.25
+            are ignored, pictures keep their size.
+    """
+
+    out: Path
+    teacher: str
+    second: str = ""
+    photos: tuple[Path, ...] = ()
+    videos: tuple[Path, ...] = ()
+    every: tuple[int, ...] = (4,)
+    backgrounds: tuple[Path, ...] = ()
+    exclude: tuple[Path, ...] = ()
+    sizes: tuple[int, ...] = (416,)
+    video_sizes: tuple[int, ...] = (640,)
+    tiles: int = 1
+    keep: Path | None = None
+    longest: int = 960
+    athletes: Path | None = None
+    evaluate: bool = False
+
+
+def label(config: LabelConfig) -> PhotoPack:
+    """Label everything; what cannot be read is reported on stderr and left out.
+
+    Raises:
+        InputError: A teacher cannot be loaded, or there is nothing to label.
+    """
+    photo_teachers = [_detector(config.teacher, size) for size in sorted(config.sizes)]
+    video_teachers = [_detector(config.teacher, size) for size in sorted(config.video_sizes)]
+    second = _detector(config.second, 0) if config.second else None
+    athletes = athlete_boxes(config.athletes) if config.athletes else {}
+    entries = []
+    for name, image in _pictures(config):
+        frame = Frame(0, 0.0, image)
+        teachers = video_teachers if name.startswith("video/") or config.evaluate else photo_teachers
+        opinions = [teacher.detect([frame])[0] for teacher in teachers]
+        if config.tiles > 1:
+            opinions += in_tiles(teachers[-1], frame, config.tiles)
+        first = _merge(opinions)
+        if name.startswith("background/"):
+            boxes, kinds = np.zeros((0, 4)), np.zeros(0, np.int64)
+        elif config.evaluate:
+            boxes, kinds = first.xyxy[first.scores > 0.25], (first.scores > 0.5)[first.scores > 0.25].astype(np.int64)
+        else:
+            boxes, kinds = merge_opinions(first, second.detect([frame])[0] if second else None)
+            boxes, kinds = _keep_athlete(boxes, kinds, first, athletes.get(Path(name).stem))
+        scale = 1.0 if config.evaluate else min(1.0, config.longest / max(image.shape[:2]))
+        if scale < 1:
+            image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+        data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95 if config.evaluate else 92])[1].tobytes()
+        edges = (boxes + 0.5) * scale  # from pixel centres to pixel edges
+        entries.append((name, data, image.shape[:2], edges, kinds))
+    if config.keep is not None:
+        sources = {name.rpartition("/")[0] for name, *_ in entries}
+        kept = PhotoPack.load(config.keep).entries()
+        entries = [entry for entry in kept if entry[0].rpartition("/")[0] not in sources] + entries
+    return PhotoPack.gather(entries)
+
+
+def in_tiles(teacher: Detector, frame: Frame, tiles: int) -> list[Boxes]:
+    """What a detector finds in overlapping pieces of a picture, in the picture's pixels.
+
+    A box that touches a piece's inner border, or is higher than 0.6 of it, is left out: it may be part of a person.
+    """
+    height, width = frame.image.shape[:2]
+    side = np.floor(min(1.0, 1.2 / tiles) * np.array([width, height]))
+    found = []
+    for y, x in np.ndindex(tiles, tiles):
+        start = np.round((np.array([width, height]) - side) * np.array([x, y]) / max(1, tiles - 1))
+        x1, y1, x2, y2 = (int(v) for v in (*start, *(start + side)))
+        boxes = teacher.detect([replace(frame, image=np.ascontiguousarray(frame.image[y1:y2, x1:x2]))])[0]
+        xyxy = boxes.xyxy + np.array([x1, y1, x1, y1])
+        inner = np.array([x1 > 0, y1 > 0, x2 < width, y2 < height])
+        touching = (np.abs(xyxy - np.array([x1, y1, x2, y2])) < 4) & inner
+        high = boxes.xyxy[:, 3] - boxes.xyxy[:, 1] > 0.6 * (y2 - y1)
+        keep = ~touching.any(1) & ~high
+        found.append(Boxes(xyxy[keep], boxes.scores[keep]))
+    return found
+
+
+def merge_opinions(first: Boxes, second: Boxes | None) -> tuple[Float[np.ndarray, "n 4"], Int[np.ndarray, " n"]]:
+    """People, and regions to ignore, from two detectors' boxes of one picture.
+
+    Args:
+        first: The leading teacher's boxes, duplicates removed.
+        second: Another detector's; None trusts the first alone.
+
+    Returns:
+        Boxes of the first and their kinds. People: its score is at least 0.5 (0.6 where the second sees nothing),
+        or 0.3 where the second is surer than 0.6. Ignored: 0.3, or 0.25 where the second sees something; but no
+        parts and duplicates of a person, and nothing in a picture where neither finds anybody.
+    """
+    scores = first.scores
+    if second is None:
+        agreement = np.full(len(first), 0.2)
+    else:
+        overlap = box_iou(first.xyxy, second.xyxy)
+        agreement = np.where(overlap > 0.5, second.scores, 0.0).max(1, initial=0.0)
+    person = (scores >= 0.6) | ((scores >= 0.5) & (agreement >= 0.15)) | ((scores >= 0.3) & (agreement >= 0.6))
+    unsure = ~person & ((scores >= 0.3) | ((scores >= 0.25) & (agreement >= 0.2)))
+    people = first.xyxy[person]
+    duplicate = box_iou(first.xyxy, people).max(1, initial=0.0) > 0.6
+    part = (_inside(first.xyxy, people).max(1, initial=0.0) > 0.8) & (agreement < 0.3)
+    keep = person | (unsure & ~duplicate & ~part)
+    if not person.any() and not (agreement >= 0.3).any():
+        keep[:] = False  # a picture without people, by both: half-beliefs there are what is to be unlearned
+    return first.xyxy[keep], np.where(person, PERSON, IGNORE)[keep]
+
+
+def athlete_boxes(path: Path) -> dict[str, Float[np.ndarray, " 4"]]:
+    """Boxes around the visible joints of LSP's annotations, a tenth larger, by photo name (imNNNNN).
+
+    Raises:
+        InputError: The file is not LSP's joints.mat.
+    """
+    try:
+        joints = loadmat(path)["joints"]
+    except (MatReadError, OSError, ValueError, KeyError, NotImplementedError) as error:
+        raise InputError(f"{path} is not LSP's joints.mat: {error}") from None
+    if joints.ndim != 3 or joints.shape[:2] != (14, 3):
+        raise InputError(f"{path}: joints has the shape {joints.shape}, expected (14, 3, photos)")
+    boxes = {}
+    for index in range(joints.shape[2]):
+        xy = joints[joints[:, 2, index] > 0, :2, index]
+        if len(xy) >= 6:
+            margin = 0.1 * (xy.max(0) - xy.min(0)).max()
+            boxes[f"im{index + 1:05d}"] = np.concatenate([xy.min(0) - margin, xy.max(0) + margin])
+    return boxes
+
+
+def _keep_athlete(
+    boxes: Float[np.ndarray, "n 4"],
+    kinds: Int[np.ndarray, " n"],
+    first: Boxes,
+    athlete: Float[np.ndarray, " 4"] | None,
+) -> tuple[Float[np.ndarray, "m 4"], Int[np.ndarray, " m"]]:
+    """Add the annotated athlete where no person was found there: the teacher's best weak box, or a region to ignore."""
+    if athlete is None or box_iou(athlete[None], boxes[kinds == PERSON]).max(initial=0.0) >= 0.3:
+        return boxes, kinds
+    fit = box_iou(first.xyxy, athlete[None]).max(1, initial=0.0) * (first.scores >= 0.1)
+    if fit.max(initial=0.0) > 0.5:
+        return np.concatenate([boxes, first.xyxy[[fit.argmax()]]]), np.append(kinds, PERSON)
+    return np.concatenate([boxes, athlete[None]]), np.append(kinds, IGNORE)
+
+
+def _inside(a: Float[np.ndarray, "n 4"], b: Float[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:
+    """Share of each box of `a` that lies in each of `b`."""
+    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
+    area = (a[:, 2:] - a[:, :2]).prod(1)[:, None]
+    return np.clip(high - low, 0, None).prod(-1) / np.maximum(area, 1e-9)
+
+
+def _merge(opinions: Sequence[Boxes]) -> Boxes:
+    """Boxes of one teacher at several input sizes, duplicates removed."""
+    xyxy = np.concatenate([boxes.xyxy for boxes in opinions])
+    boxes = Boxes(xyxy, np.concatenate([boxes.scores for boxes in opinions]))
+    keep: Bool[np.ndarray, " n"] = non_maximum_suppression(boxes, 0.6) & (boxes.scores >= 0.08)
+    return boxes[keep]
+
+
+def _detector(name: str, size: int) -> Detector:
+    return load_detector(DetectConfig(detector=name, detector_size=size), device="cpu", threads=1)
+
+
+def _pictures(config: LabelConfig) -> Iterator[tuple[str, UInt8[np.ndarray, "h w 3"]]]:
+    excluded = {path.name for folder in config.exclude for path in folder.iterdir()}
+    for folder in config.photos:
+        if not folder.is_dir():
+            raise InputError(f"no such folder of photos: {folder}")
+        for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and p.name not in excluded):
+            bgr = cv2.imread(os.fspath(path))
+            if bgr is None:
+                sys.stderr.write(f"{path}: not a readable image, left out\n")
+                continue
+            yield f"{folder.resolve().name}/{path.name}", cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    steps = config.every * len(config.videos) if len(config.every) == 1 else config.every
+    if len(steps) != len(config.videos):
+        raise InputError(f"{len(config.videos)} videos but {len(steps)} numbers in --every: give one, or one for each")
+    for video, step in zip(config.videos, steps, strict=True):
+        with open_video(video, shots=False) as reader:
+            for frame in reader:
+                if frame.index % step == 0:
+                    yield f"video/{video.stem}/{frame.index:05d}", frame.image
+    for video in config.backgrounds:
+        with open_video(video, shots=False) as reader:
+            frames = [frame.image for frame in reader if frame.index % 16 == 0]
+        yield f"background/{video.stem}", np.median(np.stack(frames), 0).astype(np.uint8)
+
+
+def _main() -> int:
+    try:
+        config = tyro.cli(LabelConfig, description=__doc__)
+        pack = label(config)
+        pack.save(config.out)
+    except DettrackError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    people, ignored = int((pack.kinds == PERSON).sum()), int((pack.kinds == IGNORE).sum())
+    sys.stdout.write(f"{config.out}: {len(pack)} pictures, {people} people, {ignored} regions to ignore\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

@@ -1,0 +1,1 @@
+"""Training of pose networks: tubes, augmentation, losses, scores."""

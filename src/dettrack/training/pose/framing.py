@@ -1,0 +1,162 @@
+"""Which part of a picture becomes the crop: drawn once for a tube, so that motion stays motion.
+
+Athletes on their heads and hands teach little about people who walk; turned upright they do (`upright`). And the
+camera's edge cuts through many people whom a detector finds (`truncate`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from dettrack.skeleton import POSETRACK15, JointSet
+from dettrack.training.pose.augment import AugmentConfig
+
+__all__ = ["Framing", "draw_framing", "rotation", "upright_angle"]
+
+_LOWER = ("hip", "knee", "ankle")
+_PAD = 0.06  # of a pose's extent: from joints to a person's box, as labels are made
+_LEAST_TURN = np.deg2rad(20.0)  # people who lean less keep their labelled box
+# Sides that a picture's edge may take away, as (axis, side), and how often each is drawn.
+_SIDES = ((1, 1), (0, -1), (0, 1), (1, -1))
+_SIDE_SHARES = (0.5, 0.2, 0.2, 0.1)
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How a crop is cut.
+
+    Attributes:
+        turn: `(2, 2)` rotation from image pixels to a picture that is turned first.
+        affine: From the turned picture's pixels to crop pixels.
+        mirrored: Whether that mirrors.
+        edge: The turned picture ends here: axis (0: x, 1: y), side (1: what is larger is gone, -1: what is smaller)
+            and place in pixels; None where it does not.
+    """
+
+    turn: Float[np.ndarray, "2 2"]
+    affine: Float[np.ndarray, "2 3"]
+    mirrored: bool
+    edge: tuple[int, int, float] | None = None
+
+    def map(self, motion: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "2 3"]:
+        """From image pixels to the pixels of a crop that `motion` moves."""
+        affine = (motion @ np.vstack([self.affine, [0, 0, 1]]))[:2]
+        return np.column_stack([affine[:, :2] @ self.turn, affine[:, 2]])
+
+    def beyond(self, xy: Float[np.ndarray, "*n 2"]) -> Bool[np.ndarray, "*n"]:
+        """Which places of the image (in its pixels) lie beyond the edge; NaN does not."""
+        if self.edge is None:
+            return np.zeros(xy.shape[:-1], bool)
+        axis, side, place = self.edge
+        return side * (xy @ self.turn.T)[..., axis] > side * place
+
+
+def draw_framing(
+    xy: Float[np.ndarray, "joints 2"],
+    known: Bool[np.ndarray, " joints"],
+    joints: JointSet,
+    box: Float[np.ndarray, " 4"],
+    size: tuple[int, int],
+    enlarge: float,
+    config: AugmentConfig,
+    rng: np.random.Generator,
+) -> Framing:
+    """A crop around a person, by chance.
+
+    Args:
+        xy: Joints in pixels.
+        known: Which of them are.
+        joints: What they are.
+        box: Corners in pixels, not enlarged.
+        size: Height and width of the crop.
+        enlarge: Factor on the box.
+        config: Strength of everything.
+        rng: Source of chance.
+    """
+    angle = 0.0
+    if rng.random() < config.upright:
+        angle = upright_angle(np.where(known[:, None], xy, np.nan), joints)
+    turn = np.eye(2)
+    if abs(angle) > _LEAST_TURN:
+        turn = rotation(angle)
+        xy = xy @ turn.T
+        box = _around(xy[known], _PAD)
+    if rng.random() < config.half_body:
+        box = _half_body(xy, known, joints, box, rng)
+    edge = None
+    if rng.random() < config.truncate:
+        box, edge = _truncated(xy[known], box, rng)
+    box = box + rng.uniform(-config.shift, config.shift, 4) * np.tile(box[2:] - box[:2], 2)
+    affine, mirrored = _affine(box, size, enlarge, config, rng)
+    return Framing(turn, affine, mirrored, edge)
+
+
+def rotation(angle: float) -> Float[np.ndarray, "2 2"]:
+    """Matrix that turns points of a picture (y downwards) clockwise by an angle in radians."""
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
+def upright_angle(xy: Float[np.ndarray, "joints 2"], joints: JointSet = POSETRACK15) -> float:
+    """Angle in radians by which the image must turn clockwise for the torso to stand upright; 0 if unknown (NaN)."""
+    shoulders = xy[[joints.index("left_shoulder"), joints.index("right_shoulder")]]
+    hips = xy[[joints.index("left_hip"), joints.index("right_hip")]]
+    up = shoulders.mean(0) - hips.mean(0)
+    return float(-np.arctan2(up[0], -up[1])) if np.isfinite(up).all() else 0.0
+
+
+def _around(xy: Float[np.ndarray, "n 2"], pad: float) -> Float[np.ndarray, " 4"]:
+    low, high = xy.min(0), xy.max(0)
+    pad = pad * (high - low).max() + 1
+    return np.concatenate([low - pad, high + pad])
+
+
+def _half_body(
+    xy: Float[np.ndarray, "joints 2"],
+    known: Bool[np.ndarray, " joints"],
+    joints: JointSet,
+    box: Float[np.ndarray, " 4"],
+    rng: np.random.Generator,
+) -> Float[np.ndarray, " 4"]:
+    """A box around the upper or the lower body; `box` itself where fewer than three joints of it are known."""
+    lower = np.array([joint.rpartition("_")[2] in _LOWER for joint in joints.joints])
+    side = lower if rng.random() < 0.4 else ~lower
+    chosen = xy[known & side]
+    return _around(chosen, 0.2) if len(chosen) >= 3 else box
+
+
+def _truncated(
+    xy: Float[np.ndarray, "n 2"], box: Float[np.ndarray, " 4"], rng: np.random.Generator
+) -> tuple[Float[np.ndarray, " 4"], tuple[int, int, float] | None]:
+    """The box up to a new edge of the picture, and the edge; none where fewer than three joints would stay."""
+    axis, side = _SIDES[int(rng.choice(len(_SIDES), p=_SIDE_SHARES))]
+    corner = axis + (2 if side > 0 else 0)
+    place = float(box[corner] - side * rng.uniform(0.1, 0.5) * (box[2 + axis] - box[axis]))
+    if (side * xy[:, axis] <= side * place).sum() < 3:
+        return box, None
+    box = box.copy()
+    box[corner] = place
+    return box, (axis, side, place)
+
+
+def _affine(
+    box: Float[np.ndarray, " 4"],
+    size: tuple[int, int],
+    enlarge: float,
+    config: AugmentConfig,
+    rng: np.random.Generator,
+) -> tuple[Float[np.ndarray, "2 3"], bool]:
+    """The map from pixels of the (turned) picture to crop pixels, and whether it mirrors."""
+    height, width = size
+    centre, sides = (box[:2] + box[2:]) / 2, np.maximum(box[2:] - box[:2], 1.0)
+    zoom = 1 / (enlarge * max(sides[0] / width, sides[1] / height))
+    zoom *= float(np.clip(1 + config.scale * rng.normal() / 2, 1 - config.scale, 1 + config.scale))
+    angle = np.deg2rad(np.clip(config.rotation * rng.normal() / 2, -config.rotation, config.rotation))
+    angle *= rng.random() < 0.6
+    mirrored = bool(rng.random() < config.flip)
+    linear = zoom * rotation(angle)
+    if mirrored:
+        linear[0] *= -1
+    return np.column_stack([linear, np.array([width - 1, height - 1]) / 2 - linear @ centre]), mirrored

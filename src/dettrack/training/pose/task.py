@@ -1,0 +1,147 @@
+"""What the loop trains for poses: a clip network, tubes of several sets mixed, and a score on held-out people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dettrack.models.pose.checkpoint import Checkpoint, NetworkSpec, save_checkpoint
+from dettrack.training.labels.people import PeopleSet, seen_from_behind
+from dettrack.training.pose.ap import crop_ap
+from dettrack.training.pose.differences import plain
+from dettrack.training.pose.loss import heatmap_loss
+from dettrack.training.pose.score import head_sizes, limb_pck, predict, to_input
+from dettrack.training.pose.tubes import TubeConfig, TubeMaker
+
+__all__ = ["PoseTask", "Source"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One set of the mix.
+
+    Attributes:
+        people: The set.
+        tubes: How its tubes are cut.
+        share: How often it is drawn, relative to the others.
+        behind: How often people who are seen from behind are drawn, relative to the others in the set.
+    """
+
+    people: PeopleSet
+    tubes: TubeConfig
+    share: float = 1.0
+    behind: float = 1.0
+
+
+class PoseTask:
+    """A pose network and its data (see `loop.Task`)."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        spec: NetworkSpec,
+        sources: Sequence[Source],
+        held_out: Mapping[str, PeopleSet],
+        *,
+        seed: int = 0,
+        hardest: int = 0,
+        frozen: Sequence[str] = (),
+        frozen_norms: bool = False,
+        teacher: Checkpoint | None = None,
+        teacher_share: float = 0.5,
+        sizes: Sequence[tuple[int, int]] = (),
+        batch: int = 1,
+        about: str = "",
+    ) -> None:
+        """Gather.
+
+        Args:
+            model: Built by `build_network(spec)`.
+            spec: What it is.
+            sources: Sets to draw from.
+            held_out: Sets to validate on, by name.
+            seed: Of the tubes.
+            hardest: See `heatmap_loss`.
+            frozen: Names of parts that keep their weights and batch-norm statistics.
+            frozen_norms: All batch norms keep their statistics.
+            teacher: A trained network of the same joints and crop size; its heatmaps are mixed into the targets.
+            teacher_share: Its share of the targets.
+            sizes: Heights and widths of crops; every batch draws one. Empty for `spec.size` alone.
+            batch: Samples in one step.
+            about: Kept in the checkpoint: where the weights come from.
+        """
+        self.model, self.spec, self.held_out, self.about = model, spec, held_out, about
+        self.seed, self.hardest, self.frozen = seed, hardest, tuple(frozen)
+        self._batch = batch
+        self._makers = [
+            [TubeMaker(s.people, replace(s.tubes, size=size), _draw_shares(s.people, s.behind)) for s in sources]
+            for size in sizes or (spec.size,)
+        ]
+        self._shares = np.cumsum([s.share for s in sources]) / sum(s.share for s in sources)
+        self.people = sum(len(s.people) for s in sources)
+        self._teacher, self._teacher_share = teacher, teacher_share
+        for name in self.frozen:
+            model.get_submodule(name).requires_grad_(False)
+        self._still = [model.get_submodule(name) for name in self.frozen]
+        if frozen_norms:
+            self._still += [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+
+    def sample(self, index: int) -> dict[str, Tensor]:
+        """Tube `index` of the mix."""
+        together = np.random.default_rng((self.seed, index // self._batch, 2))  # one batch has crops of one size
+        makers = self._makers[int(together.integers(len(self._makers)))]
+        rng = np.random.default_rng((self.seed, index, 1))
+        tube = makers[int(np.searchsorted(self._shares, rng.random(), side="right"))](self.seed, index)
+        return {
+            "crops": torch.from_numpy(tube.crops),
+            "targets": torch.from_numpy(tube.targets),
+            "weight": torch.from_numpy(tube.weight),
+            "skipped": torch.tensor(tube.skipped),
+        }
+
+    def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        """Mean squared error over all frames (paper eq. 2), against labels and, if there is one, the teacher."""
+        for module in self._still:
+            module.eval()
+        targets = batch["targets"]
+        if self._teacher is not None:
+            known = batch["weight"][..., None, None] > 0
+            told = self._told(batch["crops"])
+            # Where no label exists the teacher is not asked either: an unlabelled person may not be the keyframe's.
+            targets = torch.where(known, torch.lerp(targets, told, self._teacher_share), targets)
+        heatmaps = model(to_input(batch["crops"], self.spec))
+        return heatmap_loss(heatmaps, targets, batch["weight"], hardest=self.hardest), {}
+
+    @torch.no_grad()
+    def _told(self, crops: Tensor) -> Tensor:
+        assert self._teacher is not None
+        network = self._teacher.network.to(crops.device)
+        return network(to_input(crops, self._teacher.spec)).float()
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """PCKh@0.5 over the limbs and AP (in [0, 1]) on each held-out set, with flip; clips also at their far ends."""
+        figures: dict[str, float] = {}
+        ends = (0, self.spec.clip_length // 2) if self.spec.clip_length > 1 else (0,)
+        for name, people in self.held_out.items():
+            for offset in ends if (people.video >= 0).any() else (0,):
+                poses = predict(model, people, self.spec, offset=offset)
+                sizes = head_sizes(people)
+                right, counted = limb_pck(poses.xy, people, sizes)
+                where = f"{name}+{offset}" if offset else name
+                figures[where] = float(right.sum() / counted.sum()) if counted.any() else float("nan")
+                figures[f"{where}_ap"] = crop_ap(poses, people, sizes) / 100
+        return figures
+
+    def export(self, model: nn.Module, path: Path, metrics: dict[str, float]) -> None:
+        """Write the averaged weights, as fp16."""
+        save_checkpoint(path, plain(model), self.spec, metrics=metrics, half=True, source=self.about)
+
+
+def _draw_shares(people: PeopleSet, behind: float) -> np.ndarray:
+    """People with few trusted joints are drawn less often, and never without one."""
+    return (people.weight > 0).mean(1) ** 0.5 * np.where(seen_from_behind(people), behind, 1.0) + 1e-12

@@ -6,13 +6,20 @@ import pytest
 from dot_people import draw_scene, write_boxes, write_model
 
 from dettrack.config import AfterConfig, CutConfig, DetectConfig, EstimateConfig, TrackConfig
-from dettrack.runs.dataset import track_sequence
 from dettrack.errors import InputError, OutputError, UsageError
 from dettrack.formats import FORMATS, read_tracks
 from dettrack.formats.posetrack_files import read_sequence
 from dettrack.formats.tracklets import TrackletFile
 from dettrack.pipeline import Pipeline
-from dettrack.runs.folder import RunOptions, associate_to_folder, check_formats, is_complete, read_summary, track_to_folder
+from dettrack.runs.dataset import track_sequence
+from dettrack.runs.folder import (
+    RunOptions,
+    associate_to_folder,
+    check_formats,
+    is_complete,
+    read_summary,
+    track_to_folder,
+)
 from dettrack.video import open_video
 
 N_FRAMES = 16

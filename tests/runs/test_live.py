@@ -13,8 +13,8 @@ from dot_people import draw_scene, write_boxes, write_model
 from dettrack.cli import main
 from dettrack.config import AfterConfig, CutConfig, DetectConfig, EstimateConfig, SewConfig, TrackConfig
 from dettrack.errors import UsageError
-from dettrack.runs.live import live_settings, track_live, waiting_frames
 from dettrack.pipeline import Pipeline
+from dettrack.runs.live import live_settings, track_live, waiting_frames
 from dettrack.video import VideoWriter, open_video
 from dettrack.video.live import LiveFrames, open_live
 

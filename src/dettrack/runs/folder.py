@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 
 from dettrack import __version__
-from dettrack.finish.stages import check_after
 from dettrack.associate import Report, Segment, associate, narrow
 from dettrack.config import TrackConfig
 from dettrack.errors import DettrackError, OutputError, UsageError
+from dettrack.finish.stages import check_after
 from dettrack.formats import FORMATS, open_writers
 from dettrack.formats.jsonl import iter_jsonl
 from dettrack.formats.tracklets import TrackletFile, TrackletWriter
-from dettrack.threads import ahead
 from dettrack.pipeline import Pipeline
 from dettrack.skeleton import JointSet
 from dettrack.structures import Step, VideoInfo
+from dettrack.threads import ahead
 from dettrack.video import choose_encoder, open_video
 from dettrack.video.sources import VideoSource
 from dettrack.visual.render import render_video

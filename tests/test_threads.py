@@ -1,12 +1,13 @@
 import gc
 import threading
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dettrack.threads import ReadAhead, ahead
+
+HANG_S = 60  # nothing waits so long unless it hangs
 
 
 def threads():
@@ -18,22 +19,26 @@ def test_nothing_is_lost_or_reordered(items, depth):
     assert list(ReadAhead(iter(items), depth)) == items
 
 
-def test_it_never_runs_further_ahead_than_its_depth():
-    made = []
+def test_it_runs_as_far_ahead_as_its_depth_and_never_further():
+    made, grown = [], threading.Condition()
 
     def make():
         for item in range(100):
-            made.append(item)
+            with grown:
+                made.append(item)
+                grown.notify()
             yield item
 
     ahead = ReadAhead(make(), 3)
     for item in ahead:
-        time.sleep(0.002)
-        assert len(made) <= item + 1 + 3 + 1  # taken, waiting, and the one in the producer's hand
+        furthest = item + 1 + 3 + 1  # taken, waiting in the queue, and the one that the producer holds
+        with grown:
+            assert grown.wait_for(lambda furthest=furthest: len(made) >= furthest, HANG_S)
+            assert len(made) == furthest
         if item == 20:
             break
     ahead.close()
-    assert len(made) < 30
+    assert len(made) <= furthest + 1
 
 
 def test_an_error_arrives_after_the_items_before_it():
@@ -99,12 +104,14 @@ def test_stages_one_behind_the_other_end_together(depth):
 
 
 def test_stages_work_side_by_side():
-    def slow(items):
+    """The third stage cannot finish its first item before the first stage is in the middle of its third."""
+    together = threading.Barrier(3)
+
+    def stage(items, meets_at):
         for item in items:
-            time.sleep(0.02)
+            if item == meets_at:
+                together.wait(HANG_S)
             yield item
 
-    start = time.perf_counter()
-    with ahead(slow(iter(range(12))), 2) as first, ahead(slow(first), 2) as second:
-        assert list(slow(second)) == list(range(12))
-    assert time.perf_counter() - start < 0.55  # 0.72 s one after the other
+    with ahead(stage(iter(range(12)), 2), 2) as first, ahead(stage(first, 1), 2) as second:
+        assert list(stage(second, 0)) == list(range(12))

@@ -1,4 +1,3 @@
-import time
 from itertools import pairwise
 
 import cv2
@@ -93,15 +92,13 @@ def test_any_size_can_be_compared(shape):
     assert change(look(image), look(image)) == (0, 0)
 
 
-def test_a_comparison_takes_milliseconds_at_most():
-    image = scene(1, 720, 1280)
-    first = look(image)
-    times = []
-    for _ in range(20):
-        start = time.perf_counter()
-        change(first, look(image))
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.004  # 0.6 ms on one core of 2026; the rest is room for slow machines
+@pytest.mark.parametrize(("height", "width"), [(720, 1280), (2160, 3840)])
+def test_a_comparison_reads_few_pixels_whatever_the_size(height, width):
+    """All other pixels may hold anything: about two by two for each of the thumbnail are read."""
+    stride = height // 72
+    image, other = scene(1, height, width), scene(2, height, width)
+    other[::stride, ::stride] = image[::stride, ::stride]
+    assert change(look(image), look(other)) == (0, 0)
 
 
 @pytest.fixture(scope="session")

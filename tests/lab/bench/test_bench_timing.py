@@ -1,4 +1,4 @@
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,10 +21,18 @@ def test_ratios_are_taken_round_by_round():
     assert slow.per(2) == Spread(2.0, 1.0, 3.0)
 
 
-def test_sleeping_takes_time_but_no_processor():
-    turns = take_turns({"sleep": lambda: time.sleep(0.05)}, 1)
-    assert turns["sleep"].seconds[0] >= 0.05
-    assert turns["sleep"].cpu_seconds[0] < 0.04
+def test_wall_and_processor_time_are_those_of_each_call(monkeypatch):
+    """On clocks of ours: sleeping takes wall time alone, two busy threads take twice the wall time."""
+    wall, cpu = [100.0], [7.0]
+    clocks = SimpleNamespace(perf_counter=lambda: wall[0], process_time=lambda: cpu[0])
+    monkeypatch.setattr("dettrack.lab.bench.timing.time", clocks)
+
+    def passes(wall_s, cpu_s):
+        wall[0] += wall_s
+        cpu[0] += cpu_s
+
+    turns = take_turns({"sleep": lambda: passes(0.5, 0.0), "busy": lambda: passes(0.25, 0.5)}, 2)
+    assert turns == {"sleep": Turns((0.5, 0.5), (0.0, 0.0)), "busy": Turns((0.25, 0.25), (0.5, 0.5))}
 
 
 @pytest.mark.parametrize(

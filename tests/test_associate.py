@@ -5,7 +5,7 @@ import pytest
 from dot_people import draw_scene, write_boxes, write_model
 
 from dettrack.associate import associate, narrow
-from dettrack.config import AfterConfig, CutConfig, DetectConfig, EstimateConfig, TrackConfig
+from dettrack.config import CutConfig, DetectConfig, EstimateConfig, FinishConfig, TrackConfig
 from dettrack.errors import UsageError
 from dettrack.formats.tracklets import TrackletFile, TrackletWriter
 from dettrack.pipeline import Pipeline
@@ -18,7 +18,7 @@ def config(folder, clip=9, step=1):
         cut=CutConfig(clip_length=clip, step=step),
         detect=DetectConfig(detector=str(folder / "boxes.json")),
         estimate=EstimateConfig(model=str(folder / "dots.onnx"), flip=False, joints="coco17"),
-        after=AfterConfig(min_track_frames=1),
+        finish=FinishConfig(min_track_frames=1),
     )
 
 

@@ -4,10 +4,10 @@ import pytest
 
 from dettrack.cli.settings import load_config
 from dettrack.config import (
-    AfterConfig,
     CutConfig,
     DetectConfig,
     EstimateConfig,
+    FinishConfig,
     PolishConfig,
     SewConfig,
     TrackConfig,
@@ -19,7 +19,7 @@ def test_the_papers_values_are_the_defaults():
     config = TrackConfig()
     assert (config.cut.clip_length, config.cut.step, config.cut.enlarge) == (9, 1, 1.25)
     assert (config.polish.lam, config.polish.radius, config.polish.merge) == (0.1, 0.5, "spatial-temporal")
-    assert (config.after.min_track_frames, config.detect.min_box_area) == (5, 3200.0)
+    assert (config.finish.min_track_frames, config.detect.min_box_area) == (5, 3200.0)
     assert config.sew.linking == "tubes"
     assert config.estimate.flip
 
@@ -54,9 +54,9 @@ def test_names_are_unique_across_sections_and_documented():
         (PolishConfig, {"lam": -1.0}, "negative"),
         (PolishConfig, {"radius": 0.0}, "positive"),
         (PolishConfig, {"max_lag": 0}, "at least 1"),
-        (AfterConfig, {"min_track_frames": 0}, "at least 1"),
-        (AfterConfig, {"fill_gaps": -1}, "negative"),
-        (AfterConfig, {"smooth_window_s": 0.0}, "positive"),
+        (FinishConfig, {"min_track_frames": 0}, "at least 1"),
+        (FinishConfig, {"fill_gaps": -1}, "negative"),
+        (FinishConfig, {"smooth_window_s": 0.0}, "positive"),
     ],
 )
 def test_values_out_of_range_are_told(section, values, words):

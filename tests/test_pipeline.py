@@ -8,7 +8,7 @@ import pytest
 from dot_people import draw_scene, write_boxes, write_model
 
 from dettrack.associate import Report
-from dettrack.config import AfterConfig, CutConfig, DetectConfig, EstimateConfig, SewConfig, TrackConfig
+from dettrack.config import CutConfig, DetectConfig, EstimateConfig, FinishConfig, SewConfig, TrackConfig
 from dettrack.cut.clips import iter_clips
 from dettrack.pipeline import Pipeline, earliest_later_frame, keyframes_at_once, track, track_all
 from dettrack.skeleton import COCO17
@@ -34,7 +34,7 @@ def settings(scene, missed=None, *, clip=9, step=1, linking="tubes", name="boxes
         detect=DetectConfig(detector=str(boxes)),
         estimate=EstimateConfig(model=str(scene.folder.parent / "dots.onnx"), flip=False, joints="coco17"),
         sew=SewConfig(linking=linking, bridge=bridge),
-        after=AfterConfig(min_track_frames=3),
+        finish=FinishConfig(min_track_frames=3),
     )
 
 
@@ -163,7 +163,7 @@ def test_segments_are_every_frame_once_in_order(scene):
 )
 def test_later_stages_lose_no_row_and_no_frame(scene, after):
     plain = track_all(str(scene.folder), settings(scene))
-    config = replace(settings(scene), after=AfterConfig(**after))
+    config = replace(settings(scene), finish=FinishConfig(**after))
     segments = list(track(str(scene.folder), config))
     np.testing.assert_array_equal(np.concatenate([s.frames for s in segments]), np.arange(N_FRAMES))
     for segment in segments:

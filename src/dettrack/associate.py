@@ -163,7 +163,7 @@ class _Run:
         clip = config.cut.clip_length
         self.bridge = Bridge(config.sew, joint_set, clip) if bridge_frames(config.sew) else None
         gap = gap_frames(config.sew)
-        self.after = After(config.after, joint_set, max_gap=max(clip, gap), fill_gaps=gap)
+        self.after = After(config.finish, joint_set, max_gap=max(clip, gap), fill_gaps=gap)
         self.waiting: deque[FrameStamp] = deque()
         self.track_ids: set[int] = set()
 

@@ -13,10 +13,10 @@ from typing import Literal
 from dettrack.errors import UsageError
 
 __all__ = [
-    "AfterConfig",
     "CutConfig",
     "DetectConfig",
     "EstimateConfig",
+    "FinishConfig",
     "PolishConfig",
     "SewConfig",
     "TrackConfig",
@@ -266,7 +266,7 @@ class PolishConfig:
 
 
 @dataclass(frozen=True)
-class AfterConfig:
+class FinishConfig:
     """What is removed, filled or smoothed at the end (paper 4.1).
 
     Attributes:
@@ -313,7 +313,7 @@ class TrackConfig:
     estimate: EstimateConfig = field(default_factory=EstimateConfig)
     sew: SewConfig = field(default_factory=SewConfig)
     polish: PolishConfig = field(default_factory=PolishConfig)
-    after: AfterConfig = field(default_factory=AfterConfig)
+    finish: FinishConfig = field(default_factory=FinishConfig)
 
     def __post_init__(self) -> None:
         _require(

@@ -93,7 +93,7 @@ class Pipeline:
         small = load_small_estimator(options, self.config.cut)
         self._thrifty = ThriftyEstimator(self.config, self.estimator, small)
         self._detecting = threading.Lock()
-        check_after(self.config.after, self.joint_set)
+        check_after(self.config.finish, self.joint_set)
 
     @property
     def joint_set(self) -> JointSet:

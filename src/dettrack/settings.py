@@ -15,7 +15,10 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["read_joint_thresholds", "read_toml"]
+__all__ = ["RENAMED_SECTIONS", "read_joint_thresholds", "read_toml"]
+
+RENAMED_SECTIONS = {"after": "finish"}
+"""Sections that files written for 0.1 name otherwise -> their name now."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dettrack.config import AfterConfig
+from dettrack.config import FinishConfig
 from dettrack.finish.smooth import Smoother, one_euro, savgol
 from dettrack.skeleton import POSETRACK15
 from dettrack.structures import TrackTable
@@ -39,7 +39,7 @@ def rows(xy, track=0, start=0):
 
 
 def smooth(table, name, chunk):
-    smoother = Smoother(AfterConfig(smooth=name), POSETRACK15, 25.0)
+    smoother = Smoother(FinishConfig(smooth=name), POSETRACK15, 25.0)
     out, last = [], int(table.frame[-1])
     for start in range(0, last + 1, chunk):
         part = table[(table.frame >= start) & (table.frame < start + chunk)]
@@ -83,7 +83,7 @@ def test_a_long_empty_stretch_costs_no_memory_and_is_not_smoothed_across(name):
     _, a = walk(30, 2.0, 1)
     _, b = walk(30, 2.0, 2)
     table = TrackTable.concatenate([rows(a), rows(b + 500, start=10**7)], POSETRACK15)
-    smoother = Smoother(AfterConfig(smooth=name), POSETRACK15, 25.0)
+    smoother = Smoother(FinishConfig(smooth=name), POSETRACK15, 25.0)
     got = TrackTable.concatenate([smoother.add(table, 10**7 + 30), smoother.finish()], POSETRACK15)
     alone = smooth(rows(a), name, 10**6)
     np.testing.assert_allclose(got.xy_smooth[:30], alone.xy_smooth)

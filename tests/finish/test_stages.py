@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dettrack.config import AfterConfig
+from dettrack.config import FinishConfig
 from dettrack.errors import InputError
 from dettrack.finish.stages import After, GapFiller, ShortTracks, apply_thresholds, read_thresholds
 from dettrack.skeleton import POSETRACK15
@@ -73,7 +73,7 @@ def random_rows(seed, n_frames=30, tracks=4):
 @settings(max_examples=25)
 def test_short_tracks_go_whole_and_are_counted(seed, frames, detections, score, chunk):
     rows = random_rows(seed, n_frames=60, tracks=6)
-    config = AfterConfig(min_track_frames=frames, min_track_detections=detections, min_track_score=score)
+    config = FinishConfig(min_track_frames=frames, min_track_detections=detections, min_track_score=score)
     stage = ShortTracks(config, POSETRACK15, max_gap=12, patience=60)
     got = stream(stage, rows, chunk)
     sure = rows.score >= score
@@ -89,7 +89,7 @@ def test_short_tracks_go_whole_and_are_counted(seed, frames, detections, score, 
 
 
 def test_rows_wait_no_longer_than_their_track_needs():
-    stage = ShortTracks(AfterConfig(min_track_frames=3), POSETRACK15, max_gap=4)
+    stage = ShortTracks(FinishConfig(min_track_frames=3), POSETRACK15, max_gap=4)
     assert [len(stage.add(table([f], [7]), f + 1)) for f in range(5)] == [0, 0, 3, 1, 1]
     # a newcomer holds everybody back until it is long enough or cannot come back any more
     assert len(stage.add(table([5, 5], [7, 8]), 6)) == 0
@@ -101,7 +101,7 @@ def test_rows_wait_no_longer_than_their_track_needs():
 
 def test_nobody_waits_for_a_doubtful_track_for_ever():
     """A tree that moves along all through the video holds up the others for a while, and is not shown."""
-    config = AfterConfig(min_track_frames=2, min_track_score=0.4)
+    config = FinishConfig(min_track_frames=2, min_track_score=0.4)
     stage = ShortTracks(config, POSETRACK15, max_gap=4, patience=10)
     counts = []
     for frame in range(30):
@@ -188,7 +188,7 @@ def test_a_bad_thresholds_file_is_refused_in_one_line(tmp_path, text, message):
 def test_all_stages_together(tmp_path):
     path = tmp_path / "thresholds.toml"
     path.write_text("[thresholds]\nnose = 0.6\n")
-    config = AfterConfig(min_track_frames=3, joint_thresholds=str(path), fill_gaps=2, smooth="savgol")
+    config = FinishConfig(min_track_frames=3, joint_thresholds=str(path), fill_gaps=2, smooth="savgol")
     rows = table([0, 0, 1, 2, 5, 6], [1, 9, 1, 1, 1, 1])
     after = After(config, POSETRACK15, max_gap=9, fps=25.0)
     got = TrackTable.concatenate([after.add(rows), after.finish()], POSETRACK15)
@@ -219,22 +219,22 @@ def test_low_joints_are_missing_by_default_and_the_file_can_only_ask_for_more(tm
         np.testing.assert_array_equal(got.joint_scores, scores)  # they say why a joint is missing
         return np.isfinite(got.xy).all(-1).all(0)
 
-    assert kept(AfterConfig())[:4].tolist() == [False, True, True, True]
-    assert kept(AfterConfig(min_joint_score=0.0)).all()
+    assert kept(FinishConfig())[:4].tolist() == [False, True, True, True]
+    assert kept(FinishConfig(min_joint_score=0.0)).all()
     path = tmp_path / "thresholds.toml"
     names = POSETRACK15.joints
     path.write_text(f'[thresholds]\n"{names[0]}" = 0.1\n"{names[2]}" = 0.45\n')
-    assert kept(AfterConfig(joint_thresholds=str(path)))[:4].tolist() == [False, True, False, True]
+    assert kept(FinishConfig(joint_thresholds=str(path)))[:4].tolist() == [False, True, False, True]
 
 
 def test_the_linkings_own_gaps_are_filled_without_being_asked():
-    after = After(AfterConfig(min_track_frames=1), POSETRACK15, max_gap=16, fill_gaps=16)
+    after = After(FinishConfig(min_track_frames=1), POSETRACK15, max_gap=16, fill_gaps=16)
     got = TrackTable.concatenate([after.add(table([0, 10], [1, 1])), after.finish()], POSETRACK15)
     assert got.frame.tolist() == list(range(11))
 
 
 def test_nobody_in_view():
-    after = After(AfterConfig(fill_gaps=3, smooth="one-euro"), POSETRACK15, max_gap=9)
+    after = After(FinishConfig(fill_gaps=3, smooth="one-euro"), POSETRACK15, max_gap=9)
     assert len(after.add(TrackTable.empty(POSETRACK15), 10)) == 0
     assert len(after.add(TrackTable.empty(POSETRACK15))) == 0
     assert len(after.finish()) == 0
@@ -244,7 +244,7 @@ def test_nobody_in_view():
 @settings(max_examples=10)
 def test_frame_by_frame_gives_the_same_rows_as_all_at_once(seed):
     rows = random_rows(seed, n_frames=60)
-    config = AfterConfig(min_track_frames=4, fill_gaps=3)
+    config = FinishConfig(min_track_frames=4, fill_gaps=3)
     whole = After(config, POSETRACK15, max_gap=9)
     equal(
         stream(After(config, POSETRACK15, max_gap=9), rows),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from dot_people import draw_scene, write_boxes, write_model
 
-from dettrack.config import AfterConfig, CutConfig, DetectConfig, EstimateConfig, TrackConfig
+from dettrack.config import CutConfig, DetectConfig, EstimateConfig, FinishConfig, TrackConfig
 from dettrack.errors import InputError, OutputError, UsageError
 from dettrack.formats import FORMATS, read_tracks
 from dettrack.formats.posetrack_files import read_sequence
@@ -43,7 +43,7 @@ def pipeline(scene):
         TrackConfig(
             detect=DetectConfig(detector=str(folder / "boxes.json")),
             estimate=EstimateConfig(model=str(folder / "dots.onnx"), flip=False),
-            after=AfterConfig(min_track_frames=1),
+            finish=FinishConfig(min_track_frames=1),
         )
     )
 
@@ -125,7 +125,7 @@ def test_settings_that_cannot_be_linked_again_leave_the_result_alone(scene, pipe
     longer = replace(pipeline.config, cut=CutConfig(clip_length=11))
     knee = tmp_path / "knee.toml"
     knee.write_text("[thresholds]\nknee = 0.3\n")
-    unknown = replace(pipeline.config, after=AfterConfig(joint_thresholds=str(knee)))
+    unknown = replace(pipeline.config, finish=FinishConfig(joint_thresholds=str(knee)))
     for config, kind in ((longer, UsageError), (unknown, InputError)):
         with pytest.raises(kind):
             associate_to_folder(saved, out, config, ("parquet",))

@@ -11,7 +11,7 @@ import pytest
 from dot_people import draw_scene, write_boxes, write_model
 
 from dettrack.cli import main
-from dettrack.config import AfterConfig, CutConfig, DetectConfig, EstimateConfig, SewConfig, TrackConfig
+from dettrack.config import FinishConfig, CutConfig, DetectConfig, EstimateConfig, SewConfig, TrackConfig
 from dettrack.errors import UsageError
 from dettrack.pipeline import Pipeline
 from dettrack.runs.live import live_settings, track_live, waiting_frames
@@ -98,11 +98,11 @@ def test_interrupting_keeps_what_came(scene):
 
 
 def test_what_cannot_be_had_live_is_changed_and_told():
-    changed = TrackConfig(cut=CutConfig(step=8), after=AfterConfig(smooth="savgol"))
+    changed = TrackConfig(cut=CutConfig(step=8), finish=FinishConfig(smooth="savgol"))
     config, notes = live_settings(changed)
     assert config.cut.step == 5
     assert not config.cut.shots
-    assert config.after.smooth == "none"
+    assert config.finish.smooth == "none"
     assert len(notes) == 2
     assert live_settings(TrackConfig())[1] == []
     with pytest.raises(UsageError, match="oks-velocity"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import tyro
 
 from dettrack.cli.settings import config_option, format_names
-from dettrack.config import AfterConfig, PolishConfig, SewConfig
+from dettrack.config import FinishConfig, PolishConfig, SewConfig
 
 __all__ = ["AssociateArgs", "run"]
 
@@ -25,7 +25,7 @@ class AssociateArgs:
         clip_length: Use a shorter |C| than saved; 0 keeps it.
         step: Use fewer keyframes than saved; 0 keeps them.
         formats: Comma-separated: jsonl, parquet, csv, posetrack18, coco, mot, trc, openpose.
-        config: TOML file of settings ([sew], [polish], [after]); options given here win.
+        config: TOML file of settings ([sew], [polish], [finish]); options given here win.
         quiet: Print errors only.
     """
 
@@ -38,7 +38,7 @@ class AssociateArgs:
     quiet: bool = False
     sew: SewConfig = field(default_factory=SewConfig)
     polish: PolishConfig = field(default_factory=PolishConfig)
-    after: AfterConfig = field(default_factory=AfterConfig)
+    finish: FinishConfig = field(default_factory=FinishConfig)
 
 
 def run(args: Sequence[str]) -> int:
@@ -48,7 +48,7 @@ def run(args: Sequence[str]) -> int:
         AssociateArgs,
         args=list(args),
         prog="dettrack associate",
-        default=AssociateArgs(tyro.MISSING, sew=defaults.sew, polish=defaults.polish, after=defaults.after),
+        default=AssociateArgs(tyro.MISSING, sew=defaults.sew, polish=defaults.polish, finish=defaults.finish),
         config=(tyro.conf.OmitArgPrefixes,),
     )
     from dettrack.formats.tracklets import TrackletFile
@@ -60,7 +60,7 @@ def run(args: Sequence[str]) -> int:
     cut = replace(
         saved.cut, clip_length=parsed.clip_length or saved.cut.clip_length, step=parsed.step or saved.cut.step
     )
-    config = replace(defaults, cut=cut, sew=parsed.sew, polish=parsed.polish, after=parsed.after)
+    config = replace(defaults, cut=cut, sew=parsed.sew, polish=parsed.polish, finish=parsed.finish)
     out = parsed.out or (parsed.run if parsed.run.is_dir() else parsed.run.parent)
     summary = associate_to_folder(saved, out, config, formats)
     if not parsed.quiet:

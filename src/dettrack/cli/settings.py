@@ -9,7 +9,7 @@ from typing import Any
 from dettrack.config import TrackConfig
 from dettrack.errors import UsageError
 from dettrack.presets import preset_config
-from dettrack.settings import read_toml
+from dettrack.settings import RENAMED_SECTIONS, read_toml
 
 __all__ = ["config_option", "format_names", "load_config"]
 
@@ -24,9 +24,10 @@ def load_config(path: Path, defaults: TrackConfig | None = None) -> TrackConfig:
     defaults = defaults or TrackConfig()
     known = [f.name for f in fields(defaults)]
     sections: dict[str, Any] = {}
-    for name, table in read_toml(path).items():
+    for given, table in read_toml(path).items():
+        name = RENAMED_SECTIONS.get(given, given)
         if name not in known or not isinstance(table, dict):
-            raise UsageError(f"{path}: unknown section [{name}]; expected some of {', '.join(known)}")
+            raise UsageError(f"{path}: unknown section [{given}]; expected some of {', '.join(known)}")
         section = getattr(defaults, name)
         kinds = {f.name: type(getattr(section, f.name)) for f in fields(section)}
         for key, value in table.items():

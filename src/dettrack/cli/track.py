@@ -12,10 +12,10 @@ import tyro
 
 from dettrack.cli.settings import config_option, format_names
 from dettrack.config import (
-    AfterConfig,
     CutConfig,
     DetectConfig,
     EstimateConfig,
+    FinishConfig,
     PolishConfig,
     SewConfig,
     TrackConfig,
@@ -52,7 +52,7 @@ class TrackArgs:
         preset: Settings from a measured curve (docs/keyframes.md); --config and options given here win. Speed on two
             cores with vtest.avi (768x576, 4-9 people), AP and MOTA on hard synthetic scenes: fast 27 frames/s, 47.2,
             38.4; balanced 19 frames/s, 48.8, 40.0; accurate 4 frames/s, 48.8, 39.0. Without one: the paper's S = 1.
-        config: TOML file of settings ([cut], [detect], [estimate], [sew], [polish], [after]); options given here win.
+        config: TOML file of settings ([cut], [detect], [estimate], [sew], [polish], [finish]); options given here win.
         live: INPUT is a camera (0, 1 ...), the address of a stream, or a file that is played at its own pace: one line
             of JSON for each frame, at most --clip-length frames later; frames that it is too slow for are dropped and
             counted.
@@ -78,18 +78,18 @@ class TrackArgs:
     estimate: EstimateConfig = field(default_factory=EstimateConfig)
     sew: SewConfig = field(default_factory=SewConfig)
     polish: PolishConfig = field(default_factory=PolishConfig)
-    after: AfterConfig = field(default_factory=AfterConfig)
+    finish: FinishConfig = field(default_factory=FinishConfig)
 
     @property
     def settings(self) -> TrackConfig:
         """The settings alone."""
-        return TrackConfig(self.cut, self.detect, self.estimate, self.sew, self.polish, self.after)
+        return TrackConfig(self.cut, self.detect, self.estimate, self.sew, self.polish, self.finish)
 
 
 def run(args: Sequence[str]) -> int:
     """Entry point; see `dettrack.cli.main` for the exit codes."""
     defaults = config_option(list(args))
-    sections = {name: getattr(defaults, name) for name in ("cut", "detect", "estimate", "sew", "polish", "after")}
+    sections = {name: getattr(defaults, name) for name in ("cut", "detect", "estimate", "sew", "polish", "finish")}
     parsed = tyro.cli(
         Annotated[TrackArgs, tyro.conf.arg(name="")],
         args=list(args),

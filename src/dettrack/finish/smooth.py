@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.signal import savgol_filter
 
-from dettrack.config import AfterConfig
+from dettrack.config import FinishConfig
 from dettrack.skeleton import JointSet
 from dettrack.structures import TrackTable
 
@@ -103,7 +103,7 @@ class Smoother:
         settled_before: Every row of the frames before this one has been given out.
     """
 
-    def __init__(self, config: AfterConfig, joint_set: JointSet, fps: float) -> None:
+    def __init__(self, config: FinishConfig, joint_set: JointSet, fps: float) -> None:
         self._config = config
         self._joint_set = joint_set
         self._fps = fps

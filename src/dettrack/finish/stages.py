@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from dettrack.config import AfterConfig
+from dettrack.config import FinishConfig
 from dettrack.finish.smooth import Smoother
 from dettrack.settings import read_joint_thresholds
 from dettrack.skeleton import JointSet
@@ -34,7 +34,7 @@ def read_thresholds(path: str | Path, joint_set: JointSet) -> Float[np.ndarray, 
     return thresholds
 
 
-def check_after(config: AfterConfig, joint_set: JointSet) -> None:
+def check_after(config: FinishConfig, joint_set: JointSet) -> None:
     """Raise `InputError` for settings that a run would stumble over: before an earlier result makes room for it."""
     if config.joint_thresholds:
         read_thresholds(config.joint_thresholds, joint_set)
@@ -76,7 +76,7 @@ class ShortTracks:
         settled_before: Every row of the frames before this one has been given out.
     """
 
-    def __init__(self, config: AfterConfig, joint_set: JointSet, max_gap: int, patience: int = 0) -> None:
+    def __init__(self, config: FinishConfig, joint_set: JointSet, max_gap: int, patience: int = 0) -> None:
         self.max_gap = max_gap
         self._patience = patience or 4 * max_gap
         self.removed: Counter[str] = Counter()
@@ -209,7 +209,7 @@ class After:
     """
 
     def __init__(
-        self, config: AfterConfig, joint_set: JointSet, *, max_gap: int, fps: float | None = None, fill_gaps: int = 0
+        self, config: FinishConfig, joint_set: JointSet, *, max_gap: int, fps: float | None = None, fill_gaps: int = 0
     ) -> None:
         self._joint_set = joint_set
         self._thresholds = np.full(len(joint_set), config.min_joint_score)

@@ -160,7 +160,7 @@ def associate_to_folder(
         OutputError: `out` cannot be written.
     """
     start, report = time.perf_counter(), Report()
-    check_after(config.after, saved.joints)
+    check_after(config.finish, saved.joints)
     steps = narrow(saved.steps(), saved.cut, config.cut)
     _prepare_folder(out)
     info = _video_info(saved.about["video"])

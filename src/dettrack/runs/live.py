@@ -76,13 +76,13 @@ def live_settings(config: TrackConfig) -> tuple[TrackConfig, list[str]]:
         notes.append(f"--step {cut.step} would be late: {most} for |C| = {cut.clip_length}")
     if cut.adaptive:
         notes.append("--adaptive looks back: off")
-    if config.after.smooth != "none" or config.after.fill_gaps:
+    if config.finish.smooth != "none" or config.finish.fill_gaps:
         notes.append("nothing is smoothed or filled")
     cut = replace(cut, step=min(cut.step, most), shots=False, adaptive=False)
-    at_once = replace(config.after, min_track_frames=1, min_track_detections=0, min_track_score=0.0)
+    at_once = replace(config.finish, min_track_frames=1, min_track_detections=0, min_track_score=0.0)
     after = replace(at_once, fill_gaps=0, smooth="none")
     sew, polish = replace(config.sew, bridge=0), replace(config.polish, max_lag=1)
-    return replace(config, cut=cut, sew=sew, polish=polish, after=after), notes
+    return replace(config, cut=cut, sew=sew, polish=polish, finish=after), notes
 
 
 def waiting_frames(config: TrackConfig) -> int:

@@ -75,7 +75,7 @@ def _score(rows: Rows) -> Table:
 def _gaps(rows: Rows) -> Table:
     made = (
         rows.ours(FULL),
-        rows.ours("gaps inside a track interpolated", change(rows.base, after={"fill_gaps": 16})),
+        rows.ours("gaps inside a track interpolated", change(rows.base, finish={"fill_gaps": 16})),
         rows.ours("tracks bridged by motion, up to 16 frames", change(rows.base, sew={"bridge": 16})),
         rows.rival("oks-velocity", "2D + oks-velocity, interpolated"),
     )

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from dettrack.config import AfterConfig, SewConfig, TrackConfig
+from dettrack.config import FinishConfig, SewConfig, TrackConfig
 from dettrack.errors import UsageError
 from dettrack.lab.simulate import SimulateConfig
 from dettrack.settings import read_toml
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 # Tubes alone, and every track and joint, as in the paper; rows that bridge gaps, or have another floor, say so.
 _BASE = TrackConfig(
-    sew=SewConfig(bridge=0, min_similarity=0.3), after=AfterConfig(min_track_score=0.0, min_joint_score=0.0)
+    sew=SewConfig(bridge=0, min_similarity=0.3), finish=FinishConfig(min_track_score=0.0, min_joint_score=0.0)
 )
 
 

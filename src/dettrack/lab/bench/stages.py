@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from dettrack.associate import Report, Segment, associate
-from dettrack.config import AfterConfig, TrackConfig
+from dettrack.config import FinishConfig, TrackConfig
 from dettrack.cut.clips import make_clip, make_tubes, sample_tubes
 from dettrack.formats import open_writers
 from dettrack.lab.bench.timing import Spread
@@ -158,7 +158,7 @@ def crowd_share(pipeline: Pipeline, people: int = 30, frames: int = 60) -> Crowd
     clip_length = config.cut.clip_length
     truth = walkers(people, frames)
     steps = list(simulate(truth, SimulateConfig(clip_length=clip_length)))
-    plain = TrackConfig(config.cut, config.detect, config.estimate, config.sew, config.polish, AfterConfig())
+    plain = TrackConfig(config.cut, config.detect, config.estimate, config.sew, config.polish, FinishConfig())
     info = VideoInfo("crowd", "crowd", 1280, 720, None, frames)
     sew, polish, write = (1e3 * s / frames for s in _associate_and_write(steps, plain, truth.joint_set, info))
     rng = np.random.default_rng(0)

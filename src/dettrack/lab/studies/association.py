@@ -35,7 +35,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from dettrack.associate import associate
-from dettrack.config import AfterConfig, CutConfig, PolishConfig, SewConfig, TrackConfig
+from dettrack.config import CutConfig, FinishConfig, PolishConfig, SewConfig, TrackConfig
 from dettrack.evaluation import evaluate
 from dettrack.formats.posetrack import PoseSequence
 from dettrack.formats.posetrack_files import prediction_sequence, read_sequence, sequence_files
@@ -147,7 +147,7 @@ def track(truth: Trajectories, errors: SimulateConfig, name: str, seed: int) -> 
         cut=CutConfig(clip_length=clip),
         sew=SewConfig(linking=linking, bridge=BRIDGED.get(name, 0)),  # type: ignore[arg-type]
         polish=PolishConfig(merge=merge),  # type: ignore[arg-type]
-        after=AfterConfig(min_track_score=0.0, min_joint_score=0.0),
+        finish=FinishConfig(min_track_score=0.0, min_joint_score=0.0),
     )
     segments = associate(simulate(truth, errors, seed), truth.joint_set, config)
     return TrackTable.concatenate((segment.table for segment in segments), truth.joint_set)

@@ -98,7 +98,7 @@ def main() -> None:
     print("| small crops below | AP | MOTA | small crops | large crops |\n|---|---:|---:|---:|---:|")
     for below in BELOW:
         source.crops.clear()
-        row = Row(f"below {below:.0f}", TrackConfig(cut=CUT, after=ALL_JOINTS), at=int(below))
+        row = Row(f"below {below:.0f}", TrackConfig(cut=CUT, finish=ALL_JOINTS), at=int(below))
         figures = measure(source, row, seeds=1, bootstrap=2).figures
         small, large = source.crops[True], source.crops[False]
         print(f"| {below:.0f} px | {figures['AP']:.1f} | {figures['MOTA']:.1f} | {small} | {large} |", flush=True)

@@ -159,7 +159,7 @@ def agreement(table: TrackTable, reference: TrackTable) -> float:
 
 
 def table_of(tubes: Tubes) -> TrackTable:
-    config = TrackConfig(cut=tubes.cut, after=ALL_JOINTS)
+    config = TrackConfig(cut=tubes.cut, finish=ALL_JOINTS)
     return TrackTable.concatenate((s.table for s in associate(tubes.steps(), tubes.joints, config)), tubes.joints)
 
 
@@ -213,7 +213,7 @@ def measured(args: argparse.Namespace, pipeline: Callable[[], Pipeline]) -> list
             bench.points[point.name] = point
             # "2D per frame" links frame to frame, as `associate` does at |C| = 1
             result = measure(
-                bench, Row(point.name, TrackConfig(cut=point.cut, after=ALL_JOINTS)), seeds=1, bootstrap=2
+                bench, Row(point.name, TrackConfig(cut=point.cut, finish=ALL_JOINTS)), seeds=1, bootstrap=2
             ).figures
             counts = sum(bench.made.values(), Counter())
             row |= {name: round(result[name], 1) for name in ("AP", "MOTA", "IDF1", "recall")}

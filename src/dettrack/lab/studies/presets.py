@@ -112,7 +112,7 @@ def main() -> None:
         if sequences.test:
             spent = sequences.run(pipeline)
             figures = measure(
-                sequences, Row(name, TrackConfig(cut=config.cut, after=ALL_JOINTS)), seeds=1, bootstrap=2
+                sequences, Row(name, TrackConfig(cut=config.cut, finish=ALL_JOINTS)), seeds=1, bootstrap=2
             ).figures
             line += f" {figures['AP']:.1f} | {figures['MOTA']:.1f} | {figures['IDF1']:.1f} | {spent:.0f} |"
         for video in args.videos:

@@ -23,7 +23,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from dettrack.associate import associate, narrow
-from dettrack.config import AfterConfig, CutConfig, DetectConfig, EstimateConfig, SewConfig, TrackConfig
+from dettrack.config import CutConfig, DetectConfig, EstimateConfig, FinishConfig, SewConfig, TrackConfig
 from dettrack.lab.ablation.tubes import lose_boxes
 from dettrack.oks import box_areas, pairwise_oks
 from dettrack.pipeline import Pipeline
@@ -48,7 +48,7 @@ def run(steps: Sequence[Step], joints: JointSet, clip: int, linking: str, bridge
     config = TrackConfig(
         cut=CutConfig(clip_length=clip),
         sew=SewConfig(linking=linking, bridge=bridge),  # type: ignore[arg-type]
-        after=AfterConfig(min_track_frames=1, min_track_score=0.0, min_joint_score=0.0),
+        finish=FinishConfig(min_track_frames=1, min_track_score=0.0, min_joint_score=0.0),
     )
     narrowed = narrow(steps, CutConfig(), config.cut)
     return TrackTable.concatenate((s.table for s in associate(narrowed, joints, config)), joints)

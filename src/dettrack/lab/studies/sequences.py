@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dettrack.config import AfterConfig, CutConfig
+from dettrack.config import CutConfig, FinishConfig
 from dettrack.skeleton import JointSet
 from dettrack.structures import Step
 
 __all__ = ["ALL_JOINTS", "Tubes"]
 
 # AP counts every joint, and tracking learns its thresholds: none is left out before.
-ALL_JOINTS = AfterConfig(min_track_score=0.0, min_joint_score=0.0)
+ALL_JOINTS = FinishConfig(min_track_score=0.0, min_joint_score=0.0)
 
 
 @dataclass(frozen=True)

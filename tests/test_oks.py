@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dettrack.oks import box_areas, extents, neighbours, oks, oks_nms, oks_of_rows, pack, pairwise_oks, reach
+from dettrack.geometry import extents
+from dettrack.oks import neighbours, object_areas, oks, oks_nms, oks_of_rows, pack, pairwise_oks, reach
 from dettrack.skeleton import COCO17, POSETRACK15
 
 seeds = st.integers(0, 2**32 - 1)
@@ -132,4 +133,4 @@ def test_nms_is_the_greedy_loop_ties_included(seed, n, ties):
 
 
 def test_areas_of_degenerate_boxes_are_one():
-    np.testing.assert_array_equal(box_areas(np.array([[0, 0, 10, 20], [5, 5, 5, 9], [9, 9, 0, 0.0]])), [200, 1, 1])
+    np.testing.assert_array_equal(object_areas(np.array([[0, 0, 10, 20], [5, 5, 5, 9], [9, 9, 0, 0.0]])), [200, 1, 1])

@@ -21,11 +21,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, UInt64
 
+from dettrack.geometry import box_areas
+
 __all__ = [
+    "MIN_JOINTS",
     "PackedPoses",
-    "box_areas",
-    "extents",
     "neighbours",
+    "object_areas",
     "oks",
     "oks_nms",
     "oks_of_rows",
@@ -35,9 +37,13 @@ __all__ = [
 ]
 
 
-def box_areas(xyxy: Float[np.ndarray, "*n 4"]) -> Float[np.ndarray, "*n"]:
-    """Areas in square pixels, at least 1 so that a degenerate box divides nothing by zero."""
-    return np.maximum((xyxy[..., 2:] - xyxy[..., :2]).clip(0).prod(-1), 1.0)
+MIN_JOINTS = 3
+"""Joints that two poses of a video must share to be compared: one joint agrees by chance too easily."""
+
+
+def object_areas(xyxy: Float[np.ndarray, "*n 4"]) -> Float[np.ndarray, "*n"]:
+    """s² of people with these boxes: the area in square pixels, at least 1 so that nothing is divided by zero."""
+    return np.maximum(box_areas(xyxy), 1.0)
 
 
 def oks(
@@ -158,16 +164,6 @@ def oks_of_rows(
     common = np.bitwise_count(a.joints[i] & b.joints[j])
     known = common >= max(min_joints, 1)
     return np.where(known, total / np.maximum(common, 1), 0.0), known
-
-
-def extents(xy: Float[np.ndarray, "n *points 2"], has: Bool[np.ndarray, "n *points"]) -> Float[np.ndarray, "n 4"]:
-    """Smallest boxes around all points that exist; inverted (inf, inf, -inf, -inf) where there is none."""
-    n, points = len(xy), math.prod(xy.shape[1:-1])
-    exists = has.reshape(n, points)
-    coordinates = [xy[..., axis].reshape(n, points) for axis in (0, 1)]
-    low = [np.where(exists, values, np.inf).min(1, initial=np.inf) for values in coordinates]
-    high = [np.where(exists, values, -np.inf).max(1, initial=-np.inf) for values in coordinates]
-    return np.stack([*low, *high], 1)
 
 
 def reach(area: Float[np.ndarray, " n"], sigmas: Float[np.ndarray, " joints"], floor: float) -> Float[np.ndarray, " n"]:

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dettrack.cut.clips import iter_clips, keyframe_indices, make_clip, make_tubes, sample_tubes, to_crop, to_image
+from dettrack.cut.clips import iter_clips, keyframe_indices, make_clip, make_tubes, sample_tubes
 from dettrack.errors import InputError
+from dettrack.geometry import to_image
 from dettrack.structures import Boxes, Frame
 
 
@@ -60,36 +61,6 @@ def test_a_gap_in_the_frames_of_a_shot_is_refused():
         make_clip([*frames(3), *frames(3, start=5)], 2, 5)
 
 
-corner = st.floats(-2000, 4000)
-side = st.floats(0, 3000)
-
-
-@given(
-    st.lists(st.tuples(corner, corner, side, side), min_size=1, max_size=4),
-    st.sampled_from([(256, 192), (384, 288), (64, 192)]),
-    st.floats(1, 2),
-    st.lists(st.tuples(st.floats(-100, 500), st.floats(-100, 500)), min_size=1, max_size=5),
-)
-def test_a_point_goes_there_and_back(corners, size, enlarge, points):
-    tubes = make_tubes(boxes(*[(x, y, x + w, y + h) for x, y, w, h in corners]), size, enlarge)
-    xy = np.broadcast_to(np.array(points), (len(corners), 2, len(points), 2)).copy()
-    np.testing.assert_allclose(to_crop(to_image(xy, tubes.affines), tubes.affines), xy, atol=1e-3)
-    np.testing.assert_allclose(to_image(to_crop(xy, tubes.affines), tubes.affines), xy, atol=1e-3)
-
-
-@given(corner, corner, st.floats(2, 3000), st.floats(2, 3000), st.floats(1, 2))
-def test_the_crop_is_the_enlarged_box_at_the_networks_aspect(x, y, w, h, enlarge):
-    tubes = make_tubes(boxes((x, y, x + w, y + h)), (256, 192), enlarge)
-    edges = to_image(np.array([[[-0.5, -0.5], [191.5, 255.5]]]), tubes.affines)[0]
-    width, height = edges[1] - edges[0]
-    assert width / height == pytest.approx(192 / 256)
-    # the direction that decides is enlarged exactly, the other by more
-    assert width >= enlarge * w - 1e-6
-    assert height >= enlarge * h - 1e-6
-    assert min(width / (enlarge * w), height / (enlarge * h)) == pytest.approx(1)
-    np.testing.assert_allclose(edges.mean(0), [x + w / 2, y + h / 2], atol=1e-6)
-
-
 def test_sampled_pixels_lie_where_the_affine_says_and_beyond_the_picture_is_black():
     rng = np.random.default_rng(0)
     video = [Frame(i, i / 25, rng.integers(1, 255, (120, 160, 3), np.uint8)) for i in range(3)]
@@ -116,11 +87,5 @@ def test_a_white_dot_is_found_at_its_mapped_position():
     np.testing.assert_allclose(to_image(centroid[None, None], tubes.affines)[0, 0], [120, 80], atol=0.02)
 
 
-def test_degenerate_boxes_still_have_an_inverse_and_nan_corners_are_refused():
-    tubes = make_tubes(boxes((10, 10, 10, 10), (30, 10, 20, 5)), (64, 48))
-    back = to_image(to_crop(np.full((2, 1, 2), 7.0), tubes.affines), tubes.affines)
-    np.testing.assert_allclose(back, 7.0)
-    with pytest.raises(InputError, match="finite"):
-        make_tubes(boxes((0, 0, float("nan"), 5)), (64, 48))
-    empty = make_tubes(Boxes.empty(), (64, 48))
-    assert sample_tubes(make_clip(frames(1), 0, 1), empty).shape == (0, 1, 64, 48, 3)
+def test_without_boxes_there_are_no_crops():
+    assert sample_tubes(make_clip(frames(1), 0, 1), make_tubes(Boxes.empty(), (64, 48))).shape == (0, 1, 64, 48, 3)

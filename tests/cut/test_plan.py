@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from dettrack.config import CutConfig
 from dettrack.cut.clips import iter_clips, keyframe_indices, make_clip
 from dettrack.cut.plan import Look, Refiner, Seen, clip_between, questions
-from dettrack.cut.propagate import box_at, moved_boxes
-from dettrack.models.detector.filters import box_iou
+from dettrack.geometry import box_iou, boxes_at, boxes_with_joints
 from dettrack.skeleton import POSETRACK15
 from dettrack.structures import Boxes, Frame, Tracklets
 
@@ -19,6 +18,14 @@ PIXEL = np.zeros((1, 1, 3), np.uint8)
 JOINTS = len(POSETRACK15)
 FIGURE = np.random.default_rng(5).uniform((5, 5), (35, 95), (JOINTS, 2))
 ADAPTIVE = CutConfig(step=8, adaptive=True)
+
+
+def moved_boxes(tubes):
+    return boxes_with_joints(tubes.boxes.xyxy, tubes.xy, tubes.scores, tubes.keyframe - int(tubes.frames[0]))
+
+
+def box_at(tubes, frame):
+    return boxes_at(moved_boxes(tubes), int(tubes.frames[0]), np.array([frame]))[:, 0]
 
 
 class World:
@@ -130,10 +137,10 @@ def obvious(world, cut, short):
         if not in_a and not in_b:
             return []
         key = (a.keyframe + b.keyframe) // 2
-        boxes_a, boxes_b = (box_at(side, np.array([key]))[:, 0] for side in (a, b))
+        boxes_a, boxes_b = (box_at(side, key) for side in (a, b))
         mine = [boxes_a[p] for p in sorted(in_a)] + [boxes_b[p] for p in sorted(in_b)]
         beside = beside + [(a, p) for p in only_a - in_a] + [(b, p) for p in only_b - in_b]
-        theirs = [box_at(side, np.array([key]))[p, 0] for side, p in beside]
+        theirs = [box_at(side, key)[p] for side, p in beside]
 
         def about(found):
             def best(box, others):

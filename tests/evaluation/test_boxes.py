@@ -10,14 +10,9 @@ import pytest
 from posetrack_scenes import Person, body, scene
 
 from dettrack.errors import InputError
-from dettrack.evaluation.boxes import BoxCounts, box_counts, count_boxes, detection_recall, iou, read_detections
+from dettrack.evaluation.boxes import BoxCounts, box_counts, count_boxes, detection_recall, read_detections
 
 A = (0.0, 0.0, 10.0, 10.0)
-
-
-def test_overlap_by_hand() -> None:
-    other = np.array([[0.0, 0, 10, 5], [5, 5, 15, 15], [20, 20, 30, 30], [3, 3, 3, 3]])
-    assert iou(np.array([A]), other)[0] == pytest.approx([0.5, 25 / 175, 0, 0])
 
 
 def test_a_box_serves_one_person() -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from dettrack.config import SewConfig
-from dettrack.oks import pairwise_oks
-from dettrack.sew.sewer import MIN_JOINTS, Sewer, match, match_greedily
+from dettrack.oks import MIN_JOINTS, pairwise_oks
+from dettrack.sew.sewer import Sewer
 from dettrack.skeleton import POSETRACK15
 from dettrack.structures import Boxes, Tracklets
 
@@ -170,25 +170,6 @@ def test_links_are_the_hungarian_ones_of_the_slow_similarity(seed, mode, step):
         assert sum(matched.values()) == pytest.approx(best, abs=1e-4)
         past.append(new)
         ids.append(got)
-
-
-@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 3, 12, 60]), st.sampled_from([1, 4, 12, 60]), st.floats(0, 1))
-def test_the_sparse_assignment_is_as_good_as_the_dense_one(seed, n, m, density):
-    rng = np.random.default_rng(seed)
-    value = rng.random((n, m)) * (rng.random((n, m)) < density * 6 / m)
-    rows, columns = np.nonzero(value)
-    for matcher in (match, match_greedily):
-        chosen = matcher(rows, columns, value[rows, columns], (n, m))
-        assert len(set(rows[chosen])) == len(set(columns[chosen])) == len(chosen)
-    total = value[rows, columns][match(rows, columns, value[rows, columns], (n, m))].sum()
-    assert total == pytest.approx(value[linear_sum_assignment(value, maximize=True)].sum())
-
-
-def test_greedy_takes_the_most_similar_first():
-    rows, columns = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
-    similarity = np.array([0.9, 0.8, 0.85, 0.1])
-    assert match_greedily(rows, columns, similarity, (2, 2)).tolist() == [0, 3]
-    assert match(rows, columns, similarity, (2, 2)).tolist() == [1, 2]
 
 
 def test_memory_holds_only_keyframes_that_may_overlap():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dettrack.errors import InputError
-from dettrack.models.detector.filters import box_iou
+from dettrack.geometry import box_iou
 from dettrack.training.detector.data import Composer, MosaicConfig, clip_boxes, degrade
 from dettrack.training.detector.photos import IGNORE, PERSON, PhotoPack
 

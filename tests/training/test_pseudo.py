@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from training_scenes import JOINTS, body, draw, make_set
 
+from dettrack.geometry import crop_affines
 from dettrack.skeleton import COCO17, POSETRACK15, JointMap
 from dettrack.structures import Boxes, Frame
 from dettrack.training.labels.people import read_image
 from dettrack.training.labels.pseudo import AgreementConfig, agree, label_stills, label_video
-from dettrack.training.labels.teachers import Teacher, load_teacher, upright_affines
+from dettrack.training.labels.teachers import Teacher, load_teacher
 
 CONFIG = AgreementConfig(min_height=20.0)
 WRIST, KNEE, HIP = (POSETRACK15.index(f"left_{part}") for part in ("wrist", "knee", "hip"))
@@ -154,15 +155,6 @@ def test_videos_follow_people_by_their_boxes() -> None:
     assert len(set(labels.track.tolist())) == 2
 
 
-def test_upright_affines_put_the_box_in_the_middle() -> None:
-    box = np.array([[10.0, 20, 40, 100]])
-    for angle in (0.0, 0.7, 3.1):
-        affine = upright_affines(box, (256, 192), angles=np.array([angle]))[0]
-        np.testing.assert_allclose(affine @ [25, 60, 1], [(192 - 1) / 2, (256 - 1) / 2])
-    upright = upright_affines(box, (256, 192), enlarge=1.25)[0]
-    assert np.ptp([(upright @ [25, y, 1])[1] for y in (20, 100)]) == pytest.approx(256 / 1.25)
-
-
 @pytest.mark.data
 @pytest.mark.parametrize("file", ["tinypose_256_192.xml", "movenet_thunder_256.onnx", "ultralight_simplepose.onnx"])
 def test_real_teachers_agree_with_an_annotation(file: str, weights, annotated) -> None:  # type: ignore[no-untyped-def]
@@ -173,7 +165,7 @@ def test_real_teachers_agree_with_an_annotation(file: str, weights, annotated) -
     teacher = load_teacher(weights / file)
     found = []
     for box, image in zip(people.boxes, people.person_image, strict=True):
-        xy, score = teacher(read_image(people.images[image]), upright_affines(box[None], teacher.size))
+        xy, score = teacher(read_image(people.images[image]), crop_affines(box[None], teacher.size))
         found.append(JointMap(COCO17, POSETRACK15)(xy, score)[0][0])
     right, counted = limb_pck(np.array(found), people, 2 * head_sizes(people))
     assert right.sum() / counted.sum() > 0.8

@@ -155,13 +155,14 @@ def _poses(options: ScoreArgs, people: PeopleSet) -> np.ndarray:
     if options.model.suffix in (".onnx", ".xml"):
         import numpy as np
 
+        from dettrack.geometry import crop_affines
         from dettrack.training.labels.people import read_image
         from dettrack.training.labels.pseudo import teach
-        from dettrack.training.labels.teachers import load_teacher, upright_affines
+        from dettrack.training.labels.teachers import load_teacher
 
         teacher = load_teacher(options.model)
         found = [
-            teach(teacher, read_image(people.images[image]), upright_affines(box[None], teacher.size))[0]
+            teach(teacher, read_image(people.images[image]), crop_affines(box[None], teacher.size))[0]
             for image, box in zip(people.person_image, people.boxes, strict=True)
         ]
         return np.concatenate(found)

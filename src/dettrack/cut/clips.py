@@ -22,15 +22,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Int, UInt8
 
 from dettrack.errors import InputError
+from dettrack.geometry import crop_affines
 from dettrack.structures import Boxes, Clip, Frame, Tubes
 
-__all__ = ["iter_clips", "keyframe_indices", "make_clip", "make_tubes", "sample_tubes", "to_crop", "to_image"]
-
-# A side shorter than this (a degenerate box) is taken as this many pixels, so that every tube has an inverse.
-MIN_SIDE = 1.0
+__all__ = ["iter_clips", "keyframe_indices", "make_clip", "make_tubes", "sample_tubes"]
 
 
 def keyframe_indices(start: int, stop: int, step: int, clip_length: int) -> Int[np.ndarray, " keyframes"]:
@@ -135,18 +133,7 @@ def make_tubes(boxes: Boxes, size: tuple[int, int], enlarge: float = 1.25) -> Tu
     Raises:
         InputError: If a corner is not finite.
     """
-    if not np.isfinite(boxes.xyxy).all():
-        bad = int(np.flatnonzero(~np.isfinite(boxes.xyxy).all(1))[0])
-        raise InputError(f"box {bad} is {boxes.xyxy[bad].tolist()}: corners must be finite numbers of pixels")
-    height, width = size
-    corners = boxes.xyxy.astype(np.float64)
-    centre = (corners[:, :2] + corners[:, 2:]) / 2
-    sides = np.maximum(corners[:, 2:] - corners[:, :2], MIN_SIDE)
-    scale = 1 / (enlarge * np.maximum(sides[:, 0] / width, sides[:, 1] / height))  # crop pixels per displayed pixel
-    affines = np.zeros((len(boxes), 2, 3))
-    affines[:, 0, 0] = affines[:, 1, 1] = scale
-    affines[:, :, 2] = np.array([width - 1, height - 1]) / 2 - scale[:, None] * centre
-    return Tubes(boxes, affines, (height, width))
+    return Tubes(boxes, crop_affines(boxes.xyxy, size, enlarge), size)
 
 
 def sample_tubes(clip: Clip, tubes: Tubes) -> UInt8[np.ndarray, "n clip height width 3"]:
@@ -165,20 +152,3 @@ def sample_tubes(clip: Clip, tubes: Tubes) -> UInt8[np.ndarray, "n clip height w
                 borderValue=(0, 0, 0),
             )
     return crops
-
-
-def to_crop(
-    xy: Float[np.ndarray, "n *points 2"], affines: Float[np.ndarray, "n 2 3"]
-) -> Float[np.ndarray, "n *points 2"]:
-    """Displayed pixels -> crop pixels, tube by tube; NaN stays NaN."""
-    affines = affines.reshape(-1, *(1,) * (xy.ndim - 2), 2, 3)
-    return np.einsum("...ij,...j->...i", affines[..., :2], xy) + affines[..., 2]
-
-
-def to_image(
-    xy: Float[np.ndarray, "n *points 2"], affines: Float[np.ndarray, "n 2 3"]
-) -> Float[np.ndarray, "n *points 2"]:
-    """Crop pixels -> displayed pixels, tube by tube: the exact inverse of `to_crop`; NaN stays NaN."""
-    inverse = np.linalg.inv(affines[:, :, :2]).reshape(-1, *(1,) * (xy.ndim - 2), 2, 2)
-    shift = affines[:, :, 2].reshape(-1, *(1,) * (xy.ndim - 2), 2)
-    return np.einsum("...ij,...j->...i", inverse, xy - shift)

@@ -32,10 +32,9 @@ from jaxtyping import Bool, Float, Int
 
 from dettrack.config import CutConfig
 from dettrack.cut.clips import make_clip
-from dettrack.cut.propagate import box_at, moved_boxes
-from dettrack.models.detector.filters import box_iou
-from dettrack.oks import box_areas, oks
-from dettrack.sew.sewer import MIN_JOINTS, match
+from dettrack.geometry import box_iou, boxes_at, boxes_with_joints
+from dettrack.matching import match
+from dettrack.oks import MIN_JOINTS, object_areas, oks
 from dettrack.skeleton import JointSet
 from dettrack.structures import Boxes, Clip, Tracklets
 
@@ -55,7 +54,12 @@ class Seen:
     @cached_property
     def moved(self) -> Float[np.ndarray, "n clip 4"]:
         """The boxes moved along the tubes; only adaptive keyframes, and those left out by the detector, ask."""
-        return moved_boxes(self.tracklets)
+        tubes = self.tracklets
+        return boxes_with_joints(tubes.boxes.xyxy, tubes.xy, tubes.scores, tubes.keyframe - int(tubes.frames[0]))
+
+    def boxes_at(self, frame: int) -> Float[np.ndarray, "n 4"]:
+        """The boxes in any frame, beyond the tubes moved on with the speed of their end."""
+        return boxes_at(self.moved, int(self.tracklets.frames[0]), np.array([frame]))[:, 0]
 
     @property
     def key(self) -> int:
@@ -162,7 +166,7 @@ def _pairs(
     a_xy, b_xy = left.tracklets.xy[i, of_left], right.tracklets.xy[j, of_right]
     a_has = np.isfinite(a_xy).all(-1) & (left.tracklets.scores[i, of_left] >= confidence)
     b_has = np.isfinite(b_xy).all(-1) & (right.tracklets.scores[j, of_right] >= confidence)
-    area = (box_areas(left.tracklets.boxes.xyxy)[i] + box_areas(right.tracklets.boxes.xyxy)[j]) / 2
+    area = (object_areas(left.tracklets.boxes.xyxy)[i] + object_areas(right.tracklets.boxes.xyxy)[j]) / 2
     frames = np.repeat(area[:, None], a_has.shape[1], 1)
     values = oks(a_xy, a_has, b_xy, b_has, frames, joint_set.sigmas, MIN_JOINTS)
     known = np.isfinite(values)
@@ -277,7 +281,7 @@ class Refiner:
         key = (a.key + b.key) // 2
 
         def at_key(groups: Iterable[_Group]) -> Float[np.ndarray, "n 4"]:
-            boxes = [box_at(seen.tracklets, np.array([key]), seen.moved)[rows, 0] for seen, rows in groups]
+            boxes = [seen.boxes_at(key)[rows] for seen, rows in groups]
             return np.concatenate(boxes)
 
         scores = np.concatenate([a.tracklets.boxes.scores[left], b.tracklets.boxes.scores[right]])

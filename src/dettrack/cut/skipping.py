@@ -12,11 +12,10 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from dettrack.cut.plan import Seen
-from dettrack.cut.propagate import box_at
-from dettrack.models.detector.filters import box_iou
+from dettrack.geometry import box_iou
+from dettrack.matching import match_matrix
 from dettrack.structures import Boxes, Clip, Tracklets
 
 __all__ = ["detector_turns", "expected_boxes", "gaps_filled"]
@@ -43,10 +42,10 @@ def expected_boxes(left: Seen, right: Seen, keyframe: int) -> Boxes | None:
         return None
     if any((side.tracklets.boxes.scores < _SURE).any() for side in sides):
         return None
-    a, b = (box_at(side.tracklets, np.array([keyframe]), side.moved)[:, 0] for side in sides)
+    a, b = (side.boxes_at(keyframe) for side in sides)
     shared = box_iou(a, b)
-    i, j = linear_sum_assignment(-shared)
-    if (shared[i, j] < _SAME).any():
+    i, j = match_matrix(shared)
+    if len(i) < len(a) or (shared[i, j] < _SAME).any():
         return None
     scores = [side.tracklets.boxes.scores[rows] for side, rows in zip(sides, (i, j), strict=True)]
     return Boxes((a[i] + b[j]) / 2, np.minimum(*scores))

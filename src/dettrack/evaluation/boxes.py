@@ -15,12 +15,13 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import linear_sum_assignment
 
 from dettrack.errors import InputError
 from dettrack.formats.posetrack import People, PoseSequence
+from dettrack.geometry import box_iou, extents
+from dettrack.matching import match_matrix
 
-__all__ = ["BoxCounts", "box_counts", "box_recall", "count_boxes", "detection_recall", "iou", "read_detections"]
+__all__ = ["BoxCounts", "box_counts", "box_recall", "count_boxes", "detection_recall", "read_detections"]
 
 MIN_IOU = 0.5
 
@@ -51,26 +52,15 @@ class BoxCounts:
         return {**vars(self), "recall": self.recall, "precision": self.precision, "min_iou": MIN_IOU}
 
 
-def iou(a: Float[np.ndarray, "n 4"], b: Float[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:
-    """Intersection over union of boxes x1, y1, x2, y2."""
-    size = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
-    common = np.maximum(size, 0).prod(-1)
-    area_a, area_b = (np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(-1) for boxes in (a, b))
-    union = area_a[:, None] + area_b[None] - common
-    return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
-
-
 def box_counts(gt: Float[np.ndarray, "n 4"], pred: Float[np.ndarray, "m 4"]) -> BoxCounts:
     """Count one frame; as many annotated boxes as possible get a predicted box of their own."""
-    rows, columns = linear_sum_assignment(near := iou(gt, pred) >= MIN_IOU, maximize=True)
-    return BoxCounts(len(gt), int(near[rows, columns].sum()), len(pred))
+    found, _ = match_matrix(box_iou(gt, pred) >= MIN_IOU)
+    return BoxCounts(len(gt), len(found), len(pred))
 
 
 def boxes_of(people: People) -> Float[np.ndarray, "n 4"]:
     """The people's boxes; around the joints where the file has none, NaN where it has no joints either."""
-    low = np.where(np.isnan(people.xy), np.inf, people.xy).min(1)
-    high = np.where(np.isnan(people.xy), -np.inf, people.xy).max(1)
-    around = np.concatenate([low, high], 1)
+    around = extents(people.xy, ~np.isnan(people.xy).any(-1))
     boxes = np.where(np.isnan(people.box), around, people.box)
     return np.where(np.isfinite(boxes), boxes, np.nan)
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import linear_sum_assignment
 
 from dettrack.evaluation.persons import frame_pairs
 from dettrack.evaluation.prepare import Prepared
+from dettrack.matching import match_matrix
 
 __all__ = ["ALPHAS", "HotaCounts", "combine_hota", "count_hota", "hota"]
 
@@ -106,7 +106,7 @@ def _match(data: Prepared, gt: np.ndarray, pred: np.ndarray) -> _Matches:
     for pairs in frame_pairs(data):
         similarity = np.maximum(1 - pairs.distance / _ZERO_AT, 0)
         for j in np.flatnonzero(similarity.any((0, 1))):
-            chosen_pred, chosen_gt = linear_sum_assignment(similarity[..., j], maximize=True)
+            chosen_pred, chosen_gt = match_matrix(similarity[..., j])
             joint += [int(j)] * len(chosen_gt)
             rows.append(gt[pairs.gt][chosen_gt])
             columns.append(pred[pairs.pred][chosen_pred])

@@ -21,13 +21,13 @@ from dataclasses import fields, replace
 
 import numpy as np
 from jaxtyping import Int
-from scipy.optimize import linear_sum_assignment
 
 from dettrack.evaluation.persons import frame_pairs
 from dettrack.evaluation.prepare import Prepared, check_pair
 from dettrack.evaluation.rules import EVALUATION15, rules_of
 from dettrack.evaluation.summary import Evaluation, SequenceResult, count_sequence, evaluate_counts
 from dettrack.formats.posetrack import People, PoseSequence
+from dettrack.matching import match_matrix
 
 __all__ = ["ORACLES", "oracles", "paired_rows", "perfect_association", "perfect_boxes", "perfect_poses"]
 
@@ -43,8 +43,7 @@ def paired_rows(gt: PoseSequence, pred: PoseSequence) -> Int[np.ndarray, " pred"
         match = pairs.match
         share = match.sum(2) / np.maximum(pairs.has_gt.sum(1), 1)
         closeness = np.where(match, 1 - pairs.distance, 0).sum(2) / JOINTS
-        p, g = linear_sum_assignment(share + 1e-3 * closeness, maximize=True)
-        p, g = p[share[p, g] > 0], g[share[p, g] > 0]
+        p, g = match_matrix(share + 1e-3 * closeness)
         rows[pairs.pred.start + p] = pairs.gt.start + g
     return rows
 

@@ -16,6 +16,7 @@ from scipy.optimize import linear_sum_assignment
 from dettrack.evaluation.persons import FramePairs, frame_pairs
 from dettrack.evaluation.prepare import Prepared
 from dettrack.evaluation.rules import Rules
+from dettrack.matching import match_matrix
 
 __all__ = ["COUNTS", "JointFrame", "Outcome", "TrackCounts", "clear_mot", "count_tracking", "joint_frames", "step"]
 
@@ -174,8 +175,7 @@ def _identity(frames: list[JointFrame]) -> tuple[int, int, int]:
     frames_together = np.zeros((len(gt_ids), len(pred_ids)))
     for (g, p), count in together.items():
         frames_together[gt_ids[g], pred_ids[p]] = count
-    rows, columns = linear_sum_assignment(frames_together, maximize=True)
-    found = int(frames_together[rows, columns].sum())
+    found = int(frames_together[match_matrix(frames_together)].sum())
     annotated, predicted = sum(len(frame.gt) for frame in frames), sum(len(frame.pred) for frame in frames)
     return found, predicted - found, annotated - found
 

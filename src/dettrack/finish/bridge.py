@@ -20,8 +20,8 @@ from jaxtyping import Bool, Float, Int
 
 from dettrack.config import SewConfig
 from dettrack.finish.stages import interpolate
-from dettrack.oks import box_areas, oks
-from dettrack.sew.sewer import MIN_JOINTS, match
+from dettrack.matching import match
+from dettrack.oks import MIN_JOINTS, object_areas, oks
 from dettrack.skeleton import JointSet
 from dettrack.structures import TrackTable
 
@@ -186,7 +186,7 @@ class _Ends:
         return _Ends(
             rows.xy[at],
             np.isfinite(rows.xy[at]).all(-1) & (rows.joint_scores[at] >= confidence),
-            box_areas(rows.box[at]),
+            object_areas(rows.box[at]),
             shift / np.where(frames == 0, 1, frames)[:, None],
         )
 

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.optimize import linear_sum_assignment
 
 from dettrack.config import DetectConfig
-from dettrack.models.detector.filters import box_iou, filter_boxes, for_frame
+from dettrack.geometry import box_iou
+from dettrack.matching import match_matrix
+from dettrack.models.detector.filters import filter_boxes, for_frame
 from dettrack.models.detector.protocol import Detector
 from dettrack.structures import Boxes, Frame
 
@@ -42,7 +43,7 @@ class OverlapLinker:
             self._forget(np.zeros(len(self._people), bool))
         people = np.full(len(xyxy), -1, np.int64)
         iou = box_iou(self._xyxy, xyxy)
-        old, new = linear_sum_assignment(-iou)
+        old, new = match_matrix(iou)
         same = iou[old, new] >= _SAME_PERSON_IOU
         old, new = old[same], new[same]
         people[new] = self._people[old]

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 from dettrack.cut.clips import keyframe_indices
 from dettrack.errors import UsageError
 from dettrack.formats.posetrack import PoseSequence
+from dettrack.geometry import box_iou
 from dettrack.skeleton import POSETRACK15, JointSet
 from dettrack.structures import Boxes, FrameStamp, Step, Tracklets
 
@@ -232,11 +233,7 @@ def _others(truth: Trajectories, least: float) -> Int[np.ndarray, "people frames
     out = np.full((people, frames), -1)
     for t in range(frames if people else 0):
         box = truth.boxes[:, t]
-        low = np.maximum(box[:, None, :2], box[None, :, :2])
-        high = np.minimum(box[:, None, 2:], box[None, :, 2:])
-        common = np.clip(high - low, 0, None).prod(-1)
-        area = (box[:, 2:] - box[:, :2]).prod(-1)
-        iou = np.nan_to_num(common / np.maximum(area[:, None] + area[None] - common, 1.0), nan=0.0)
+        iou = box_iou(box, box)
         np.fill_diagonal(iou, 0)
         best = iou.argmax(1)
         out[:, t] = np.where(iou[np.arange(people), best] >= least, best, -1)

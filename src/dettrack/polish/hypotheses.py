@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from dettrack.cut.propagate import moved_boxes
+from dettrack.geometry import boxes_with_joints
 from dettrack.skeleton import JointSet
 from dettrack.structures import Tracklets
 
@@ -72,7 +72,8 @@ class HypothesisBuffer:
         if not len(kept):
             return
         tracklets, ids = tracklets[kept], ids[kept]
-        boxes = moved_boxes(tracklets)
+        key = tracklets.keyframe - int(tracklets.frames[0])
+        boxes = boxes_with_joints(tracklets.boxes.xyxy, tracklets.xy, tracklets.scores, key)
         detected = np.ones(len(ids), bool) if tracklets.detected is None else tracklets.detected
         for c, frame in enumerate(tracklets.frames.tolist()):
             distance = abs(frame - tracklets.keyframe)

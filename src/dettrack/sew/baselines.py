@@ -18,8 +18,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from dettrack.config import SewConfig
-from dettrack.oks import box_areas, extents, neighbours, oks, oks_nms, reach
-from dettrack.sew.sewer import MIN_JOINTS, Sewer, match, match_greedily
+from dettrack.geometry import extents
+from dettrack.matching import match, match_greedily
+from dettrack.oks import MIN_JOINTS, neighbours, object_areas, oks, oks_nms, reach
+from dettrack.sew.sewer import Sewer
 from dettrack.skeleton import JointSet
 from dettrack.structures import Tracklets
 
@@ -127,7 +129,7 @@ class KeyframeLinker:
             np.full(n, tracklets.keyframe),
             np.where(has[..., None], xy, 0.0).astype(np.float64),
             has,
-            box_areas(tracklets.boxes.xyxy).astype(np.float64),
+            object_areas(tracklets.boxes.xyxy).astype(np.float64),
             np.zeros((n, 2)),
         )
 

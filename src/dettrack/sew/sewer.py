@@ -26,20 +26,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.optimize import linear_sum_assignment
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from dettrack.config import SewConfig
-from dettrack.oks import PackedPoses, box_areas, extents, neighbours, oks_nms, oks_of_rows, pack, reach
+from dettrack.geometry import extents
+from dettrack.matching import match
+from dettrack.oks import MIN_JOINTS, PackedPoses, neighbours, object_areas, oks_nms, oks_of_rows, pack, reach
 from dettrack.skeleton import JointSet
 from dettrack.structures import Tracklets
 
-__all__ = ["MIN_JOINTS", "Sewer", "match", "match_greedily", "strongest"]
-
-MIN_JOINTS = 3
-# Up to this size one dense assignment is cheaper than finding the components; the result is the same.
-_DENSE = 2500
+__all__ = ["Sewer", "strongest"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,7 @@ class _Prepared:
             np.full(n, tracklets.frames[0]),
             np.full(n, tracklets.frames[0] + clip),
             np.full(n, tracklets.keyframe),
-            box_areas(tracklets.boxes.xyxy).astype(np.float64),
+            object_areas(tracklets.boxes.xyxy).astype(np.float64),
             extents(tracklets.xy, has).astype(np.float64),
             np.full(n, -1),
         )
@@ -136,69 +131,6 @@ def strongest(
     has = np.isfinite(tracklets.xy.sum(-1))
     joints = np.where(has, tracklets.scores, 0).sum((1, 2)) / np.maximum(has.sum((1, 2)), 1)
     return oks_nms((i[duplicate], j[duplicate]), tracklets.boxes.scores * joints)
-
-
-def match(
-    rows: Int[np.ndarray, " pairs"],
-    columns: Int[np.ndarray, " pairs"],
-    similarity: Float[np.ndarray, " pairs"],
-    shape: tuple[int, int],
-) -> Int[np.ndarray, " matched"]:
-    """Indices of the pairs chosen by the Hungarian algorithm: one per row and column, greatest sum of similarity.
-
-    Args:
-        rows: Row of each allowed pair; a pair that is not listed is not allowed.
-        columns: Column of each allowed pair; no pair twice.
-        similarity: Positive.
-        shape: Numbers of rows and columns.
-    """
-    n_rows, n_columns = shape
-    if not len(rows):
-        return np.zeros(0, np.int64)
-    # A pair whose row and column have no other pair is decided; the rest falls into small components.
-    alone = (np.bincount(rows, minlength=n_rows)[rows] == 1) & (np.bincount(columns, minlength=n_columns)[columns] == 1)
-    chosen = [np.flatnonzero(alone)]
-    rest = np.flatnonzero(~alone)
-    if n_rows * n_columns <= _DENSE:
-        chosen.append(rest[_hungarian(rows[rest], columns[rest], similarity[rest])])
-    elif len(rest):
-        size = n_rows + n_columns
-        graph = coo_array((np.ones(len(rest)), (rows[rest], n_rows + columns[rest])), (size, size))
-        component = connected_components(graph, directed=False)[1][rows[rest]]
-        order = np.argsort(component, kind="stable")
-        parts = np.split(rest[order], np.flatnonzero(np.diff(component[order])) + 1)
-        chosen += [part[_hungarian(rows[part], columns[part], similarity[part])] for part in parts]
-    return np.sort(np.concatenate(chosen))
-
-
-def _hungarian(
-    rows: Int[np.ndarray, " pairs"], columns: Int[np.ndarray, " pairs"], similarity: Float[np.ndarray, " pairs"]
-) -> Int[np.ndarray, " matched"]:
-    """`match` on one component, densely: pairs that are not allowed are worth nothing and dropped afterwards."""
-    row_values, r = np.unique(rows, return_inverse=True)
-    column_values, c = np.unique(columns, return_inverse=True)
-    value = np.zeros((len(row_values), len(column_values)))
-    value[r, c] = similarity
-    pair = np.full(value.shape, -1)
-    pair[r, c] = np.arange(len(rows))
-    chosen = pair[linear_sum_assignment(value, maximize=True)]
-    return chosen[chosen >= 0]
-
-
-def match_greedily(
-    rows: Int[np.ndarray, " pairs"],
-    columns: Int[np.ndarray, " pairs"],
-    similarity: Float[np.ndarray, " pairs"],
-    shape: tuple[int, int],
-) -> Int[np.ndarray, " matched"]:
-    """As `match`, but most similar first."""
-    free_row, free_column = np.ones(shape[0], bool), np.ones(shape[1], bool)
-    chosen = []
-    for pair in np.argsort(-similarity, kind="stable"):
-        if free_row[rows[pair]] and free_column[columns[pair]]:
-            free_row[rows[pair]] = free_column[columns[pair]] = False
-            chosen.append(pair)
-    return np.sort(np.array(chosen, np.int64))
 
 
 class Sewer:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from dettrack.config import DetectConfig
-from dettrack.models.detector.filters import box_iou, filter_boxes, for_frame, non_maximum_suppression
+from dettrack.models.detector.filters import filter_boxes, for_frame
 from dettrack.structures import Boxes
 
 EVERYTHING = DetectConfig(detector_threshold=0.0, min_box_area=0.0, detector_nms=1.0)
@@ -17,39 +17,6 @@ def random_boxes(seed: int, n: int, extent: float = 100.0) -> Boxes:
     rng = np.random.default_rng(seed)
     low = rng.uniform(0, extent, (n, 2))
     return Boxes(np.concatenate([low, low + rng.uniform(5, 60, (n, 2))], 1), rng.integers(0, 8, n) / 8)
-
-
-def slow_iou(a, b):
-    width = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
-    height = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
-    shared = width * height
-    return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)
-
-
-def slow_nms(boxes: Boxes, max_iou: float):
-    kept: list[int] = []
-    for i in np.argsort(-boxes.scores, kind="stable"):
-        if all(slow_iou(boxes.xyxy[i], boxes.xyxy[k]) <= max_iou for k in kept):
-            kept.append(int(i))
-    return sorted(kept)
-
-
-@given(st.integers(0, 10_000), st.integers(0, 12), st.integers(0, 12))
-def test_iou_against_the_definition(seed, n, m):
-    a, b = random_boxes(seed, n), random_boxes(seed + 1, m)
-    expected = np.array([[slow_iou(x, y) for y in b.xyxy] for x in a.xyxy]).reshape(n, m)
-    np.testing.assert_allclose(box_iou(a.xyxy, b.xyxy), expected, atol=1e-12)
-
-
-def test_iou_of_boxes_without_area_is_zero():
-    nothing = np.array([[3.0, 3, 3, 3]])
-    assert box_iou(nothing, nothing) == 0
-
-
-@given(st.integers(0, 10_000), st.integers(0, 40), st.sampled_from([0.0, 0.2, 0.5, 0.8]))
-def test_nms_equals_the_greedy_loop(seed, n, max_iou):
-    boxes = random_boxes(seed, n)
-    assert np.flatnonzero(non_maximum_suppression(boxes, max_iou)).tolist() == slow_nms(boxes, max_iou)
 
 
 @given(

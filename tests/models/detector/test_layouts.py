@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dettrack.errors import InputError
-from dettrack.models.detector.filters import non_maximum_suppression
+from dettrack.geometry import box_nms
 from dettrack.models.detector.layouts import LAYOUTS, Port, recognise
 
 IMAGE = Port("image", (1, 3, 416, 416))
@@ -114,7 +114,7 @@ def test_picodet_suppresses_duplicates():
     for arrays in ([boxes, scores], [scores, boxes]):
         (found,) = LAYOUTS["picodet"].decode(arrays, (320, 320), 0.65)
         np.testing.assert_allclose(found.scores, [0.8, 0.3])
-        assert non_maximum_suppression(found, 0.65).all()
+        assert box_nms(found.xyxy, found.scores, 0.65).all()
 
 
 def test_preparation_orders_and_scales_the_channels():

@@ -5,8 +5,9 @@ import pytest
 
 from dettrack.config import DetectConfig
 from dettrack.errors import InputError
+from dettrack.geometry import box_iou
 from dettrack.models.detector import load_detector
-from dettrack.models.detector.filters import box_iou, filter_boxes
+from dettrack.models.detector.filters import filter_boxes
 from dettrack.models.detector.onnx_detector import OnnxDetector
 from dettrack.structures import Frame
 

@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 
 from dettrack.config import DetectConfig
 from dettrack.errors import InputError, UsageError
+from dettrack.geometry import box_iou
 from dettrack.models.detector import load_detector, own
 from dettrack.models.detector.backbones import fold_norms
-from dettrack.models.detector.filters import box_iou
 from dettrack.models.detector.network import DetectorSpec, PersonDetector
 from dettrack.models.detector.own import valid_ranges
 from dettrack.structures import Frame

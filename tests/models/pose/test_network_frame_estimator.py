@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from dettrack.config import EstimateConfig
-from dettrack.cut.clips import make_tubes, to_crop
+from dettrack.cut.clips import make_tubes
 from dettrack.errors import InputError
+from dettrack.geometry import to_crop
 from dettrack.models.pose import Estimator, load_estimator
 from dettrack.skeleton import COCO17, POSETRACK15
 from dettrack.structures import Boxes, Clip, Frame

@@ -12,11 +12,12 @@ from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.optimize import linear_sum_assignment
 
-from dettrack.evaluation.boxes import MIN_IOU, iou
+from dettrack.evaluation.boxes import MIN_IOU
 from dettrack.evaluation.rules import EVALUATION15, HEAD_FACTOR, MATCH_DISTANCE
 from dettrack.formats.posetrack import People, PoseSequence
+from dettrack.geometry import box_iou
+from dettrack.matching import match_matrix
 from dettrack.skeleton import JointMap, JointSet
 from dettrack.structures import Step, Tracklets
 
@@ -110,10 +111,8 @@ class RightPerson:
 
 def _paired(boxes: Float[np.ndarray, "n 4"], people: People) -> tuple[np.ndarray, np.ndarray]:
     """Tubes and the places of the people that they were cut at."""
-    overlap = np.nan_to_num(iou(boxes, people.box))
-    rows, columns = linear_sum_assignment(np.where(overlap >= MIN_IOU, overlap, 0), maximize=True)
-    good = overlap[rows, columns] >= MIN_IOU
-    return rows[good], columns[good]
+    overlap = box_iou(boxes, people.box)
+    return match_matrix(np.where(overlap >= MIN_IOU, overlap, 0))
 
 
 def figures(counts: Float[np.ndarray, "*batch counts"]) -> dict[str, Float[np.ndarray, "*batch"]]:

@@ -9,8 +9,7 @@ import numpy as np
 
 from dettrack.config import PolishConfig, SewConfig
 from dettrack.lab.lost_boxes import BoxDropper
-from dettrack.oks import box_areas, oks_nms, pairwise_oks
-from dettrack.sew.sewer import MIN_JOINTS
+from dettrack.oks import MIN_JOINTS, object_areas, oks_nms, pairwise_oks
 from dettrack.skeleton import JointSet
 from dettrack.structures import Frame, Source, Step, Tracklets, TrackTable
 
@@ -63,7 +62,7 @@ def _thinned(
     mean = np.where(there, scores, 0).sum(1) / np.maximum(there.sum(1), 1)
     here = np.flatnonzero(own | (np.where(there, scores, 0).max(1, initial=0) >= polish.presence))
     has = there[here] & (scores[here] >= sew.joint_confidence)
-    area = box_areas(boxes[here])
+    area = object_areas(boxes[here])
     similar = pairwise_oks(xy[here], has, area, xy[here], has, area, joint_set.sigmas, MIN_JOINTS)
     i, j = np.nonzero(np.triu(np.nan_to_num(similar) > sew.nms_similarity, 1))
     kept = here[oks_nms((i, j), (strength * mean)[here])]

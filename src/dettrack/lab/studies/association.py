@@ -32,7 +32,6 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")  # before NumPy is loaded: one core
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from dettrack.associate import associate
 from dettrack.config import CutConfig, FinishConfig, PolishConfig, SewConfig, TrackConfig
@@ -40,7 +39,8 @@ from dettrack.evaluation import evaluate
 from dettrack.formats.posetrack import PoseSequence
 from dettrack.formats.posetrack_files import prediction_sequence, read_sequence, sequence_files
 from dettrack.lab.simulate import SimulateConfig, Trajectories, simulate, trajectories_of, walkers
-from dettrack.oks import box_areas, pairwise_oks
+from dettrack.matching import match_matrix
+from dettrack.oks import object_areas, pairwise_oks
 from dettrack.polish import Polisher
 from dettrack.polish.hypotheses import HypothesisBuffer, head_sizes
 from dettrack.sew.sewer import Sewer
@@ -168,14 +168,12 @@ def count(truth: Trajectories, table: TrackTable) -> dict[str, int]:
         true = truth.xy[who, t]
         known = np.isfinite(true).all(-1)
         there = np.isfinite(found.xy).all(-1)
-        areas = box_areas(truth.boxes[who, t]), box_areas(found.box)
+        areas = object_areas(truth.boxes[who, t]), object_areas(found.box)
         similar = pairwise_oks(true, known, areas[0], found.xy, there, areas[1], truth.joint_set.sigmas)
         similar = np.where(similar >= 0.5, similar, 0.0)
         # As in CLEAR MOT, a person keeps the track of before where that still fits.
         kept = np.array([[last.get(int(person)) == track for track in found.track_id.tolist()] for person in who])
-        for i, j in zip(*linear_sum_assignment(similar + 10.0 * (kept & (similar > 0)), maximize=True), strict=True):
-            if similar[i, j] == 0:
-                continue
+        for i, j in zip(*match_matrix(similar + 10.0 * (kept & (similar > 0))), strict=True):
             person, track_id = int(who[i]), int(found.track_id[j])
             total["recalled"] += 1
             total["switches"] += last.get(person, track_id) != track_id

@@ -19,8 +19,8 @@ import tyro
 
 from dettrack.config import DetectConfig
 from dettrack.errors import InputError
+from dettrack.geometry import box_nms
 from dettrack.models.detector import load_detector
-from dettrack.models.detector.filters import non_maximum_suppression
 from dettrack.structures import Boxes, Frame
 from dettrack.training.detector.photos import IGNORE, PERSON, PhotoPack
 from dettrack.training.detector.validation import Labels, score_boxes
@@ -72,7 +72,7 @@ def main(options: Options) -> None:
         start = time.perf_counter()
         boxes = detector.detect([Frame(0, 0.0, image)])[0]
         seconds.append(time.perf_counter() - start)
-        found.append(boxes[non_maximum_suppression(boxes, options.nms)])
+        found.append(boxes[box_nms(boxes.xyxy, boxes.scores, options.nms)])
     labels = [label for _, _, label in pictures]
     print(detector.description)
     _report("all", found, labels, options.threshold)

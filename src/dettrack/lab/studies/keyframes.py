@@ -24,7 +24,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 from sequences import ALL_JOINTS, Tubes
 
 from dettrack.associate import associate
@@ -38,7 +37,8 @@ from dettrack.formats.posetrack_files import read_sequence, sequence_files
 from dettrack.formats.tracklets import TrackletFile, TrackletWriter
 from dettrack.lab.ablation.measure import measure
 from dettrack.lab.ablation.rows import Row
-from dettrack.oks import box_areas, pairwise_oks
+from dettrack.matching import match_matrix
+from dettrack.oks import object_areas, pairwise_oks
 from dettrack.pipeline import Pipeline, earliest_later_frame
 from dettrack.structures import Clip, Frame, Step, Tracklets, TrackTable
 from dettrack.video import ImageList, open_video
@@ -150,10 +150,16 @@ def agreement(table: TrackTable, reference: TrackTable) -> float:
         has, other_has = np.isfinite(rows.xy[..., 0]), np.isfinite(other.xy[..., 0])
         values = np.nan_to_num(
             pairwise_oks(
-                rows.xy, has, box_areas(rows.box), other.xy, other_has, box_areas(other.box), rows.joint_set.sigmas
+                rows.xy,
+                has,
+                object_areas(rows.box),
+                other.xy,
+                other_has,
+                object_areas(other.box),
+                rows.joint_set.sigmas,
             )
         )
-        similar += values[linear_sum_assignment(-values)].sum()
+        similar += values[match_matrix(values)].sum()
         poses += max(values.shape)
     return 100 * similar / max(poses + sum(map(len, frames.values())), 1)
 

@@ -20,12 +20,12 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from dettrack.associate import associate, narrow
 from dettrack.config import CutConfig, DetectConfig, EstimateConfig, FinishConfig, SewConfig, TrackConfig
 from dettrack.lab.ablation.tubes import lose_boxes
-from dettrack.oks import box_areas, pairwise_oks
+from dettrack.matching import match_matrix
+from dettrack.oks import object_areas, pairwise_oks
 from dettrack.pipeline import Pipeline
 from dettrack.skeleton import JointSet
 from dettrack.structures import Source, Step, TrackTable
@@ -64,10 +64,10 @@ def survivors(reference: TrackTable, table: TrackTable) -> float:
         other = frames[frame]
         has, other_has = ~np.isnan(rows.xy[..., 0]), ~np.isnan(other.xy[..., 0])
         similarity = pairwise_oks(
-            rows.xy, has, box_areas(rows.box), other.xy, other_has, box_areas(other.box), rows.joint_set.sigmas
+            rows.xy, has, object_areas(rows.box), other.xy, other_has, object_areas(other.box), rows.joint_set.sigmas
         )
         good = np.nan_to_num(similarity) >= 0.5
-        found += int(good[linear_sum_assignment(-good.astype(float))].sum())
+        found += len(match_matrix(good)[0])
     return 100 * found / max(len(reference), 1)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from dettrack.config import CutConfig, DetectConfig, EstimateConfig
 from dettrack.cut.clips import make_tubes
+from dettrack.geometry import box_iou
 from dettrack.lab.synth import Renderer, SceneConfig, Truth, Visibility, draw_scene, load_recordings
 from dettrack.models.detector import load_detector
 from dettrack.models.detector.filters import filter_boxes
@@ -24,13 +25,6 @@ from dettrack.models.pose import load_estimator
 from dettrack.models.pose.estimator import Estimator
 from dettrack.skeleton import POSETRACK15, JointMap
 from dettrack.structures import Boxes, Clip, Frame
-
-
-def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
-    common = np.prod(np.clip(high - low, 0, None), -1)
-    area = lambda c: np.prod(c[:, 2:] - c[:, :2], -1)  # noqa: E731
-    return common / (area(a)[:, None] + area(b)[None] - common)
 
 
 def jpeg(image: np.ndarray) -> np.ndarray:
@@ -71,9 +65,9 @@ def main() -> None:
         want = truth.present & (truth.visible >= args.visible) & tall
         anybody = np.flatnonzero(truth.visible > 0.05)
         either = np.concatenate([boxes_of[anybody], np.nan_to_num(truth.visible_boxes[anybody])])
-        overlap = iou(detected.xyxy, boxes_of[want]) if want.any() else np.zeros((len(detected), 0))
+        overlap = box_iou(detected.xyxy, boxes_of[want]) if want.any() else np.zeros((len(detected), 0))
         hit = (overlap > 0.5).any(0) if len(detected) else np.zeros(want.sum(), bool)
-        good = (iou(detected.xyxy, either) > 0.5).any(1) if len(anybody) else np.zeros(len(detected), bool)
+        good = (box_iou(detected.xyxy, either) > 0.5).any(1) if len(anybody) else np.zeros(len(detected), bool)
         people, found, boxes, right = people + want.sum(), found + hit.sum(), boxes + len(detected), right + good.sum()
         if args.sheet and len(pictures) < 9:
             pictures.append(picture(image, detected, boxes_of[want][~hit]))

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dettrack.errors import InputError
-from dettrack.models.detector.filters import non_maximum_suppression
+from dettrack.geometry import box_nms
 from dettrack.structures import Boxes
 
 __all__ = ["LAYOUTS", "Layout", "Port", "recognise"]
@@ -164,7 +164,7 @@ def _best_first(xyxy: Float[np.ndarray, "n 4"], scores: Float[np.ndarray, " n"])
 def _suppress(xyxy: Float[np.ndarray, "n 4"], scores: Float[np.ndarray, " n"], nms: float) -> Boxes:
     """A raw grid answers each person from many cells: keep the best of them."""
     boxes = _best_first(xyxy, scores)
-    return boxes[non_maximum_suppression(boxes, nms)]
+    return boxes[box_nms(boxes.xyxy, boxes.scores, nms)]
 
 
 _IMAGENET_MEAN = (123.675, 116.28, 103.53)

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 
 from dettrack.config import DetectConfig
 from dettrack.errors import InputError, UsageError
+from dettrack.geometry import box_nms
 from dettrack.models.detector.backbones import fold_norms
-from dettrack.models.detector.filters import non_maximum_suppression
 from dettrack.models.detector.letterbox import Letterbox, fit_size
 from dettrack.models.detector.network import DetectorSpec, PersonDetector, cell_boxes, cell_centres
 from dettrack.structures import Boxes, Frame
@@ -199,7 +199,7 @@ def valid_ranges(sizes: Sequence[int]) -> list[tuple[float, float]]:
 def _merged(answers: Sequence[Boxes], max_iou: float) -> Boxes:
     boxes = Boxes(np.concatenate([b.xyxy for b in answers]), np.concatenate([b.scores for b in answers]))
     boxes = boxes[np.argsort(-boxes.scores, kind="stable")]
-    return boxes[non_maximum_suppression(boxes, max_iou)]
+    return boxes[box_nms(boxes.xyxy, boxes.scores, max_iou)]
 
 
 def _select(score: np.ndarray, distance: np.ndarray, box: Letterbox, max_iou: float) -> Boxes:
@@ -209,7 +209,7 @@ def _select(score: np.ndarray, distance: np.ndarray, box: Letterbox, max_iou: fl
     centres, strides = cell_centres(*box.canvas)
     xyxy = cell_boxes(torch.from_numpy(distance[order]), centres[order], strides[order]).numpy()
     found = Boxes(box.to_frame(xyxy.astype(np.float64)), score[order].astype(np.float64))
-    return found[non_maximum_suppression(found, max_iou)]
+    return found[box_nms(found.xyxy, found.scores, max_iou)]
 
 
 def torch_predictor(model: PersonDetector) -> Predictor:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from dettrack.cut.clips import to_image
+from dettrack.geometry import to_image
 from dettrack.skeleton import POSETRACK15, JointMap, JointSet, joint_set
 from dettrack.structures import Clip, Tracklets, Tubes
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from dettrack.geometry import box_areas
 from dettrack.training.detector.photos import IGNORE, PERSON, Photo, PhotoPack
 
 __all__ = ["Composer", "MosaicConfig", "clip_boxes", "degrade"]
@@ -284,15 +285,11 @@ def clip_boxes(
     """Boxes cut to an image of `size` (height, width); what is hardly left of a person is ignored or dropped."""
     limit = np.array([size[1], size[0]] * 2, np.float32)
     clipped = np.clip(boxes, 0, limit)
-    area, left = _area(boxes), _area(clipped)
+    area, left = box_areas(boxes), box_areas(clipped)
     share = np.divide(left, area, out=np.zeros_like(area), where=area > 0)
     unsure = (share < config.visible[0]) | (clipped[:, 3] - clipped[:, 1] < config.min_height)
     keep = (share >= config.visible[1]) & (left > 0)
     return clipped[keep], np.where(unsure, IGNORE, kinds)[keep]
-
-
-def _area(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:
-    return np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(1)
 
 
 def _ramp(n: int) -> Float[np.ndarray, " n"]:

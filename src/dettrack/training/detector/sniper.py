@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from dettrack.errors import InputError, UsageError
-from dettrack.models.detector.filters import box_iou
+from dettrack.geometry import box_iou
 from dettrack.training.detector.data import MosaicConfig, clip_boxes, degrade
 from dettrack.training.detector.photos import IGNORE, PERSON, Photo, PhotoPack
 
@@ -60,7 +60,7 @@ class SniperConfig:
 
 def valid_sizes(boxes: Float[np.ndarray, "n 4"], valid: tuple[float, float]) -> Bool[np.ndarray, " n"]:
     """Which boxes, in pixels of their scale, have a size that the scale is responsible for."""
-    size = np.sqrt(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(1))
+    size = np.sqrt(box_areas(boxes))
     return (size >= valid[0]) & (size < valid[1])
 
 
@@ -254,7 +254,4 @@ def _corners(size: tuple[int, int], chip: int, grid: int) -> Float[np.ndarray, "
 
 def _shares(boxes: Float[np.ndarray, "n 4"], corners: Float[np.ndarray, "m 2"], chip: int) -> Float[np.ndarray, "m n"]:
     """Share of each box that lies in each chip."""
-    low = np.maximum(boxes[None, :, :2], corners[:, None])
-    high = np.minimum(boxes[None, :, 2:], corners[:, None] + chip)
-    area = np.clip(boxes[:, 2:] - boxes[:, :2], 1e-6, None).prod(1)
-    return np.clip(high - low, 0, None).prod(-1) / area
+    return inside_shares(boxes, np.concatenate([corners, corners + chip], 1)).T

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from dettrack.models.detector.filters import box_iou
+from dettrack.geometry import box_iou
 from dettrack.structures import Boxes
 
 __all__ = ["BoxScores", "Labels", "score_boxes"]

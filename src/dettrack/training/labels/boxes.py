@@ -23,8 +23,8 @@ from scipy.io.matlab import MatReadError
 
 from dettrack.config import DetectConfig
 from dettrack.errors import DettrackError, InputError
+from dettrack.geometry import box_iou, box_nms, inside_shares
 from dettrack.models.detector import Detector, load_detector
-from dettrack.models.detector.filters import box_iou, non_maximum_suppression
 from dettrack.structures import Boxes, Frame
 from dettrack.training.detector.photos import IGNORE, PERSON, PhotoPack
 from dettrack.video import open_video
@@ -158,7 +158,7 @@ def merge_opinions(first: Boxes, second: Boxes | None) -> tuple[Float[np.ndarray
     unsure = ~person & ((scores >= 0.3) | ((scores >= 0.25) & (agreement >= 0.2)))
     people = first.xyxy[person]
     duplicate = box_iou(first.xyxy, people).max(1, initial=0.0) > 0.6
-    part = (_inside(first.xyxy, people).max(1, initial=0.0) > 0.8) & (agreement < 0.3)
+    part = (inside_shares(first.xyxy, people).max(1, initial=0.0) > 0.8) & (agreement < 0.3)
     keep = person | (unsure & ~duplicate & ~part)
     if not person.any() and not (agreement >= 0.3).any():
         keep[:] = False  # a picture without people, by both: half-beliefs there are what is to be unlearned
@@ -201,18 +201,11 @@ def _keep_athlete(
     return np.concatenate([boxes, athlete[None]]), np.append(kinds, IGNORE)
 
 
-def _inside(a: Float[np.ndarray, "n 4"], b: Float[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:
-    """Share of each box of `a` that lies in each of `b`."""
-    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
-    area = (a[:, 2:] - a[:, :2]).prod(1)[:, None]
-    return np.clip(high - low, 0, None).prod(-1) / np.maximum(area, 1e-9)
-
-
 def _merge(opinions: Sequence[Boxes]) -> Boxes:
     """Boxes of one teacher at several input sizes, duplicates removed."""
     xyxy = np.concatenate([boxes.xyxy for boxes in opinions])
     boxes = Boxes(xyxy, np.concatenate([boxes.scores for boxes in opinions]))
-    keep: Bool[np.ndarray, " n"] = non_maximum_suppression(boxes, 0.6) & (boxes.scores >= 0.08)
+    keep: Bool[np.ndarray, " n"] = box_nms(boxes.xyxy, boxes.scores, 0.6) & (boxes.scores >= 0.08)
     return boxes[keep]
 
 

@@ -14,12 +14,13 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from dettrack.geometry import box_iou, crop_affines, rotation
 from dettrack.models.detector.protocol import Detector
 from dettrack.skeleton import COCO17, POSETRACK15, JointMap, JointSet
 from dettrack.structures import Boxes, Frame
 from dettrack.training.labels.people import PeopleSet
-from dettrack.training.labels.teachers import Teacher, upright_affines
-from dettrack.training.pose.framing import rotation, upright_angle
+from dettrack.training.labels.teachers import Teacher
+from dettrack.training.pose.framing import upright_angle
 
 __all__ = ["AgreementConfig", "Labels", "agree", "label_stills", "label_video", "teach"]
 
@@ -113,9 +114,9 @@ def _label_boxes(
     image: np.ndarray, boxes: np.ndarray, first: Teacher, second: Teacher | None, config: AgreementConfig
 ) -> Labels:
     """Labels of detected people without annotation."""
-    xy, score = teach(first, image, upright_affines(boxes, first.size))
+    xy, score = teach(first, image, crop_affines(boxes, first.size))
     nothing = np.full_like(xy, np.nan)
-    other = teach(second, image, upright_affines(boxes, second.size))[0] if second else nothing
+    other = teach(second, image, crop_affines(boxes, second.size))[0] if second else nothing
     made = [POSETRACK15.index(joint) for joint in _TO_POSETRACK.approximated]
     other[:, made] = np.nan
     xy, height, weight = agree(xy, score, nothing, other, config)
@@ -139,14 +140,14 @@ def _label_annotated(
     centre = (low + high) / 2 @ turn
     half = (high - low) / 2 + pad
     box, angles = np.concatenate([centre - half, centre + half])[None], np.array([angle])
-    xy, score = teach(first, image, upright_affines(box, first.size, angles=angles))
+    xy, score = teach(first, image, crop_affines(box, first.size, turns=rotation(angles)))
     known = [POSETRACK15.index(joint) for joint in POSETRACK15.joints if joint not in _TO_POSETRACK.approximated]
     given = ~np.isnan(annotation[known, 0])
     gap = np.linalg.norm(xy[0, known] - annotation[known], axis=-1)
     other = np.full_like(xy, np.nan)
     differ = gap[given] > config.distance * _torso(xy)[0]
     if second and differ.sum() >= 2:
-        other = teach(second, image, upright_affines(box, second.size, angles=angles))[0]
+        other = teach(second, image, crop_affines(box, second.size, turns=rotation(angles)))[0]
     xy, height, weight = agree(xy, score, annotation[None], other, config)
     for joint in _TO_POSETRACK.approximated:  # the annotation is the only source that has seen them
         column = POSETRACK15.index(joint)
@@ -233,15 +234,7 @@ def _others(found: Boxes, known: np.ndarray | None, config: AgreementConfig) -> 
     boxes = boxes[boxes[:, 3] - boxes[:, 1] >= config.min_height]
     if known is None or not len(boxes):
         return boxes.astype(np.float64)
-    return boxes[_iou(boxes, known[None])[:, 0] < 0.2].astype(np.float64)
-
-
-def _iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    inner = np.clip(high - low, 0, None).prod(-1)
-    area_a, area_b = (np.clip(x[:, 2:] - x[:, :2], 0, None).prod(-1) for x in (a, b))
-    return inner / np.maximum(area_a[:, None] + area_b[None] - inner, 1e-9)
+    return boxes[box_iou(boxes, known[None])[:, 0] < 0.2].astype(np.float64)
 
 
 def _shrink(image: np.ndarray, longest: int) -> tuple[np.ndarray, float]:

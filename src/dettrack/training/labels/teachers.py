@@ -14,13 +14,13 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from dettrack.cut.clips import to_image
 from dettrack.errors import InputError
+from dettrack.geometry import to_image
 from dettrack.models.detector.onnx_detector import open_model
 from dettrack.models.pose.heatmap import decode_heatmaps
 from dettrack.skeleton import COCO17
 
-__all__ = ["Teacher", "load_teacher", "upright_affines"]
+__all__ = ["Teacher", "load_teacher"]
 
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32) * 255
 _STD = np.array([0.229, 0.224, 0.225], np.float32) * 255
@@ -47,7 +47,7 @@ class Teacher:
 
         Args:
             image: RGB.
-            affines: Image pixels to crop pixels of `size`, one per person (`upright_affines`).
+            affines: Image pixels to crop pixels of `size`, one per person (`crop_affines`).
 
         Returns:
             Positions in image pixels and scores in [0, 1].
@@ -64,32 +64,6 @@ class Teacher:
         apart = np.linalg.norm(xy - mirrored, axis=-1) / (0.05 * self.size[0])
         score = (score + mirrored_score[:, swap]) / 2 * np.exp(-0.5 * apart**2)
         return to_image((xy + mirrored) / 2, affines), score
-
-
-def upright_affines(
-    boxes: Float[np.ndarray, "n 4"],
-    size: tuple[int, int],
-    *,
-    enlarge: float = 1.25,
-    angles: Float[np.ndarray, " n"] | None = None,
-) -> Float[np.ndarray, "n 2 3"]:
-    """Affines to crops of `size` around boxes, with the person turned upright.
-
-    Args:
-        boxes: Corners in pixels; for a turned person the box in the turned frame's axes about its centre.
-        size: Height and width of the crop.
-        enlarge: Factor on the box.
-        angles: Angle in radians by which the image is turned clockwise; None for 0.
-    """
-    height, width = size
-    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
-    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0)
-    scale = 1 / (enlarge * np.maximum(sides[:, 0] / width, sides[:, 1] / height))
-    turn = np.zeros(len(boxes)) if angles is None else angles
-    cos, sin = scale * np.cos(turn), scale * np.sin(turn)
-    linear = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
-    shift = np.array([width - 1, height - 1]) / 2 - np.einsum("nij,nj->ni", linear, centre)
-    return np.concatenate([linear, shift[:, :, None]], -1)
 
 
 def load_teacher(path: Path, *, threads: int = 1) -> Teacher:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from dettrack.geometry import crop_affines, rotation
 from dettrack.skeleton import POSETRACK15, JointSet
 from dettrack.training.pose.augment import AugmentConfig
 
-__all__ = ["Framing", "draw_framing", "rotation", "upright_angle"]
+__all__ = ["Framing", "draw_framing", "upright_angle"]
 
 _LOWER = ("hip", "knee", "ankle")
 _PAD = 0.06  # of a pose's extent: from joints to a person's box, as labels are made
@@ -94,11 +95,6 @@ def draw_framing(
     return Framing(turn, affine, mirrored, edge)
 
 
-def rotation(angle: float) -> Float[np.ndarray, "2 2"]:
-    """Matrix that turns points of a picture (y downwards) clockwise by an angle in radians."""
-    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-
-
 def upright_angle(xy: Float[np.ndarray, "joints 2"], joints: JointSet = POSETRACK15) -> float:
     """Angle in radians by which the image must turn clockwise for the torso to stand upright; 0 if unknown (NaN)."""
     shoulders = xy[[joints.index("left_shoulder"), joints.index("right_shoulder")]]
@@ -149,14 +145,11 @@ def _affine(
     rng: np.random.Generator,
 ) -> tuple[Float[np.ndarray, "2 3"], bool]:
     """The map from pixels of the (turned) picture to crop pixels, and whether it mirrors."""
-    height, width = size
-    centre, sides = (box[:2] + box[2:]) / 2, np.maximum(box[2:] - box[:2], 1.0)
-    zoom = 1 / (enlarge * max(sides[0] / width, sides[1] / height))
-    zoom *= float(np.clip(1 + config.scale * rng.normal() / 2, 1 - config.scale, 1 + config.scale))
+    zoom = float(np.clip(1 + config.scale * rng.normal() / 2, 1 - config.scale, 1 + config.scale))
     angle = np.deg2rad(np.clip(config.rotation * rng.normal() / 2, -config.rotation, config.rotation))
     angle *= rng.random() < 0.6
     mirrored = bool(rng.random() < config.flip)
-    linear = zoom * rotation(angle)
+    turn = zoom * rotation(angle)
     if mirrored:
-        linear[0] *= -1
-    return np.column_stack([linear, np.array([width - 1, height - 1]) / 2 - linear @ centre]), mirrored
+        turn[0] *= -1
+    return crop_affines(box[None], size, enlarge, turn[None])[0], mirrored

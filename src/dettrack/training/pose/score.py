@@ -11,11 +11,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import nn
 
-from dettrack.cut.clips import make_tubes, to_image
+from dettrack.geometry import crop_affines, to_image
 from dettrack.models.pose.checkpoint import NetworkSpec
 from dettrack.models.pose.heatmap import decode_heatmaps, mirror_crops, unmirror_heatmaps
 from dettrack.skeleton import JointSet
-from dettrack.structures import Boxes
 from dettrack.training.labels.people import PeopleSet, read_image
 
 __all__ = ["LIMBS", "Poses", "head_sizes", "limb_head_sizes", "limb_pck", "predict", "to_input"]
@@ -111,7 +110,7 @@ def _tubes(
         if keyed < 0 or min(frames) < 0:
             yield None
             continue
-        affine = make_tubes(Boxes(people.boxes[[keyed]], np.ones(1)), size, enlarge).affines[0]
+        affine = crop_affines(people.boxes[[keyed]], size, enlarge)[0]
         cache = {i: cache[i] if i in cache else read_image(people.images[i]) for i in set(frames)}
         yield np.stack([cv2.warpAffine(cache[i], affine, size[::-1]) for i in frames]), affine
 

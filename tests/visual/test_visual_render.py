@@ -7,11 +7,12 @@ import pytest
 from people import table
 
 from dettrack.errors import InputError, OutputError
+from dettrack.formats import Writer
 from dettrack.skeleton import POSETRACK15
 from dettrack.structures import Frame, Source, TrackTable
 from dettrack.video import VideoWriter, open_video
 from dettrack.visual.contact import compare_runs, contact_sheet, pick_frames, save_image
-from dettrack.visual.render import paint, render_video, zoom_for
+from dettrack.visual.render import RenderWriter, paint, render_video, zoom_for
 
 BOX = (60.0, 40.0, 110.0, 150.0)
 
@@ -49,6 +50,51 @@ def test_people_are_drawn_on_their_own_frames_and_times_are_kept(grey_video, tmp
     np.testing.assert_allclose([frame.time_s for frame in frames], times, atol=1e-3)
     assert (reader.info.width, frames[0].image.shape) == (320, (720, 1280, 3))
     assert [frame.index for frame in frames if people_in(frame.image, 40 + 5 * frame.index)] == with_people
+
+
+def test_drawing_while_the_run_goes_gives_the_video_of_drawing_afterwards(grey_video, tmp_path):
+    rows = table([2, 3, 11], [BOX] * 3, [0, 0, 1])
+    render_video(grey_video, rows.by_frame(), tmp_path / "after.mp4")
+    tables, lag = dict(rows.by_frame()), 4
+    with open_video(grey_video, shots=False) as video:
+        out = RenderWriter(tmp_path / "during.mp4", video.info)
+        assert isinstance(out, Writer)
+
+        def final(index):
+            out.write(index, times[index], tables.get(index, TrackTable.empty(POSETRACK15)))
+
+        times = []
+        for frame in video:
+            out.add(frame)
+            times.append(frame.time_s)
+            if frame.index >= lag:
+                final(frame.index - lag)
+        for index in range(len(times) - lag, len(times)):
+            final(index)
+    out.close()
+    out.close()
+    during, after = (list(open_video(tmp_path / f"{name}.mp4", shots=False)) for name in ("during", "after"))
+    assert [frame.time_s for frame in during] == [frame.time_s for frame in after]
+    for mine, other in zip(during, after, strict=True):
+        np.testing.assert_allclose(mine.image.astype(int), other.image.astype(int), atol=12)
+
+
+def test_a_run_that_fails_or_was_interrupted_keeps_what_it_is_told_to(grey_video, tmp_path):
+    nobody = TrackTable.empty(POSETRACK15)
+    with open_video(grey_video, shots=False) as video:
+        frames = list(video)
+    for name in ("kept", "gone"):
+        out = RenderWriter(tmp_path / f"{name}.mp4", video.info)
+        for frame in frames:
+            out.add(frame)
+        for index in (0, 1, 5):  # frames that have no rows are left out
+            out.write(index, frames[index].time_s, nobody)
+        with pytest.raises(ValueError, match="frame 3 came before"):
+            out.write(3, 0.0, nobody)
+        out.close() if name == "kept" else out.abort()
+    assert {path.name for path in tmp_path.iterdir()} == {"grey.mp4", "kept.mp4"}
+    with open_video(tmp_path / "kept.mp4", shots=False) as reader:
+        assert [round(frame.image.mean()) for frame in reader] == pytest.approx([40, 45, 65], abs=8)
 
 
 def test_a_part_of_a_video_is_rendered_with_the_whole_ones_numbering(grey_video, tmp_path):

@@ -70,6 +70,7 @@ class VideoWriter:
         self._temporary = self.path.absolute().with_name(f".{self.path.name}.partial")
         self._size = (width, height)
         self._rate = Fraction(fps)
+        self._done = False
         self._last = -1
         self._zero: float | None = None
         self._reformatter = VideoReformatter()
@@ -120,7 +121,7 @@ class VideoWriter:
         try:
             self._container.mux(self._stream.encode(frame))
         except (av.FFmpegError, OSError) as error:
-            self._discard()
+            self.abort()
             raise self._failed(error) from error
 
     def _next_tick(self, time_s: float | None) -> int:
@@ -134,7 +135,10 @@ class VideoWriter:
         return self._last
 
     def close(self) -> None:
-        """Finish the file and give it its name."""
+        """Finish the file and give it its name; without any frame there is none. The second time nothing happens."""
+        if self._done:
+            return
+        self._done = True
         try:
             if self._last >= 0:
                 self._container.mux(self._stream.encode(None))
@@ -144,10 +148,12 @@ class VideoWriter:
                 return
             self._temporary.replace(self.path)
         except (av.FFmpegError, OSError) as error:
-            self._discard()
+            self.abort()
             raise self._failed(error) from error
 
-    def _discard(self) -> None:
+    def abort(self) -> None:
+        """Remove what was written; an earlier file of this name stays."""
+        self._done = True
         try:
             self._container.close()
         except (av.FFmpegError, OSError):
@@ -168,4 +174,4 @@ class VideoWriter:
         if kind is None:
             self.close()
         else:
-            self._discard()
+            self.abort()

@@ -1,15 +1,16 @@
-"""The rendered video: the run's own frames again, with what was found drawn on them.
+"""The rendered video: the run's own frames with what was found drawn on them.
 
-Rows become final many frames after their frame was read, and keeping the pixels until then would let memory grow with
-the lag. So the video is read a second time: decoding is cheap, and the table streams along.
+Drawn while the run goes (`RenderWriter`), or afterwards from a saved run (`render_video`). Rows become final many
+frames after their frame was read; until then the frames wait as JPEG, a tenth of their size.
 """
 
 from __future__ import annotations
 
 import math
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import TracebackType
 
@@ -24,10 +25,12 @@ from dettrack.video.writer import VideoWriter
 from dettrack.visual.colours import pale, track_colour
 from dettrack.visual.draw import Style, draw_box, draw_lines, draw_people, draw_text, line_unit
 
-__all__ = ["Renderer", "paint", "render_video", "zoom_for"]
+__all__ = ["RenderWriter", "Renderer", "paint", "render_video", "zoom_for"]
 
 _MIN_SIDE = 720
 _FPS_OF_IMAGES = Fraction(25)
+_WAITING_QUALITY = 95  # of the frames that wait, in JPEG's per cent; the video itself loses more
+_NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
 _LEGEND = {Source.DETECTED: "detected", Source.RECOVERED: "recovered", Source.INTERPOLATED: "interpolated"}
 _LEGEND_COLOUR = (235, 235, 235)
 
@@ -110,14 +113,71 @@ class Renderer:
         """Append a frame with its people, at the frame's own time (images without a rate: 25 a second)."""
         self._writer.write(paint(frame, rows, zoom=self.zoom, style=self.style), frame.time_s)
 
+    def close(self) -> None:
+        """Finish the video; without any frame there is none. The second time nothing happens."""
+        self._writer.close()
+
+    def abort(self) -> None:
+        """Remove what was written; an earlier video stays."""
+        self._writer.abort()
+
     def __enter__(self) -> Renderer:
-        self._writer.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._writer.__exit__(kind, error, trace)
+
+
+class RenderWriter:
+    """Draws while a run goes: takes frames as they are read, and their rows when these are final (`formats.Writer`).
+
+    Frames and rows may come from two threads, each in the video's order.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], info: VideoInfo, style: Style | None = None) -> None:
+        """Open the video.
+
+        Args:
+            path: MP4 file to write; its folder must exist.
+            info: Of the video that the frames come from.
+            style: What is drawn; None takes the defaults.
+
+        Raises:
+            OutputError: The video cannot be written.
+        """
+        self._renderer = Renderer(path, info, style)
+        self._waiting: deque[tuple[Frame, UInt8[np.ndarray, " bytes"]]] = deque()
+
+    def add(self, frame: Frame) -> None:
+        """Keep a frame until its rows come."""
+        coded = cv2.imencode(".jpg", frame.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _WAITING_QUALITY])[1]
+        self._waiting.append((replace(frame, image=_NO_IMAGE), coded))
+
+    def write(self, frame_index: int, time_s: float, rows: TrackTable, name: str = "") -> None:
+        """See `formats.Writer.write`; the frame must have been added, and frames before it without rows are left out.
+
+        Raises:
+            OutputError: The video cannot be written on.
+        """
+        while self._waiting and self._waiting[0][0].index < frame_index:
+            self._waiting.popleft()
+        if not self._waiting or self._waiting[0][0].index != frame_index:
+            raise ValueError(f"rows of frame {frame_index} came before the frame itself")
+        frame, coded = self._waiting.popleft()
+        image = np.ascontiguousarray(np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))[..., ::-1])
+        self._renderer.write(replace(frame, image=image), rows)
+
+    def close(self) -> None:
+        """Finish the video with the frames so far; the second time nothing happens."""
+        self._waiting.clear()
+        self._renderer.close()
+
+    def abort(self) -> None:
+        """Remove what was written; an earlier video stays."""
+        self._waiting.clear()
+        self._renderer.abort()
 
 
 def render_video(

@@ -21,6 +21,7 @@ _HOMES = {
     "read_tracks": "dettrack.formats",
     "track": "dettrack.pipeline",
     "track_all": "dettrack.pipeline",
+    "tune_process": "dettrack.threads",
 }
 __all__ = ["__version__", *_HOMES]
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from dettrack.pipeline import track_all as track_all
     from dettrack.structures import Source as Source
     from dettrack.structures import TrackTable as TrackTable
+    from dettrack.threads import tune_process as tune_process
     from dettrack.video import open_video as open_video
 
 

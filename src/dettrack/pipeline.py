@@ -27,7 +27,7 @@ from dettrack.models.pose import Estimator, load_estimator
 from dettrack.models.pose.small import load_small_estimator
 from dettrack.skeleton import JointSet
 from dettrack.structures import Boxes, Clip, Frame, FrameStamp, Step, Tracklets, TrackTable
-from dettrack.threads import ahead, give_memory_back
+from dettrack.threads import ahead
 from dettrack.video import open_video
 from dettrack.video.sources import VideoSource
 
@@ -85,7 +85,6 @@ class Pipeline:
             InputError: A weights file or the file of joint thresholds cannot be used.
             MissingExtraError: A weights file needs an optional dependency.
         """
-        give_memory_back()
         self.config, self.ahead, self.live = config or TrackConfig(), 0 if live else ahead, live
         options = self.config.estimate
         self.detector: Detector = load_detector(self.config.detect, device=options.device, threads=options.threads)

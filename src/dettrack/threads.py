@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import queue
 import sys
 import threading
@@ -17,14 +18,46 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["ReadAhead", "ahead", "give_memory_back"]
+__all__ = ["ReadAhead", "ahead", "cpu_threads", "tune_process"]
 
 _ARENA_MAX, _MMAP_THRESHOLD = -8, -3  # of glibc's mallopt
 
 T = TypeVar("T")
 
 
-def give_memory_back() -> None:
+def cpu_threads(requested: int) -> int:
+    """Threads to use: as many as requested, or for 0 one for each core that this process may run on."""
+    if requested:
+        return requested
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def tune_process(threads: int = 0) -> None:
+    """Change settings of the whole process, for one that does nothing but track or train.
+
+    The commands call it at their start. Nothing else in the package changes such settings: a program that uses the
+    package keeps its own, and calls this function where it wants them.
+
+    * The C library returns large blocks of memory to the system at once, and keeps few heaps for all threads.
+    * OpenCV is silent: what cannot be read becomes an error with a message anyway.
+    * PyTorch computes with `threads` threads on the CPU; it knows no such number for one network alone.
+
+    Args:
+        threads: CPU threads of PyTorch; 0 leaves them as they are (and PyTorch unimported).
+    """
+    _give_memory_back()
+    if "cv2" in sys.modules:
+        opencv_log = sys.modules["cv2"].utils.logging
+        opencv_log.setLogLevel(opencv_log.LOG_LEVEL_SILENT)
+    else:
+        os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # read when it is imported, which takes a while
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def _give_memory_back() -> None:
     """Make glibc return large blocks at once, and keep few heaps for all threads; does nothing elsewhere.
 
     Frames and activations that come and go in several threads otherwise leave holes: 110 MiB of a run's peak. Blocks

@@ -8,6 +8,7 @@ from PIL import Image
 from sample_videos import corners, number_of, numbered
 
 from dettrack.errors import InputError
+from dettrack.threads import tune_process
 from dettrack.video import ImageList, open_video
 from dettrack.video.images import read_image
 
@@ -69,6 +70,7 @@ def test_a_name_outside_ascii_is_no_trouble(tmp_path):
 def test_what_is_no_image_is_one_clear_line(tmp_path, content, capfd):
     path = tmp_path / "a.png"
     path.write_bytes(content)
+    tune_process()  # as every command does
     with pytest.raises(InputError, match=r"a\.png: not an image"):
         open_video(tmp_path)
     assert capfd.readouterr().err == ""

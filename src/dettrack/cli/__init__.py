@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from dettrack import __version__
 from dettrack.errors import DettrackError
+from dettrack.threads import tune_process
 
 __all__ = ["main"]
 
@@ -55,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args[0] not in COMMANDS:
         sys.stderr.write(f"dettrack: unknown command {args[0]!r}; expected one of {', '.join(COMMANDS)}\n")
         return 2
+    tune_process()
     try:
         return importlib.import_module(COMMANDS[args[0]][0]).run(args[1:])
     except DettrackError as error:

@@ -14,6 +14,7 @@ import tyro
 
 from dettrack.config import CutConfig, DetectConfig, EstimateConfig, TrackConfig
 from dettrack.errors import MissingExtraError, UsageError
+from dettrack.threads import tune_process
 
 if TYPE_CHECKING:
     from dettrack.lab.bench.race import Contestant
@@ -104,6 +105,7 @@ def _measure(options: BenchArgs) -> BenchReport:
     from dettrack.pipeline import Pipeline
 
     names = network_names(options.networks) if "networks" in options.parts else []
+    tune_process(options.threads)
     about, config = machine(), _settings(options)
     report = BenchReport(about)
     with ExitStack() as stack:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dettrack.config import TrackConfig
 from dettrack.errors import OutputError
+from dettrack.threads import tune_process
 
 __all__ = ["run_live"]
 
@@ -35,6 +36,7 @@ def run_live(source: str, config: TrackConfig, out: Path | None, *, quiet: bool 
     settings, notes = live_settings(config)
     for note in notes:
         say(f"live: {note}")
+    tune_process(settings.estimate.threads)
     pipeline = Pipeline(settings, live=True)
     say(f"detector: {pipeline.detector.description}")
     say(f"model: {pipeline.estimator.description}")

@@ -21,6 +21,7 @@ from dettrack.config import (
     TrackConfig,
 )
 from dettrack.errors import DettrackError, UsageError
+from dettrack.threads import tune_process
 
 if TYPE_CHECKING:
     from dettrack.pipeline import Pipeline
@@ -186,6 +187,7 @@ def _load(parsed: TrackArgs) -> Pipeline:
     """Load the models and say on the first lines which ones run."""
     from dettrack.pipeline import Pipeline
 
+    tune_process(parsed.settings.estimate.threads)
     pipeline = Pipeline(parsed.settings)
     if not parsed.quiet:
         _say(f"detector: {pipeline.detector.description}")

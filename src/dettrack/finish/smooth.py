@@ -15,7 +15,6 @@ import math
 
 import numpy as np
 from jaxtyping import Float
-from scipy.signal import savgol_filter
 
 from dettrack.config import FinishConfig
 from dettrack.skeleton import JointSet
@@ -78,6 +77,8 @@ def savgol(xy: Float[np.ndarray, "frames n 2"], window: int) -> Float[np.ndarray
 
     A run shorter than the window takes the largest odd window that fits; one of up to three frames stays as it is.
     """
+    from scipy.signal import savgol_filter  # here: its import takes as long as that of all else in this package
+
     out = xy.copy()
     there = np.isfinite(xy).all(-1)
     patterns, which = np.unique(there, axis=1, return_inverse=True)

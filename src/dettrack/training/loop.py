@@ -119,6 +119,8 @@ def learning_rate(config: LoopConfig, step: int) -> float:
     return config.lr * 0.5 * (1 + math.cos(math.pi * progress))
 
 
+# Otherwise two runs of one seed differ on CUDA; it has no meaning on a CPU. In force as long as the training runs.
+@torch.backends.cudnn.flags(enabled=True, deterministic=True)
 def train(task: Task, config: LoopConfig, folder: Path, *, resume: bool = True) -> dict[str, float]:
     """Train until `config.steps`, from the checkpoint in `folder` where there is one.
 
@@ -137,8 +139,6 @@ def train(task: Task, config: LoopConfig, folder: Path, *, resume: bool = True) 
             f"batch {config.batch} cannot be split over {world} processes x {config.accumulation} pieces: "
             "choose a multiple"
         )
-    # Without it two runs of one seed differ on CUDA; it has no meaning on a CPU.
-    torch.backends.cudnn.deterministic = True
     model = channels_last(task.model.to(device))
     if world > 1:
         synchronise_batch_norm(model)

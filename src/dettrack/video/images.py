@@ -29,13 +29,10 @@ def read_image(path: Path) -> UInt8[np.ndarray, "height width 3"]:
         data = np.fromfile(path, np.uint8)  # not cv2.imread: it says nothing about why, and prints warnings
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    chatter = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     except cv2.error as error:
         raise InputError(f"{path}: not an image that can be read ({error.err})") from error
-    finally:
-        cv2.utils.logging.setLogLevel(chatter)
     if image is None:
         raise InputError(f"{path}: not an image that can be read ({data.size} bytes); is it damaged?")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -150,8 +150,6 @@ def measure_networks(
         say: Receives lines of progress.
     """
     where = torch_device(device)
-    if threads and where.type == "cpu":
-        torch.set_num_threads(threads)
     in_words = torch.cuda.get_device_name(where) if where.type == "cuda" else "CPU"
     precisions = ["fp32", *(["bf16"] if where.type == "cuda" or cpu_has_bf16() else [])]
     peaks: list[PeakRow] = []

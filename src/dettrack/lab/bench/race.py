@@ -24,7 +24,9 @@ import pickle, resource, sys
 from pathlib import Path
 from dettrack.pipeline import Pipeline
 from dettrack.runs.folder import RunOptions, track_to_folder
+from dettrack.threads import tune_process
 video, out, end_s, config = pickle.loads(Path(sys.argv[1]).read_bytes())
+tune_process(config.estimate.threads)
 track_to_folder(Pipeline(config), video, Path(out), RunOptions(end_s=end_s))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

@@ -18,7 +18,7 @@ from dettrack.errors import MissingExtraError, OutputError
 from dettrack.lab.bench.networks import NetworkRow, PeakRow
 from dettrack.lab.bench.race import RaceRow
 from dettrack.lab.bench.stages import CrowdRow, StageRow
-from dettrack.models.pose.estimator import cpu_threads
+from dettrack.threads import cpu_threads
 
 __all__ = ["SCHEMA", "BenchReport", "machine", "markdown", "plot", "write_json", "write_text"]
 

@@ -46,7 +46,7 @@ def _load(config: DetectConfig, device: str, threads: int) -> Detector:
     if name.startswith("hf:"):
         from dettrack.models.detector.transformers_detector import TransformersDetector
 
-        return TransformersDetector(name.removeprefix("hf:"), config, device=device, threads=threads)
+        return TransformersDetector(name.removeprefix("hf:"), config, device=device)
     path = DEFAULT_WEIGHTS if name == "default" else Path(name)
     if not path.is_file():
         if name == "default":

@@ -100,14 +100,13 @@ class ImageRecipe:
 class TransformersDetector:
     """Any `AutoModelForObjectDetection` that knows persons."""
 
-    def __init__(self, name: str, config: DetectConfig, *, device: str = "auto", threads: int = 0) -> None:
+    def __init__(self, name: str, config: DetectConfig, *, device: str = "auto") -> None:
         """Load the model.
 
         Args:
             name: Folder written by `save_pretrained`, or a name of the hub (downloads, unless already there).
             config: `detector_size` overrides the model's input size.
             device: "auto", "cpu", "cuda" or "cuda:N".
-            threads: CPU threads; 0 leaves torch's choice.
 
         Raises:
             InputError: No such model, no detection model, or none that knows persons.
@@ -119,8 +118,6 @@ class TransformersDetector:
             raise InputError(f"hf:{name}: no such folder")
         import transformers
 
-        if threads:
-            torch.set_num_threads(threads)
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         try:

@@ -42,8 +42,9 @@ class Bucketed:
         self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
         if device.type == "cuda":
             # The largest first: the smaller ones then fit into its memory.
-            for n in reversed(self._sizes):
-                self._record(n)
+            with torch.backends.cudnn.flags(enabled=True, benchmark=True):  # the fastest algorithms are recorded
+                for n in reversed(self._sizes):
+                    self._record(n)
 
     def _record(self, n: int) -> None:
         side = torch.cuda.Stream()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -14,7 +13,7 @@ from dettrack.geometry import to_image
 from dettrack.skeleton import POSETRACK15, JointMap, JointSet, joint_set
 from dettrack.structures import Clip, Tracklets, Tubes
 
-__all__ = ["Estimator", "concatenate", "cpu_threads", "describe_lacks", "output_map", "rebatch", "to_tracklets"]
+__all__ = ["Estimator", "concatenate", "describe_lacks", "output_map", "rebatch", "to_tracklets"]
 
 
 @runtime_checkable
@@ -83,13 +82,6 @@ def concatenate(parts: Sequence[Any], axis: int = 0) -> Any:
     if len(parts) == 1:
         return parts[0]
     return np.concatenate(parts, axis) if isinstance(parts[0], np.ndarray) else sys.modules["torch"].cat(parts, axis)
-
-
-def cpu_threads(asked: int) -> int:
-    """Threads to use: as asked, or all cores that this process may run on."""
-    if asked:
-        return asked
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def describe_lacks(name: str, joint_map: JointMap) -> str:

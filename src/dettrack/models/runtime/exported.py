@@ -14,11 +14,11 @@ from jaxtyping import Float, UInt8
 from dettrack.config import EstimateConfig
 from dettrack.cut.clips import sample_tubes
 from dettrack.errors import InputError, MissingExtraError
-from dettrack.models.pose.estimator import cpu_threads
 from dettrack.models.runtime.exported_spec import METADATA_KEY, ExportedSpec
 from dettrack.models.runtime.openvino import openvino_core, openvino_precision, read_openvino
 from dettrack.models.runtime.precision import cpu_precision
 from dettrack.skeleton import JointSet
+from dettrack.threads import cpu_threads
 
 __all__ = ["OnnxTubeModel", "OpenVinoTubeModel", "read_exported_spec"]
 

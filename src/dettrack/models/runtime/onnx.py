@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from dettrack.errors import InputError, MissingExtraError
-from dettrack.models.pose.estimator import cpu_threads
 from dettrack.models.pose.frame_layout import Port, recognise_layout
+from dettrack.threads import cpu_threads
 
 __all__ = ["OnnxFrameModel"]
 

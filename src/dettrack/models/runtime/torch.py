@@ -51,8 +51,6 @@ class TorchTubeModel:
         on_cpu = self._device.type == "cpu"
         precision = _precision(options.precision, self._device)
         self._dtype = _DTYPES[precision]
-        if options.threads and on_cpu:
-            torch.set_num_threads(options.threads)
         rows = _CPU_ROWS if on_cpu else _CUDA_ROWS
         self.batch = options.batch or (rows if self.temporal else rows * 4)
         kind = f"{spec.architecture} {spec.width}, {spec.variant}, {spec.size[1]}x{spec.size[0]}"
@@ -65,7 +63,6 @@ class TorchTubeModel:
         self._frames = None if on_cpu else FramesOnDevice(self._device)
         self._forward: Any = self._heatmaps
         if self._device.type == "cuda":
-            torch.backends.cudnn.benchmark = True
             frames = (clip_length or spec.clip_length) if self.temporal else 1
             with torch.inference_mode():
                 self._forward = Bucketed(self._heatmaps, (frames, *spec.size, 3), self.batch, self._device)

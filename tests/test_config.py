@@ -43,8 +43,6 @@ def test_names_are_unique_across_sections_and_documented():
         (CutConfig, {"clip_length": 5, "step": 5}, "smaller than the"),
         (CutConfig, {"step": 0}, "at least 1"),
         (CutConfig, {"enlarge": 0.5}, "at least 1"),
-        (DetectConfig, {"drop_boxes": 1.5}, "share"),
-        (DetectConfig, {"drop_runs": 0}, "at least 1"),
         (DetectConfig, {"detector_threshold": -0.1}, "between 0 and 1"),
         (DetectConfig, {"detector_size": 16}, "at least 32"),
         (EstimateConfig, {"device": "tpu"}, "cuda:N"),

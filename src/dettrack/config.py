@@ -104,9 +104,6 @@ class DetectConfig:
         scale_min_area: `min_box_area` is meant for frames of 1280x720 (PoseTrack's usual size) or more, and shrinks
             in proportion with the area of smaller frames; off: the same number of pixels whatever the frame.
         max_people: At most this many boxes of one keyframe, best first; 0 for no bound.
-        drop_boxes: Share of boxes dropped on purpose, for experiments.
-        drop_runs: Boxes are dropped in runs of this many frames per person instead of one by one.
-        seed: Seed of the drops.
     """
 
     detector: str = "default"
@@ -119,16 +116,11 @@ class DetectConfig:
     min_box_area: float = 3200.0
     scale_min_area: bool = True
     max_people: int = 0
-    drop_boxes: float = 0.0
-    drop_runs: int = 1
-    seed: int = 0
 
     def __post_init__(self) -> None:
         _require(
             1 <= self.detect_every <= 4, f"--detect-every is {self.detect_every}: it must be 1, 2, 3 or 4 keyframes"
         )
-        _require(0 <= self.drop_boxes <= 1, f"--drop-boxes is {self.drop_boxes}: it is a share, from 0 to 1")
-        _require(self.drop_runs >= 1, f"--drop-runs is {self.drop_runs}: it must be at least 1")
         _require(
             0 <= self.detector_threshold <= 1,
             f"--detector-threshold is {self.detector_threshold}: it must lie between 0 and 1",
@@ -314,10 +306,3 @@ class TrackConfig:
     sew: SewConfig = field(default_factory=SewConfig)
     polish: PolishConfig = field(default_factory=PolishConfig)
     finish: FinishConfig = field(default_factory=FinishConfig)
-
-    def __post_init__(self) -> None:
-        _require(
-            not ((self.cut.adaptive or self.detect.detect_every > 1) and self.detect.drop_boxes),
-            "--drop-boxes with --adaptive or --detect-every: boxes are dropped in the order of the video, which these "
-            "do not keep; take a fixed --step and every keyframe",
-        )

@@ -20,7 +20,6 @@ from dettrack.cut.estimate import ThriftyEstimator
 from dettrack.cut.plan import Look, Refiner, Seen
 from dettrack.cut.skipping import detector_turns, gaps_filled
 from dettrack.finish.stages import check_after
-from dettrack.lab.lost_boxes import DroppingDetector
 from dettrack.models.detector import Detector, load_detector
 from dettrack.models.detector.filters import filter_boxes, for_frame
 from dettrack.models.pose import Estimator, load_estimator
@@ -72,11 +71,14 @@ class Pipeline:
     other (see `overlap`).
     """
 
-    def __init__(self, config: TrackConfig | None = None, *, ahead: int = 1, live: bool = False) -> None:
+    def __init__(
+        self, config: TrackConfig | None = None, *, detector: Detector | None = None, ahead: int = 1, live: bool = False
+    ) -> None:
         """Load the models.
 
         Args:
             config: All settings; the paper's by default.
+            detector: Your own, instead of the one that `config.detect` names.
             ahead: How many steps a stage may be ahead of the next one; 0 does one thing after the other.
             live: Each keyframe goes through at once and by itself, so that poses come as early as they can; the frames
                 must be of one shot.
@@ -87,7 +89,9 @@ class Pipeline:
         """
         self.config, self.ahead, self.live = config or TrackConfig(), 0 if live else ahead, live
         options = self.config.estimate
-        self.detector: Detector = load_detector(self.config.detect, device=options.device, threads=options.threads)
+        if detector is None:
+            detector = load_detector(self.config.detect, device=options.device, threads=options.threads)
+        self.detector = detector
         self.estimator: Estimator = load_estimator(options, self.config.cut)
         small = load_small_estimator(options, self.config.cut)
         self._thrifty = ThriftyEstimator(self.config, self.estimator, small)
@@ -124,7 +128,7 @@ class Pipeline:
             One step for every few keyframes.
         """
         report = report or Report()
-        lost_before, used_before = Counter(self._lost_on_purpose), Counter(self._thrifty.counts)
+        used_before = Counter(self._thrifty.counts)
         refiner = Refiner(
             self.config.cut,
             self.joint_set,
@@ -141,13 +145,8 @@ class Pipeline:
                 if work.shot_ended:
                     refiner.end_shot()
                 yield Step(work.stamps, tuple(made), work.final_before, work.shot_ended)
-        report.dropped.update(self._lost_on_purpose - lost_before)
         report.counts.update(self._thrifty.counts - used_before)
         report.counts.update(refiner.counts)
-
-    @property
-    def _lost_on_purpose(self) -> Counter[str]:
-        return self.detector.counts if isinstance(self.detector, DroppingDetector) else Counter()
 
     def _found(self, frames: Iterable[Frame], report: Report) -> Iterator[_Work]:
         """Keyframes of the grid with their people, a few at a time."""

@@ -2,12 +2,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from dot_people import draw_scene, write_boxes, write_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dettrack.config import DetectConfig
+from dettrack.config import CutConfig, DetectConfig, EstimateConfig, TrackConfig
+from dettrack.errors import UsageError
+from dettrack.lab.ablation.tubes import lose_boxes
 from dettrack.lab.lost_boxes import BoxDropper, DroppingDetector, OverlapLinker
+from dettrack.models.detector import load_detector
+from dettrack.pipeline import Pipeline
 from dettrack.structures import Boxes, Frame
+from dettrack.video import open_video
 
 BLANK = np.zeros((2, 2, 3), np.uint8)
 
@@ -92,8 +98,7 @@ class Fixed:
 
 
 def test_the_wrapper_filters_first_and_counts():
-    config = DetectConfig(drop_boxes=0.5, seed=4, scale_min_area=False)
-    detector = DroppingDetector(Fixed(), config)
+    detector = DroppingDetector(Fixed(), DetectConfig(scale_min_area=False), 0.5, seed=4)
     found = detector.detect([frame(i) for i in range(200)])
     kept = sum(map(len, found))
     assert detector.counts["boxes_overlap"] == 200
@@ -105,7 +110,42 @@ def test_the_wrapper_filters_first_and_counts():
 
 
 def test_a_second_video_starts_anew():
-    detector = DroppingDetector(Fixed(), DetectConfig(drop_boxes=0.5, drop_runs=5))
+    detector = DroppingDetector(Fixed(), DetectConfig(), 0.5, run_length=5)
     frames = [frame(i) for i in range(40)]
     first, second = detector.detect(frames), detector.detect(frames)
     assert [len(boxes) for boxes in first] == [len(boxes) for boxes in second]
+
+
+@pytest.mark.parametrize(("share", "length"), [(-0.1, 1), (1.5, 1), (0.5, 0)])
+def test_what_makes_no_sense_is_one_line(share, length):
+    with pytest.raises(UsageError, match="cannot lose"):
+        DroppingDetector(Fixed(), DetectConfig(), share, length)
+
+
+@pytest.mark.parametrize("length", [1, 4])
+def test_a_lost_box_is_exactly_a_tube_less(tmp_path, length):
+    """Experiments take tubes from one run; a run with the wrapped detector makes the same ones."""
+    start = np.array([[40.0, 30.0], [420.0, 50.0]])
+    scene = draw_scene(tmp_path / "walkers", start, np.array([[4.0, 0.0], [-3.0, 0.5]]), 16)
+    write_boxes(tmp_path / "boxes.json", scene, {(4, 0)})
+    write_model(tmp_path / "dots.onnx")
+    config = TrackConfig(
+        cut=CutConfig(clip_length=5),
+        detect=DetectConfig(detector=str(tmp_path / "boxes.json")),
+        estimate=EstimateConfig(model=str(tmp_path / "dots.onnx"), flip=False, joints="coco17"),
+    )
+    detector = DroppingDetector(load_detector(config.detect), config.detect, 0.5, length, seed=2)
+
+    def tracklets(pipeline):
+        with open_video(str(scene.folder), shots=False) as video:
+            return list(pipeline.tracklets(video))
+
+    whole, lost = tracklets(Pipeline(config)), tracklets(Pipeline(config, detector=detector))
+    fewer = list(lose_boxes(whole, 0.5, length, seed=2))
+    pairs = [(a, b) for x, y in zip(lost, fewer, strict=True) for a, b in zip(x.tracklets, y.tracklets, strict=True)]
+    for made, expected in pairs:
+        np.testing.assert_array_equal(made.boxes.xyxy, expected.boxes.xyxy)
+        np.testing.assert_allclose(made.xy, expected.xy, atol=1e-9)
+    boxes = sum(len(t) for step in whole for t in step.tracklets)
+    assert 0 < sum(len(made) for made, _ in pairs) < boxes
+    assert detector.counts["boxes_dropped_on_purpose"] == boxes - sum(len(made) for made, _ in pairs)

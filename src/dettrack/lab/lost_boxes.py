@@ -1,19 +1,26 @@
-"""Loses a share of the boxes on purpose, to measure what the tubes recover (paper table 9 asks it with weak detectors).
+"""Loses a share of the boxes on purpose, to measure what the tubes recover (paper table 9: weak detectors).
 
 Two ways, both repeatable from the seed: every box by itself, or in runs of N frames per person, as happens behind an
 obstacle. For runs, boxes of successive keyframes are joined to persons by overlap; that is good enough to make runs,
 and no part of the tracking.
+
+    detector = DroppingDetector(load_detector(config.detect), config.detect, share=0.6, run_length=10)
+    Pipeline(config, detector=detector)
+
+Keyframes must come in the order of the video: a fixed step, no adaptive keyframes.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from dettrack.config import DetectConfig
+from dettrack.errors import UsageError
 from dettrack.geometry import box_iou
 from dettrack.matching import match_matrix
 from dettrack.models.detector.filters import filter_boxes, for_frame
@@ -66,7 +73,7 @@ class OverlapLinker:
 class _Runs:
     """One person's timeline: dropped runs of exactly `length` frames between kept gaps of random length.
 
-    Gaps are geometric with the mean that makes the asked share; the timeline starts at a random point of this
+    Gaps are geometric with the mean that makes the wanted share; the timeline starts at a random point of this
     process, so the share holds from the first frame on.
     """
 
@@ -98,7 +105,14 @@ class BoxDropper:
             share: Share of boxes to lose, in [0, 1].
             run_length: Frames in a run of losses of one person; 1 loses each box by itself.
             seed: Seed.
+
+        Raises:
+            UsageError: A share or a length that makes no sense.
         """
+        if not 0 <= share <= 1 or run_length < 1:
+            raise UsageError(
+                f"cannot lose {share} of the boxes in runs of {run_length}: expected 0 to 1, and 1 or more"
+            )
         self._share, self._run_length, self._seed = share, run_length, seed
         self._linker = OverlapLinker()
         self._runs: dict[int, _Runs] = {}
@@ -123,25 +137,39 @@ class DroppingDetector:
 
     Attributes:
         counts: Boxes removed so far by reason: the filter's own, and `boxes_dropped_on_purpose`.
+        description: Of the detector, and what is lost.
     """
 
-    def __init__(self, detector: Detector, config: DetectConfig) -> None:
+    def __init__(
+        self, detector: Detector, config: DetectConfig, share: float, run_length: int = 1, seed: int = 0
+    ) -> None:
+        """Wrap a detector.
+
+        Args:
+            detector: Finds the boxes.
+            config: Thresholds of the filter.
+            share: Share of boxes to lose, in [0, 1].
+            run_length: Frames in a run of losses of one person; 1 loses each box by itself.
+            seed: Seed.
+
+        Raises:
+            UsageError: A share or a length that makes no sense.
+        """
         self._detector, self._config = detector, config
-        self._dropper: BoxDropper | None = None
+        self._new = partial(BoxDropper, share, run_length, seed)
+        self._dropper = self._new()
         self._last = -1
         self.counts: Counter[str] = Counter()
-        how = "one by one" if config.drop_runs == 1 else f"in runs of {config.drop_runs} frames"
-        self.description = (
-            f"{detector.description}, {config.drop_boxes:.0%} of the boxes dropped {how}, seed {config.seed}"
-        )
+        how = "one by one" if run_length == 1 else f"in runs of {run_length} frames"
+        self.description = f"{detector.description}, {share:.0%} of the boxes dropped {how}, seed {seed}"
 
     def detect(self, frames: Sequence[Frame]) -> list[Boxes]:
         """See `Detector.detect`; frames must come in order, and an earlier frame starts a new video."""
         found = []
         for frame, raw in zip(frames, self._detector.detect(frames), strict=True):
             boxes, removed = filter_boxes(raw, for_frame(self._config, frame.image))
-            if self._dropper is None or frame.index <= self._last:
-                self._dropper = BoxDropper(self._config.drop_boxes, self._config.drop_runs, self._config.seed)
+            if frame.index <= self._last:
+                self._dropper = self._new()
             self._last = frame.index
             keep = self._dropper.kept(frame, boxes.xyxy)
             self.counts.update(removed)

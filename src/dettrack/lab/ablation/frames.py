@@ -25,7 +25,7 @@ from dettrack.lab.ablation.rows import Row
 from dettrack.lab.ablation.seen_boxes import SeenBoxes
 from dettrack.lab.ablation.sources import Log, Tubes
 from dettrack.lab.ablation.study import Study
-from dettrack.models.detector import DEFAULT_WEIGHTS
+from dettrack.models.detector import DEFAULT_WEIGHTS, load_detector
 from dettrack.models.pose.load import find_model
 from dettrack.pipeline import Pipeline
 from dettrack.video import ImageList, open_video
@@ -126,10 +126,14 @@ class FrameSource:
             log(
                 f"running {row.network} with |C| = {row.tube_length}, {row.detector} detector: {len(missing)} sequences"
             )
-            pipeline = Pipeline(self._config(row))
+            config = self._config(row)
+            options = config.estimate
+            seen = SeenBoxes(load_detector(config.detect, device=options.device, threads=options.threads))
+            pipeline = Pipeline(config, detector=seen)
             for sequence, _, path in missing:
                 start = time.perf_counter()
-                self._run(pipeline, sequence, path)
+                with seen.sequence(self._boxes_file(sequence, config)):
+                    self._run(pipeline, sequence, path)
                 log(f"  {sequence.name}: {len(sequence)} frames, {time.perf_counter() - start:.1f} s")
         for row in rows:
             if row.timed:
@@ -139,16 +143,12 @@ class FrameSource:
         path.parent.mkdir(parents=True, exist_ok=True)
         source = ImageList(self._paths(sequence), name=sequence.name)
         cut = pipeline.config.cut
-        detector = pipeline.detector
-        pipeline.detector = seen = SeenBoxes(detector, self._boxes_file(sequence, pipeline.config))
         with (
             open_video(source, shots=cut.shots) as video,
             TrackletWriter(path, pipeline.joint_set, cut) as writer,
         ):
             for step in pipeline.tracklets(video):
                 writer.write(step)
-        seen.save()
-        pipeline.detector = detector
 
     def _boxes_file(self, sequence: PoseSequence, config: TrackConfig) -> Path:
         detect = asdict(replace(config.detect, detector=""))

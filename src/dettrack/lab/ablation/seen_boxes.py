@@ -1,8 +1,9 @@
-"""A detector that looks at every frame once: all networks and clip lengths of a study get the same boxes."""
+"""A detector that searches every frame once: all networks and clip lengths of a study get the same boxes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,54 +16,65 @@ __all__ = ["SeenBoxes"]
 
 
 class SeenBoxes:
-    """Stands for a detector (`detection.Detector`) on the frames of one sequence, and keeps what it said in a file."""
+    """Stands for a detector (`models.detector.Detector`) and keeps what it found, one file for each sequence."""
 
-    def __init__(self, detector: Detector, path: Path) -> None:
-        """Open.
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._boxes: dict[int, Boxes] = {}
+        self.description = detector.description
+
+    @contextmanager
+    def sequence(self, path: Path) -> Iterator[None]:
+        """While frames of one sequence are searched: boxes come from its file, and new ones are written there.
 
         Args:
-            detector: Asked for frames that are not in the file.
-            path: `.npz` file of this detector and sequence; it need not exist.
-        """
-        self.detector, self._path = detector, path
-        self._boxes: dict[int, Boxes] = {}
-        self._new = False
-        if path.is_file():
-            with np.load(path) as saved:
-                ends = np.cumsum(saved["counts"])
-                parts = zip(saved["frames"].tolist(), [0, *ends[:-1]], ends, strict=True)
-                self._boxes = {f: Boxes(saved["xyxy"][a:b], saved["scores"][a:b]) for f, a, b in parts}
+            path: `.npz` file of this detector and sequence; it need not exist. It is written at the end, if there is
+                anything new; after an error it stays as it was.
 
-    @property
-    def description(self) -> str:
-        """Of the detector itself."""
-        return self.detector.description
+        Yields:
+            Nothing.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        self._boxes = _read(path) if path.is_file() else {}
+        known = len(self._boxes)
+        try:
+            yield
+            if len(self._boxes) > known:
+                _write(self._boxes, path)
+        finally:
+            self._boxes = {}
 
     def detect(self, frames: Sequence[Frame]) -> list[Boxes]:
         """See `Detector`."""
         unseen = [frame for frame in frames if frame.index not in self._boxes]
         if unseen:
-            self._new = True
-            found = self.detector.detect(unseen)
+            found = self._detector.detect(unseen)
             self._boxes.update((frame.index, boxes) for frame, boxes in zip(unseen, found, strict=True))
         return [self._boxes[frame.index] for frame in frames]
 
-    def save(self) -> None:
-        """Write the file, if there is anything new; it has its name only when it is whole."""
-        if not self._new:
-            return
-        ordered = sorted(self._boxes.items())
-        part = self._path.with_suffix(".part.npz")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(
-                part,
-                frames=np.array([frame for frame, _ in ordered]),
-                counts=np.array([len(boxes) for _, boxes in ordered]),
-                xyxy=np.concatenate([boxes.xyxy for _, boxes in ordered]),
-                scores=np.concatenate([boxes.scores for _, boxes in ordered]),
-            )
-            part.replace(self._path)
-        except OSError as error:
-            raise OutputError(f"cannot write {self._path}: {error.strerror or error}") from error
-        self._new = False
+
+def _read(path: Path) -> dict[int, Boxes]:
+    with np.load(path) as saved:
+        ends = np.cumsum(saved["counts"])
+        parts = zip(saved["frames"].tolist(), [0, *ends[:-1]], ends, strict=True)
+        return {f: Boxes(saved["xyxy"][a:b], saved["scores"][a:b]) for f, a, b in parts}
+
+
+def _write(boxes: dict[int, Boxes], path: Path) -> None:
+    """The file has its name only when it is whole."""
+    ordered = sorted(boxes.items())
+    part = path.with_suffix(".part.npz")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(
+            part,
+            frames=np.array([frame for frame, _ in ordered]),
+            counts=np.array([len(found) for _, found in ordered]),
+            xyxy=np.concatenate([found.xyxy for _, found in ordered]),
+            scores=np.concatenate([found.scores for _, found in ordered]),
+        )
+        part.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error

@@ -25,21 +25,12 @@ def load_detector(config: DetectConfig, *, device: str = "auto", threads: int = 
         threads: CPU threads; 0 takes all.
 
     Returns:
-        A detector; with `config.drop_boxes` it loses that share of its boxes on purpose (see `drop`).
+        A detector.
 
     Raises:
         InputError: The file is missing, unreadable or of a kind that is not known.
         MissingExtraError: It needs an optional dependency.
     """
-    detector = _load(config, device, threads)
-    if config.drop_boxes > 0:
-        from dettrack.lab.lost_boxes import DroppingDetector
-
-        return DroppingDetector(detector, config)
-    return detector
-
-
-def _load(config: DetectConfig, device: str, threads: int) -> Detector:
     name = config.detector
     if config.detector_scales and name != "default" and not name.endswith(".safetensors"):
         raise UsageError(f"--detector-scales is for our own detectors (.safetensors), not {name}: use --detector-size")

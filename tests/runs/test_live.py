@@ -11,7 +11,7 @@ import pytest
 from dot_people import draw_scene, write_boxes, write_model
 
 from dettrack.cli import main
-from dettrack.config import FinishConfig, CutConfig, DetectConfig, EstimateConfig, SewConfig, TrackConfig
+from dettrack.config import CutConfig, DetectConfig, EstimateConfig, FinishConfig, SewConfig, TrackConfig
 from dettrack.errors import UsageError
 from dettrack.pipeline import Pipeline
 from dettrack.runs.live import live_settings, track_live, waiting_frames

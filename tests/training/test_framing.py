@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from training_scenes import JOINTS, body, make_set
 
+from dettrack.training.labels.people import upright_angle
 from dettrack.training.pose.augment import NO_AUGMENTATION, AugmentConfig
-from dettrack.training.pose.framing import draw_framing, upright_angle
+from dettrack.training.pose.framing import draw_framing
 from dettrack.training.pose.tubes import TubeConfig, TubeMaker
 
 SIZE = (128, 96)

@@ -16,8 +16,8 @@ from dettrack.models.pose.checkpoint import load_checkpoint
 from dettrack.models.pose.inflate import TemporalConv
 from dettrack.training.journal import read_log
 from dettrack.training.labels.people import save_people
+from dettrack.training.pose.recipe import stages
 from dettrack.training.pose.run import make_task, run_stages
-from dettrack.training.recipe import stages
 
 RECIPE = """
 [network]

@@ -10,7 +10,7 @@ from dettrack.cli.settings import read_toml
 from dettrack.models.pose.checkpoint import build_network
 from dettrack.training.detector.run import detector_recipe
 from dettrack.training.loop import learning_rate
-from dettrack.training.recipe import stages
+from dettrack.training.pose.recipe import stages
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 _NAMES = ("default_pose", "default_pose_upright", "temporal_networks", "posetrack17_w48", "posetrack18_w48")

@@ -179,9 +179,10 @@ def _check(args: list[str]) -> int:
     import cv2
 
     from dettrack.skeleton import joint_set
-    from dettrack.training.labels.inspect import draw_tubes, find_faults
+    from dettrack.training.labels.inspect import find_faults
     from dettrack.training.labels.sets import read_set
     from dettrack.training.pose.augment import NO_AUGMENTATION, AugmentConfig
+    from dettrack.training.pose.draw import draw_tubes
     from dettrack.training.pose.tubes import TubeConfig
 
     people, notes = read_set(options.path, options.format, options.images, joint_set(options.joints))

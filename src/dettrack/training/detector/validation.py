@@ -11,11 +11,11 @@ from jaxtyping import Bool, Float
 from dettrack.geometry import box_iou
 from dettrack.structures import Boxes
 
-__all__ = ["BoxScores", "Labels", "score_boxes"]
+__all__ = ["AnnotatedBoxes", "BoxScores", "score_boxes"]
 
 
 @dataclass(frozen=True)
-class Labels:
+class AnnotatedBoxes:
     """What is known of one frame.
 
     Attributes:
@@ -49,7 +49,7 @@ class BoxScores:
 
 
 def score_boxes(
-    found: Sequence[Boxes], labels: Sequence[Labels], *, threshold: float = 0.3, min_iou: float = 0.5
+    found: Sequence[Boxes], labels: Sequence[AnnotatedBoxes], *, threshold: float = 0.3, min_iou: float = 0.5
 ) -> BoxScores:
     """Match found boxes to labels, best score first, and count.
 
@@ -90,7 +90,7 @@ def score_boxes(
 
 
 def _match(
-    xyxy: Float[np.ndarray, "n 4"], label: Labels, min_iou: float
+    xyxy: Float[np.ndarray, "n 4"], label: AnnotatedBoxes, min_iou: float
 ) -> tuple[Bool[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
     """Which boxes (best first) are hits, and which count at all."""
     overlap = box_iou(xyxy, label.people)

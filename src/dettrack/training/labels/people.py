@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from dettrack.errors import InputError
-from dettrack.skeleton import JointSet, joint_set
+from dettrack.skeleton import POSETRACK15, JointSet, joint_set
 
-__all__ = ["PeopleSet", "concatenate", "load_people", "read_image", "save_people", "seen_from_behind", "shrunk"]
+__all__ = ["PeopleSet", "concatenate", "load_people", "read_image", "save_people", "seen_from_behind", "shrunk", "upright_angle"]
 
 _PERSON = ("person_image", "track", "boxes", "xy", "height", "weight")
 
@@ -94,6 +94,14 @@ def seen_from_behind(people: PeopleSet) -> Bool[np.ndarray, " people"]:
     length = np.maximum(np.linalg.norm(torso, axis=-1), 1.0)
     to_the_right = (across[:, 1] * torso[:, 0] - across[:, 0] * torso[:, 1]) / length
     return to_the_right < -0.12 * length  # NaN is not
+
+
+def upright_angle(xy: Float[np.ndarray, "joints 2"], joints: JointSet = POSETRACK15) -> float:
+    """Angle in radians by which the image must turn clockwise for the torso to stand upright; 0 if unknown (NaN)."""
+    shoulders = xy[[joints.index("left_shoulder"), joints.index("right_shoulder")]]
+    hips = xy[[joints.index("left_hip"), joints.index("right_hip")]]
+    up = shoulders.mean(0) - hips.mean(0)
+    return float(-np.arctan2(up[0], -up[1])) if np.isfinite(up).all() else 0.0
 
 
 def shrunk(people: PeopleSet, longest: int) -> PeopleSet:

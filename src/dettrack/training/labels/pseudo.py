@@ -18,11 +18,10 @@ from dettrack.geometry import box_iou, crop_affines, rotation
 from dettrack.models.detector.protocol import Detector
 from dettrack.skeleton import COCO17, POSETRACK15, JointMap, JointSet
 from dettrack.structures import Boxes, Frame
-from dettrack.training.labels.people import PeopleSet
+from dettrack.training.labels.people import PeopleSet, upright_angle
 from dettrack.training.labels.teachers import Teacher
-from dettrack.training.pose.framing import upright_angle
 
-__all__ = ["AgreementConfig", "Labels", "agree", "label_stills", "label_video", "teach"]
+__all__ = ["AgreementConfig", "PseudoPoses", "agree", "label_stills", "label_video", "teach"]
 
 _LOG = logging.getLogger("dettrack.training")
 _TO_POSETRACK = JointMap(COCO17, POSETRACK15)
@@ -50,7 +49,7 @@ class AgreementConfig:
 
 
 @dataclass(frozen=True)
-class Labels:
+class PseudoPoses:
     """Joints of people of one image in POSETRACK15, as in `PeopleSet`."""
 
     boxes: Float[np.ndarray, "n 4"]
@@ -112,7 +111,7 @@ def teach(teacher: Teacher, image: np.ndarray, affines: np.ndarray) -> tuple[np.
 
 def _label_boxes(
     image: np.ndarray, boxes: np.ndarray, first: Teacher, second: Teacher | None, config: AgreementConfig
-) -> Labels:
+) -> PseudoPoses:
     """Labels of detected people without annotation."""
     xy, score = teach(first, image, crop_affines(boxes, first.size))
     nothing = np.full_like(xy, np.nan)
@@ -125,12 +124,12 @@ def _label_boxes(
     # In a crop of one body there are no joints outside: what the picture's edge cuts off is not taught.
     edge = np.array(image.shape[1::-1]) - 1
     weight[((xy < 0) | (xy > edge)).any(-1)] = 0
-    return Labels(boxes, xy, height, weight)
+    return PseudoPoses(boxes, xy, height, weight)
 
 
 def _label_annotated(
     image: np.ndarray, annotation: np.ndarray, first: Teacher, second: Teacher | None, config: AgreementConfig
-) -> Labels:
+) -> PseudoPoses:
     """Labels of one annotated person, turned upright before the teachers look."""
     angle = upright_angle(annotation)
     turn = rotation(angle)
@@ -159,7 +158,7 @@ def _label_annotated(
     known_xy = xy[0][weight[0] > 0] if (weight[0] > 0).sum() >= 4 else annotation
     low, high = np.nanmin(known_xy, 0), np.nanmax(known_xy, 0)
     pad = 0.06 * (high - low).max()
-    return Labels(np.concatenate([low - pad, high + pad])[None], xy, height, weight)
+    return PseudoPoses(np.concatenate([low - pad, high + pad])[None], xy, height, weight)
 
 
 def label_stills(
@@ -181,7 +180,7 @@ def label_stills(
         config: Limits.
         longest: Images are stored with at most this many pixels on the longer side.
     """
-    rows: list[tuple[bytes, Labels]] = []
+    rows: list[tuple[bytes, PseudoPoses]] = []
     for number, (full, pose) in enumerate(images):
         image, scale = _shrink(full, longest)
         parts = []
@@ -207,7 +206,7 @@ def label_video(
     min_overlap: float = 0.4,
 ) -> PeopleSet:
     """Label every person in every frame of a video and follow them by overlapping boxes."""
-    rows: list[tuple[bytes, Labels]] = []
+    rows: list[tuple[bytes, PseudoPoses]] = []
     tracks: list[np.ndarray] = []
     previous, previous_ids, count = np.zeros((0, 4)), np.zeros(0, np.int64), 0
     for frame in frames:
@@ -249,15 +248,18 @@ def _encode(image: np.ndarray) -> bytes:
     return cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
 
 
-def _join(parts: list[Labels]) -> Labels:
+def _join(parts: list[PseudoPoses]) -> PseudoPoses:
     names = ("boxes", "xy", "height", "weight")
-    return Labels(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    return PseudoPoses(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def _gather(rows: list[tuple[bytes, Labels]], joints: JointSet, tracks: list[np.ndarray] | None = None) -> PeopleSet:
+def _gather(
+    rows: list[tuple[bytes, PseudoPoses]], joints: JointSet, tracks: list[np.ndarray] | None = None
+) -> PeopleSet:
     """One set from the labels of each image; with `tracks`, the images are the frames of one video."""
     all_labels = _join(
-        [Labels(np.zeros((0, 4)), np.zeros((0, 15, 2)), np.zeros((0, 15)), np.zeros((0, 15)))] + [r[1] for r in rows]
+        [PseudoPoses(np.zeros((0, 4)), np.zeros((0, 15, 2)), np.zeros((0, 15)), np.zeros((0, 15)))]
+        + [r[1] for r in rows]
     )
     counts = [len(labels.boxes) for _, labels in rows]
     count, people = len(rows), sum(counts)

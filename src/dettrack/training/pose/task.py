@@ -18,11 +18,11 @@ from dettrack.training.pose.loss import heatmap_loss
 from dettrack.training.pose.score import head_sizes, limb_pck, predict, to_input
 from dettrack.training.pose.tubes import TubeConfig, TubeMaker
 
-__all__ = ["PoseTask", "Source"]
+__all__ = ["PoseTask", "TrainingSet"]
 
 
 @dataclass(frozen=True)
-class Source:
+class TrainingSet:
     """One set of the mix.
 
     Attributes:
@@ -45,7 +45,7 @@ class PoseTask:
         self,
         model: nn.Module,
         spec: NetworkSpec,
-        sources: Sequence[Source],
+        sources: Sequence[TrainingSet],
         held_out: Mapping[str, PeopleSet],
         *,
         seed: int = 0,

@@ -87,7 +87,7 @@ def box_nms(xyxy: Float[np.ndarray, "n 4"], scores: Float[np.ndarray, " n"], max
     return result
 
 
-def extents(xy: Float[np.ndarray, "n *points 2"], has: Bool[np.ndarray, "n *points"]) -> Float[np.ndarray, "n 4"]:
+def extents(xy: Float[np.ndarray, "n *points 2"], has: Bool[np.ndarray, "n ..."]) -> Float[np.ndarray, "n 4"]:
     """Smallest boxes around all points that exist; inverted (inf, inf, -inf, -inf) where there is none."""
     n, points = len(xy), math.prod(xy.shape[1:-1])
     exists = has.reshape(n, points)

@@ -175,7 +175,7 @@ def interpolate(rows: TrackTable, max_gap: int) -> TrackTable:
     a, b = rows[index], rows[index + 1]
     share = step / (gap[index] + 1)
 
-    def mix(x: Float[np.ndarray, "n *rest"], y: Float[np.ndarray, "n *rest"]) -> Float[np.ndarray, "n *rest"]:
+    def mix(x: Float[np.ndarray, "n ..."], y: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "n ..."]:
         weight = share.reshape(-1, *(1,) * (x.ndim - 1))
         return (1 - weight) * x + weight * y
 

@@ -93,7 +93,7 @@ class RightPerson:
         others = mean.copy()
         others[np.arange(len(place)), place] = np.inf
         right = mine < others.min(1, initial=np.inf)
-        overlap = iou(people.box, people.box)
+        overlap = box_iou(people.box, people.box)
         np.fill_diagonal(overlap, 0)
         near = overlap.max(1, initial=0)[place] >= _NEAR_IOU
         for name, values in (("frames", right | True), ("right", right), ("near", near), ("right_near", right & near)):

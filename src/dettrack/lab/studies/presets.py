@@ -89,7 +89,9 @@ def main(
         line = f"| {name} |"
         if test:
             made, spent = track_sequences(pipeline, test, images)
-            figures = MadeSequences(test, lambda sequence, row, made=made: made[sequence.name]).figures(name, config.cut)
+            figures = MadeSequences(test, lambda sequence, row, made=made: made[sequence.name]).figures(
+                name, config.cut
+            )
             line += f" {figures['AP']:.1f} | {figures['MOTA']:.1f} | {figures['IDF1']:.1f} | {spent:.0f} |"
         for video in videos:
             line += f" {track_video(pipeline, video, frames)} |"

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from dettrack.errors import InputError, UsageError
-from dettrack.geometry import box_iou
+from dettrack.geometry import box_areas, box_iou, inside_shares
 from dettrack.training.detector.data import MosaicConfig, clip_boxes, degrade
 from dettrack.training.detector.photos import IGNORE, PERSON, Photo, PhotoPack
 

@@ -17,7 +17,16 @@ from jaxtyping import Bool, Float, Int, UInt8
 from dettrack.errors import InputError
 from dettrack.skeleton import POSETRACK15, JointSet, joint_set
 
-__all__ = ["PeopleSet", "concatenate", "load_people", "read_image", "save_people", "seen_from_behind", "shrunk", "upright_angle"]
+__all__ = [
+    "PeopleSet",
+    "concatenate",
+    "load_people",
+    "read_image",
+    "save_people",
+    "seen_from_behind",
+    "shrunk",
+    "upright_angle",
+]
 
 _PERSON = ("person_image", "track", "boxes", "xy", "height", "weight")
 

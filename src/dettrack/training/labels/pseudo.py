@@ -214,7 +214,7 @@ def label_video(
         found = detector.detect([Frame(0, 0.0, frame.image)])[0]
         boxes = _others(Boxes(found.xyxy * scale, found.scores), None, config)
         ids = np.full(len(boxes), -1, np.int64)
-        overlap = _iou(boxes, previous)
+        overlap = box_iou(boxes, previous)
         for a, b in zip(*np.unravel_index(np.argsort(-overlap, axis=None), overlap.shape), strict=True):
             if overlap[a, b] > min_overlap and ids[a] < 0 and previous_ids[b] not in ids:
                 ids[a] = previous_ids[b]

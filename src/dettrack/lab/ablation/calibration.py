@@ -18,7 +18,7 @@ from dettrack.formats.posetrack import PoseSequence
 from dettrack.formats.posetrack_files import prediction_sequence
 from dettrack.lab.ablation.measure import track_row
 from dettrack.lab.ablation.rows import Row
-from dettrack.lab.ablation.sources import Source
+from dettrack.lab.ablation.sources import SequenceSource
 from dettrack.skeleton import JointMap
 
 __all__ = ["Calibration", "auc", "bins", "calibrate"]
@@ -46,7 +46,7 @@ class Calibration:
     bins: dict[str, list[dict[str, float]]] = field(default_factory=dict)
 
 
-def calibrate(source: Source, row: Row, seeds: int) -> Calibration:
+def calibrate(source: SequenceSource, row: Row, seeds: int) -> Calibration:
     """Compare over all sequences of a source."""
     parts = [_of_sequence(sequence, source, row, seed) for sequence in source.test for seed in range(seeds)]
     spread, score, error = (np.concatenate(columns) for columns in zip(*parts, strict=True))
@@ -67,7 +67,7 @@ def calibrate(source: Source, row: Row, seeds: int) -> Calibration:
 
 
 def _of_sequence(
-    gt: PoseSequence, source: Source, row: Row, seed: int
+    gt: PoseSequence, source: SequenceSource, row: Row, seed: int
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     """Spread, score and error of each joint that is predicted by several hypotheses and annotated."""
     table = track_row(source, gt, row, seed)

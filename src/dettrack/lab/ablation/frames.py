@@ -23,7 +23,7 @@ from dettrack.formats.tracklets import TrackletFile, TrackletWriter
 from dettrack.lab.ablation.cache import content_key, file_digest, files_digest, read_json, write_json
 from dettrack.lab.ablation.rows import Row
 from dettrack.lab.ablation.seen_boxes import SeenBoxes
-from dettrack.lab.ablation.sources import Log, Tubes
+from dettrack.lab.ablation.sources import Log, SequenceTubes
 from dettrack.lab.ablation.study import Study
 from dettrack.models.detector import DEFAULT_WEIGHTS, load_detector
 from dettrack.models.pose.load import find_model
@@ -37,7 +37,7 @@ _WARM_UP = 4
 
 
 class FrameSource:
-    """See `sources.Source`."""
+    """See `sources.SequenceSource`."""
 
     def __init__(self, study: Study) -> None:
         """Read the annotations; draws the synthetic benchmark first where its folder is not there yet.
@@ -102,12 +102,12 @@ class FrameSource:
         key = content_key("tubes", self._models(self._config(row)), files_digest(self._paths(sequence)))
         return self._study.cache / "tracklets" / f"{sequence.name}-{key}.parquet"
 
-    def tubes(self, sequence: PoseSequence, row: Row, seed: int) -> Tubes:
+    def tubes(self, sequence: PoseSequence, row: Row, seed: int) -> SequenceTubes:
         """The saved tracklets; chance plays no part in them."""
         return _Saved(TrackletFile.open(self._file(sequence, row)))
 
     def digest(self, row: Row) -> str:
-        """See `Source`: models, settings, images and annotations."""
+        """See `SequenceSource`: models, settings, images and annotations."""
         files = [self._file(sequence, row).name for sequence in (*self.test, *self.held_out)]
         truths = [content_key(sequence.name, _bytes(sequence)) for sequence in (*self.test, *self.held_out)]
         return content_key(files, truths)
@@ -161,7 +161,7 @@ class FrameSource:
         return self._study.cache / "speed" / f"{key}.json"
 
     def speed(self, row: Row) -> float | None:
-        """See `Source`; measured by `prepare`, on the machine where that ran first."""
+        """See `SequenceSource`; measured by `prepare`, on the machine where that ran first."""
         found = read_json(self._speed_file(row))
         return None if found is None else float(found["frames_per_second"])
 
@@ -191,7 +191,7 @@ class FrameSource:
 
 
 class _Saved:
-    """A tracklet file as `sources.Tubes`."""
+    """A tracklet file as `sources.SequenceTubes`."""
 
     def __init__(self, file: TrackletFile) -> None:
         self.joints, self.cut, self.steps = file.joints, file.cut, file.steps

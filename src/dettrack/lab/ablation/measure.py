@@ -26,7 +26,7 @@ from dettrack.formats.posetrack_files import prediction_sequence
 from dettrack.lab.ablation.right_person import RightPerson
 from dettrack.lab.ablation.right_person import figures as right_person_figures
 from dettrack.lab.ablation.rows import Row
-from dettrack.lab.ablation.sources import Source
+from dettrack.lab.ablation.sources import SequenceSource
 from dettrack.lab.ablation.tubes import lose_boxes, unlinked
 from dettrack.structures import TrackTable
 
@@ -52,7 +52,7 @@ class Result:
     groups: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
-def track_row(source: Source, sequence: PoseSequence, row: Row, seed: int) -> TrackTable:
+def track_row(source: SequenceSource, sequence: PoseSequence, row: Row, seed: int) -> TrackTable:
     """What the row's method makes of a sequence."""
     tubes = source.tubes(sequence, row, seed)
     steps = tubes.steps()
@@ -67,7 +67,7 @@ def track_row(source: Source, sequence: PoseSequence, row: Row, seed: int) -> Tr
     return TrackTable.concatenate((s.table for s in associate(steps, tubes.joints, row.config)), tubes.joints)
 
 
-def measure(source: Source, row: Row, *, seeds: int, bootstrap: int) -> Result:
+def measure(source: SequenceSource, row: Row, *, seeds: int, bootstrap: int) -> Result:
     """Evaluate a row on all sequences.
 
     Args:
@@ -105,7 +105,7 @@ def measure(source: Source, row: Row, *, seeds: int, bootstrap: int) -> Result:
     return _with_right_person(result, source, row, seeds, bootstrap) if row.right_person else result
 
 
-def _with_right_person(result: Result, source: Source, row: Row, seeds: int, bootstrap: int) -> Result:
+def _with_right_person(result: Result, source: SequenceSource, row: Row, seeds: int, bootstrap: int) -> Result:
     counts = np.array([_right_person(source, sequence, row, seeds) for sequence in source.test])
     found = {name: float(value) for name, value in right_person_figures(counts.sum(0)).items()}
     made = {}
@@ -115,7 +115,7 @@ def _with_right_person(result: Result, source: Source, row: Row, seeds: int, boo
     return replace(result, figures=result.figures | found, draws=result.draws | made)
 
 
-def _right_person(source: Source, sequence: PoseSequence, row: Row, seeds: int) -> np.ndarray:
+def _right_person(source: SequenceSource, sequence: PoseSequence, row: Row, seeds: int) -> np.ndarray:
     total = np.zeros(0)
     for seed in range(seeds):
         tubes = source.tubes(sequence, row, seed)
@@ -126,7 +126,7 @@ def _right_person(source: Source, sequence: PoseSequence, row: Row, seeds: int) 
 
 
 def _folds(
-    source: Source, predicted: dict[tuple[str, int, int], PoseSequence], seeds: int, linked: bool
+    source: SequenceSource, predicted: dict[tuple[str, int, int], PoseSequence], seeds: int, linked: bool
 ) -> list[tuple[list[int], dict[str, float]]]:
     """Sequences to evaluate, and the thresholds for them, learned on others."""
     every = list(range(len(source.test)))

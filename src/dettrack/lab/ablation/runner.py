@@ -20,13 +20,13 @@ from dettrack.lab.ablation.grid import FULL_METHOD
 from dettrack.lab.ablation.measure import Result, measure
 from dettrack.lab.ablation.report import write_report
 from dettrack.lab.ablation.rows import Row
-from dettrack.lab.ablation.sources import Log, SimulatedSource, Source
+from dettrack.lab.ablation.sources import Log, SequenceSource, SimulatedSource
 from dettrack.lab.ablation.study import Study
 
 __all__ = ["open_source", "run_study"]
 
 
-def open_source(study: Study) -> Source:
+def open_source(study: Study) -> SequenceSource:
     """The study's sequences; reads annotations, runs nothing.
 
     Raises:
@@ -77,12 +77,12 @@ def run_study(
     return written
 
 
-def row_key(study: Study, source: Source, row: Row) -> str:
+def row_key(study: Study, source: SequenceSource, row: Row) -> str:
     """Content key of a row's figures."""
     return content_key("row", source.digest(row), row.settings(), study.seeds, study.bootstrap, str(source.rules))
 
 
-def _measured(study: Study, source: Source, rows: Sequence[Row], jobs: int, log: Log) -> dict[str, Result]:
+def _measured(study: Study, source: SequenceSource, rows: Sequence[Row], jobs: int, log: Log) -> dict[str, Result]:
     wanted = {row_key(study, source, row): row for row in rows}
     results = {}
     for key in wanted:
@@ -103,7 +103,7 @@ def _path(study: Study, key: str) -> Path:
     return study.cache / "rows" / f"{key}.json"
 
 
-def _compute(study: Study, source: Source, rows: dict[str, Row], jobs: int) -> Iterator[tuple[str, Result]]:
+def _compute(study: Study, source: SequenceSource, rows: dict[str, Row], jobs: int) -> Iterator[tuple[str, Result]]:
     if jobs <= 1 or len(rows) <= 1:
         for key, row in rows.items():
             yield key, measure(source, row, seeds=study.seeds, bootstrap=study.bootstrap)
@@ -121,7 +121,7 @@ def _compute(study: Study, source: Source, rows: dict[str, Row], jobs: int) -> I
 
 
 # A worker process reads the annotations once and keeps them for all its rows.
-_WORKER: list[tuple[Study, Source]] = []
+_WORKER: list[tuple[Study, SequenceSource]] = []
 
 
 def _open_in_worker(study: Study) -> None:
@@ -133,7 +133,7 @@ def _measure_in_worker(row: Row) -> Result:
     return measure(source, row, seeds=study.seeds, bootstrap=study.bootstrap)
 
 
-def _calibrated(study: Study, source: Source, log: Callable[[str], None]) -> Calibration | None:
+def _calibrated(study: Study, source: SequenceSource, log: Callable[[str], None]) -> Calibration | None:
     row = next((row for table in all_tables(study) for row in table.rows if row.name == FULL_METHOD), None)
     if row is None:
         return None

@@ -20,17 +20,19 @@ from dettrack.lab.simulate import Trajectories, simulate, trajectories_of
 from dettrack.skeleton import JointSet
 from dettrack.structures import Step
 
-__all__ = ["SimulatedSource", "Source", "Tubes"]
+__all__ = ["SequenceSource", "SequenceTubes", "SimulatedSource"]
 
 Log = Callable[[str], None]
 
 
 @runtime_checkable
-class Tubes(Protocol):
+class SequenceTubes(Protocol):
     """Tracklets of one sequence, as they were saved or simulated."""
 
-    joints: JointSet
-    cut: CutConfig
+    @property
+    def joints(self) -> JointSet: ...  # noqa: D102
+    @property
+    def cut(self) -> CutConfig: ...  # noqa: D102
 
     def steps(self) -> Iterable[Step]:
         """The steps, with every frame a keyframe."""
@@ -38,7 +40,7 @@ class Tubes(Protocol):
 
 
 @runtime_checkable
-class Source(Protocol):
+class SequenceSource(Protocol):
     """Annotated sequences and the tubes of their people.
 
     Attributes:
@@ -60,7 +62,7 @@ class Source(Protocol):
     @property
     def only_annotated_joints(self) -> bool: ...  # noqa: D102
 
-    def tubes(self, sequence: PoseSequence, row: Row, seed: int) -> Tubes:
+    def tubes(self, sequence: PoseSequence, row: Row, seed: int) -> SequenceTubes:
         """Tubes of a sequence of `test` or `held_out`, at the row's |C| or longer and S = 1."""
         ...
 
@@ -108,12 +110,12 @@ class SimulatedSource:
         self.label = study.data.label or "simulated tubes"
         self._numbers = {sequence.name: number for number, sequence in enumerate(self.test)}
 
-    def tubes(self, sequence: PoseSequence, row: Row, seed: int) -> Tubes:
-        """See `Source`."""
+    def tubes(self, sequence: PoseSequence, row: Row, seed: int) -> SequenceTubes:
+        """See `SequenceSource`."""
         return _SimulatedTubes(self._truths[sequence.name], self._study, 1000 * seed + self._numbers[sequence.name])
 
     def digest(self, row: Row) -> str:
-        """See `Source`; every row has the same tubes."""
+        """See `SequenceSource`; every row has the same tubes."""
         files = [file_digest(Path(path)) for path in self._files]
         return content_key("simulated", files, asdict(self._study.simulate), self._study.settings.cut.clip_length)
 

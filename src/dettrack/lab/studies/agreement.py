@@ -10,11 +10,12 @@ person of the truth counts with a mean limb score above .35, and a joint with a 
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
+import tyro
 
+from dettrack.errors import InputError
 from dettrack.evaluation.summary import Evaluation, evaluate
 from dettrack.formats import read_tracks
 from dettrack.formats.posetrack import ImageInfo, People, PoseSequence
@@ -50,24 +51,28 @@ def limbs(result: Evaluation) -> tuple[float, float]:
     return float(np.nanmean(result.AP["AP"][COLUMNS])), float(np.nanmean(result.MOT["mota"][COLUMNS]))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--truth", type=Path, required=True, help="folder of runs that stand in for annotations")
-    parser.add_argument("--found", type=Path, required=True, help="folder of runs of the same videos")
-    args = parser.parse_args()
+def main(truth: Path, found: Path) -> None:
+    """A line for each video, and the mean.
+
+    Args:
+        truth: Folder of runs that stand in for annotations.
+        found: Folder of runs of the same videos.
+    """
     print(f"{'video':<40}     AP   MOTA  tracks: truth, found")
     rows = []
-    for run in sorted(args.found.glob("*.dettrack")):
-        if not (args.truth / run.name).is_dir():
+    for run in sorted(found.glob("*.dettrack")):
+        if not (truth / run.name).is_dir():
             continue
-        truth, found = read_tracks(args.truth / run.name), read_tracks(run)
-        frames = int(max(truth.frame.max(initial=0), found.frame.max(initial=0))) + 1
-        pair = [sequence(run.stem, table, frames, truth=table is truth) for table in (truth, found)]
+        tables = read_tracks(truth / run.name), read_tracks(run)
+        frames = max(int(table.frame.max(initial=0)) for table in tables) + 1
+        pair = [sequence(run.stem, table, frames, truth=table is tables[0]) for table in tables]
         rows.append(limbs(evaluate(pair[:1], pair[1:], mode="clean")))
-        counts = [len(np.unique(table.track_id)) for table in (truth, found)]
+        counts = [len(np.unique(table.track_id)) for table in tables]
         print(f"{run.stem:<40} {rows[-1][0]:6.1f} {rows[-1][1]:6.1f}  {counts[0]:6} {counts[1]:6}", flush=True)
+    if not rows:
+        raise InputError(f"no video of {found} has a run in {truth}: expected NAME.dettrack in both folders")
     print(f"{'mean':<40} {np.mean([ap for ap, _ in rows]):6.1f} {np.mean([mota for _, mota in rows]):6.1f}")
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

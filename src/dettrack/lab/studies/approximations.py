@@ -12,13 +12,13 @@ that is needed annotated, no model is used either.
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+import tyro
 from scipy.io import loadmat
 
 from dettrack.config import CutConfig, EstimateConfig
@@ -140,18 +140,25 @@ def fit(x: np.ndarray, y: np.ndarray, head: np.ndarray, names: list[str]) -> np.
     return weights
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with lspet_subset and mmpose_tests")
-    parser.add_argument("--model", required=True, help="a 2D COCO model")
-    parser.add_argument("--images", type=int, default=800, help="athletes to take")
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    options = EstimateConfig(model=args.model, joints="coco17", flip=False, threads=1)
+def pairs_of(found: list[dict[str, np.ndarray]], truth: list[dict[str, np.ndarray]]) -> list[tuple[dict, dict]]:
+    """The model's nose over the annotated head."""
+    return [({"nose": f["nose"]}, t) for f, t in zip(found, truth, strict=True)]
+
+
+def main(data: Path, model: str, images: int = 800, seed: int = 0) -> None:
+    """Errors of every approximation on every set.
+
+    Args:
+        data: Folder with lspet_subset and mmpose_tests.
+        model: A 2D COCO model.
+        images: Athletes to take.
+        seed: Of the choice.
+    """
+    options = EstimateConfig(model=model, joints="coco17", flip=False, threads=1)
     estimator = load_estimator(options, CutConfig(clip_length=1))
-    cases = args.data / "mmpose_tests"
+    cases = data / "mmpose_tests"
     sets = {
-        "LSP-Extended": lsp_extended(args.data / "lspet_subset", args.images, args.seed),
+        "LSP-Extended": lsp_extended(data / "lspet_subset", images, seed),
         "MPII": mpii(cases / "mpii"),
         "PoseTrack18": posetrack18(cases / "posetrack18"),
     }
@@ -166,10 +173,5 @@ def main() -> None:
         report("PoseTrack18, annotation -> annotation", target, annotated, annotated)
 
 
-def pairs_of(found: list[dict[str, np.ndarray]], truth: list[dict[str, np.ndarray]]) -> list[tuple[dict, dict]]:
-    """The model's nose over the annotated head."""
-    return [({"nose": f["nose"]}, t) for f, t in zip(found, truth, strict=True)]
-
-
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

@@ -20,25 +20,26 @@ PCKh: joints of recalled people within half a head size. AP and MOTA: the PoseTr
 # ruff: noqa: E402
 from __future__ import annotations
 
-import argparse
 import heapq
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")  # before NumPy is loaded: one core
 
 import numpy as np
+import tyro
 
-from dettrack.associate import associate
-from dettrack.config import CutConfig, FinishConfig, PolishConfig, SewConfig, TrackConfig
+from dettrack.config import CutConfig, PolishConfig, SewConfig, TrackConfig
 from dettrack.evaluation import evaluate
 from dettrack.formats.posetrack import PoseSequence
 from dettrack.formats.posetrack_files import prediction_sequence, read_sequence, sequence_files
+from dettrack.lab.ablation.sources import with_heads
 from dettrack.lab.simulate import SimulateConfig, Trajectories, simulate, trajectories_of, walkers
+from dettrack.lab.studies.sequences import ALL_JOINTS, linked, write_table
 from dettrack.matching import match_matrix
 from dettrack.oks import object_areas, pairwise_oks
 from dettrack.polish import Polisher
@@ -147,10 +148,9 @@ def track(truth: Trajectories, errors: SimulateConfig, name: str, seed: int) -> 
         cut=CutConfig(clip_length=clip),
         sew=SewConfig(linking=linking, bridge=BRIDGED.get(name, 0)),  # type: ignore[arg-type]
         polish=PolishConfig(merge=merge),  # type: ignore[arg-type]
-        finish=FinishConfig(min_track_score=0.0, min_joint_score=0.0),
+        finish=ALL_JOINTS,
     )
-    segments = associate(simulate(truth, errors, seed), truth.joint_set, config)
-    return TrackTable.concatenate((segment.table for segment in segments), truth.joint_set)
+    return linked(simulate(truth, errors, seed), truth.joint_set, config)
 
 
 def count(truth: Trajectories, table: TrackTable) -> dict[str, int]:
@@ -182,15 +182,6 @@ def count(truth: Trajectories, table: TrackTable) -> dict[str, int]:
             total["joints"] += int(known[i].sum())
             total["right"] += int((off[known[i]] <= 0.5 * truth.head[person, t]).sum())
     return total
-
-
-def with_heads(sequence: PoseSequence, truth: Trajectories) -> PoseSequence:
-    """The sequence with a head box for everybody: where none is annotated, a square of `truth`'s head size."""
-    people = sequence.people
-    side = truth.head[np.searchsorted(truth.ids, people.track_id), people.image] / 0.6 / np.sqrt(2)
-    square = np.stack([np.zeros_like(side), np.zeros_like(side), side, side], 1)
-    missing = np.logical_not((people.head_box[:, 2:] > people.head_box[:, :2]).all(1))
-    return replace(sequence, people=replace(people, head_box=np.where(missing[:, None], square, people.head_box)))
 
 
 def quality_row(
@@ -255,35 +246,38 @@ def head_lines(paths: Sequence[Path]) -> Iterator[str]:
                 yield f"{path.name}: head size / {name}: median {middle:.3f} ({low:.3f} to {high:.3f}) of {len(values)}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    timing = commands.add_parser("time")
-    timing.add_argument("--people", type=int, default=30)
-    timing.add_argument("--plain-frames", type=int, default=3)
-    timing.add_argument("--repeats", type=int, default=5)
-    quality = commands.add_parser("quality")
-    quality.add_argument("folder", type=Path)
-    quality.add_argument("--seeds", type=int, default=3)
-    heads = commands.add_parser("heads")
-    heads.add_argument("paths", type=Path, nargs="+")
-    for command in (timing, quality):
-        command.add_argument("--out", type=Path, help="also write the tables to this Markdown file")
-    args = parser.parse_args()
-    if args.command == "time":
-        lines = time_tables(args.people, args.plain_frames, args.repeats)
-    elif args.command == "quality":
-        lines = quality_tables(args.folder, args.seeds)
-    else:
-        lines = head_lines(args.paths)
-    kept = []
-    for line in lines:
-        print(line, flush=True)
-        kept.append(line)
-    if getattr(args, "out", None):
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text("\n".join(kept) + "\n", encoding="utf-8")
+def time_study(people: int = 30, plain_frames: int = 3, repeats: int = 5, out: Path | None = None) -> None:
+    """Processor time of sew and polish, beside a plain version.
+
+    Args:
+        people: People of the larger rows.
+        plain_frames: Frames for the plain version; 0 leaves it out.
+        repeats: Runs, of which the fastest counts.
+        out: Also write the table to this Markdown file.
+    """
+    write_table(time_tables(people, plain_frames, repeats), out)
+
+
+def quality_study(folder: tyro.conf.Positional[Path], seeds: int = 3, out: Path | None = None) -> None:
+    """What linking and merging are worth on annotated trajectories.
+
+    Args:
+        folder: With one PoseTrack file per sequence.
+        seeds: Draws of the simulated errors.
+        out: Also write the tables to this Markdown file.
+    """
+    write_table(quality_tables(folder, seeds), out)
+
+
+def heads_study(paths: tyro.conf.Positional[tuple[Path, ...]]) -> None:
+    """Head sizes against joints and boxes.
+
+    Args:
+        paths: Annotation files, or folders of them.
+    """
+    write_table(head_lines(paths), None)
 
 
 if __name__ == "__main__":
-    main()
+    studies: dict[str, Any] = {"time": time_study, "quality": quality_study, "heads": heads_study}
+    tyro.extras.subcommand_cli_from_dict(studies, description=__doc__)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ import torch
 import tyro
 
 from dettrack.config import DetectConfig
-from dettrack.errors import InputError
+from dettrack.errors import InputError, UsageError
 from dettrack.geometry import box_nms
 from dettrack.models.detector import load_detector
 from dettrack.structures import Boxes, Frame
@@ -26,68 +26,6 @@ from dettrack.training.detector.photos import IGNORE, PERSON, PhotoPack
 from dettrack.training.detector.validation import AnnotatedBoxes, score_boxes
 
 _HEIGHTS = (0.0, 40.0, 60.0, 120.0, 240.0, np.inf)
-
-
-@dataclass(frozen=True)
-class Options:
-    """What is measured.
-
-    Attributes:
-        detector: What `--detector` of `dettrack track` takes.
-        size: Longer side of its input; 0 for its own.
-        scales: Several sizes instead, as `--detector-scales`.
-        pack: Labelled pictures, made by `python -m dettrack.training.labels.boxes --evaluate`.
-        coco: Annotations in COCO format, instead of a pack; crowds are ignored.
-        images: Folder of their images.
-        threshold: Score for precision and recall.
-        nms: Overlap above which the weaker of two boxes falls.
-        threads: CPU threads.
-    """
-
-    detector: str = "default"
-    size: int = 0
-    scales: tuple[int, ...] = ()
-    pack: Path | None = None
-    coco: Path | None = None
-    images: Path | None = None
-    threshold: float = 0.3
-    nms: float = 0.65
-    threads: int = 1
-
-
-def main(options: Options) -> None:
-    cv2.setNumThreads(options.threads)
-    torch.set_num_threads(options.threads)
-    config = DetectConfig(
-        detector=options.detector,
-        detector_size=options.size,
-        detector_scales=options.scales,
-        detector_nms=options.nms,
-    )
-    detector = load_detector(config, device="cpu", threads=options.threads)
-    pictures = _from_pack(options.pack) if options.pack else _from_coco(options)
-    found: list[Boxes] = []
-    seconds = []
-    for _, image, _ in pictures:
-        start = time.perf_counter()
-        boxes = detector.detect([Frame(0, 0.0, image)])[0]
-        seconds.append(time.perf_counter() - start)
-        found.append(boxes[box_nms(boxes.xyxy, boxes.scores, options.nms)])
-    labels = [label for _, _, label in pictures]
-    print(detector.description)
-    _report("all", found, labels, options.threshold)
-    sources = sorted({name for name, _, _ in pictures})
-    for source in sources if len(sources) > 1 else []:
-        mine = [i for i, (name, _, _) in enumerate(pictures) if name == source]
-        _report(source, [found[i] for i in mine], [labels[i] for i in mine], options.threshold)
-    _by_height(
-        found,
-        labels,
-        detector_size=options.size or getattr(detector, "size", 640),
-        pictures=pictures,
-        threshold=options.threshold,
-    )
-    print(f"median {1e3 * np.median(seconds):.0f} ms a picture, {options.threads} thread(s)")
 
 
 def _report(name: str, found: list[Boxes], labels: list[AnnotatedBoxes], threshold: float) -> None:
@@ -133,15 +71,13 @@ def _from_pack(path: Path) -> list[tuple[str, np.ndarray, AnnotatedBoxes]]:
     return rows
 
 
-def _from_coco(options: Options) -> list[tuple[str, np.ndarray, AnnotatedBoxes]]:
-    if options.coco is None or options.images is None:
-        raise InputError("give --pack, or --coco and --images")
-    table = json.loads(options.coco.read_text(encoding="utf-8"))
+def _from_coco(annotations: Path, images: Path) -> list[tuple[str, np.ndarray, AnnotatedBoxes]]:
+    table = json.loads(annotations.read_text(encoding="utf-8"))
     rows = []
     for entry in table["images"]:
-        bgr = cv2.imread(str(options.images / entry["file_name"]))
+        bgr = cv2.imread(str(images / entry["file_name"]))
         if bgr is None:
-            raise InputError(f"cannot read {options.images / entry['file_name']}")
+            raise InputError(f"cannot read {images / entry['file_name']}")
         mine = [a for a in table["annotations"] if a["image_id"] == entry["id"]]
         boxes = np.array([a["bbox"] for a in mine], float).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
@@ -150,5 +86,55 @@ def _from_coco(options: Options) -> list[tuple[str, np.ndarray, AnnotatedBoxes]]
     return rows
 
 
+def main(
+    detector: str = "default",
+    size: int = 0,
+    scales: tuple[int, ...] = (),
+    pack: Path | None = None,
+    coco: Path | None = None,
+    images: Path | None = None,
+    threshold: float = 0.3,
+    nms: float = 0.65,
+    threads: int = 1,
+) -> None:
+    """AP, precision and recall, of all pictures, by source and by height.
+
+    Args:
+        detector: What `--detector` of `dettrack track` takes.
+        size: Longer side of its input; 0 for its own.
+        scales: Several sizes instead, as `--detector-scales`.
+        pack: Labelled pictures, made by `python -m dettrack.training.labels.boxes --evaluate`.
+        coco: Annotations in COCO format, instead of a pack; crowds are ignored.
+        images: Folder of their images.
+        threshold: Score for precision and recall.
+        nms: Overlap above which the weaker of two boxes falls.
+        threads: CPU threads.
+    """
+    if pack is None and (coco is None or images is None):
+        raise UsageError("give --pack, or --coco and --images")
+    torch.set_num_threads(threads)
+    config = DetectConfig(detector=detector, detector_size=size, detector_scales=scales, detector_nms=nms)
+    finder = load_detector(config, device="cpu", threads=threads)
+    pictures = _from_pack(pack) if pack else _from_coco(cast(Path, coco), cast(Path, images))
+    found: list[Boxes] = []
+    seconds = []
+    for _, image, _ in pictures:
+        start = time.perf_counter()
+        boxes = finder.detect([Frame(0, 0.0, image)])[0]
+        seconds.append(time.perf_counter() - start)
+        found.append(boxes[box_nms(boxes.xyxy, boxes.scores, nms)])
+    labels = [label for _, _, label in pictures]
+    print(finder.description)
+    _report("all", found, labels, threshold)
+    sources = sorted({name for name, _, _ in pictures})
+    for source in sources if len(sources) > 1 else []:
+        mine = [i for i, (name, _, _) in enumerate(pictures) if name == source]
+        _report(source, [found[i] for i in mine], [labels[i] for i in mine], threshold)
+    _by_height(
+        found, labels, detector_size=size or getattr(finder, "size", 640), pictures=pictures, threshold=threshold
+    )
+    print(f"median {1e3 * np.median(seconds):.0f} ms a picture, {threads} thread(s)")
+
+
 if __name__ == "__main__":
-    main(tyro.cli(Options, description=__doc__))
+    tyro.cli(main, description=__doc__)

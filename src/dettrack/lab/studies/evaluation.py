@@ -8,16 +8,15 @@ PoseTrack18 files, then reads and evaluates them sequence by sequence.
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
-import sys
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import tyro
 
 from dettrack.evaluation import evaluate
 from dettrack.formats.posetrack import ImageInfo, People, PoseSequence
@@ -98,18 +97,21 @@ def measure(folder: Path, hota: bool) -> dict[str, float]:
     return {**figures, "of_which_reading": reading, "peak_mb": peak}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in (("sequences", 50), ("frames", 100), ("people", 10)):
-        parser.add_argument(f"--{name}", type=int, default=value)
-    parser.add_argument("--hota", action="store_true")
-    options = parser.parse_args()
+def main(sequences: int = 50, frames: int = 100, people: int = 10, hota: bool = False) -> None:
+    """Figures as JSON.
+
+    Args:
+        sequences: How many.
+        frames: Of each.
+        people: In each frame.
+        hota: HOTA too.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        write_data(Path(folder), options.sequences, options.frames, options.people)
-        figures = measure(Path(folder), options.hota)
-    json.dump({**vars(options), **{key: round(value, 2) for key, value in figures.items()}}, sys.stdout, indent=1)
-    sys.stdout.write("\n")
+        write_data(Path(folder), sequences, frames, people)
+        figures = measure(Path(folder), hota)
+    about = {"sequences": sequences, "frames": frames, "people": people, "hota": hota}
+    print(json.dumps(about | {key: round(value, 2) for key, value in figures.items()}, indent=1))
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

@@ -15,33 +15,37 @@ depend on what else the machine does.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from sequences import ALL_JOINTS, Tubes
+import tyro
 
-from dettrack.associate import associate
 from dettrack.config import CutConfig, DetectConfig, EstimateConfig, TrackConfig
 from dettrack.cut.clips import iter_clips
 from dettrack.cut.estimate import filled, frames_to_look_at
 from dettrack.cut.plan import Look, Refiner, Seen
-from dettrack.evaluation.rules import OFFICIAL
 from dettrack.formats.posetrack import PoseSequence
-from dettrack.formats.posetrack_files import read_sequence, sequence_files
 from dettrack.formats.tracklets import TrackletFile, TrackletWriter
-from dettrack.lab.ablation.measure import measure
 from dettrack.lab.ablation.rows import Row
-from dettrack.matching import match_matrix
-from dettrack.oks import object_areas, pairwise_oks
+from dettrack.lab.studies.sequences import (
+    ALL_JOINTS,
+    MadeSequences,
+    MadeTubes,
+    agreement,
+    image_list,
+    linked,
+    read_sequences,
+    write_table,
+)
 from dettrack.pipeline import Pipeline, earliest_later_frame
 from dettrack.structures import Clip, Frame, Step, Tracklets, TrackTable
-from dettrack.video import ImageList, open_video
+from dettrack.video import open_video
 from dettrack.video.sources import VideoSource
 
 PIXEL = np.zeros((1, 1, 3), np.uint8)
@@ -57,7 +61,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Replayed(Tubes):
+class Replayed(MadeTubes):
     """Tubes, and what they would have cost."""
 
     counts: Counter[str]
@@ -110,65 +114,6 @@ def replay(file: TrackletFile, point: Point) -> Replayed:
     return Replayed(file.joints, point.cut, made, counts)
 
 
-class Benchmark:
-    """Annotated sequences with their tubes, as `ablation.sources.Source` asks."""
-
-    rules, label, only_annotated_joints, held_out = OFFICIAL, "benchmark", False, ()
-
-    def __init__(self, annotations: Path, files: Callable[[PoseSequence], Path], sequences: int) -> None:
-        self.test = [read_sequence(path) for path in sequence_files(str(annotations))[: sequences or None]]
-        self._files = {s.name: TrackletFile.open(files(s)) for s in self.test}
-        self.points: dict[str, Point] = {}
-        self.made: dict[str, Counter[str]] = {}
-
-    def tubes(self, sequence: PoseSequence, row: Row, seed: int) -> Tubes:
-        """Those that the row's point would have made."""
-        made = replay(self._files[sequence.name], self.points[row.name])
-        self.made[sequence.name] = made.counts
-        return made
-
-    def digest(self, row: Row) -> str:
-        """The point's name."""
-        return row.name
-
-    def prepare(self, rows: Sequence[Row], log: Callable[[str], None]) -> None:
-        """Tubes are there already."""
-
-    def speed(self, row: Row) -> None:
-        """Not measured here."""
-
-
-def agreement(table: TrackTable, reference: TrackTable) -> float:
-    """OKS of matched poses over all poses of both, in percent."""
-    frames = dict(table.by_frame())
-    similar, poses = 0.0, 0
-    for frame, rows in reference.by_frame():
-        other = frames.pop(frame, None)
-        if other is None:
-            poses += len(rows)
-            continue
-        has, other_has = np.isfinite(rows.xy[..., 0]), np.isfinite(other.xy[..., 0])
-        values = np.nan_to_num(
-            pairwise_oks(
-                rows.xy,
-                has,
-                object_areas(rows.box),
-                other.xy,
-                other_has,
-                object_areas(other.box),
-                rows.joint_set.sigmas,
-            )
-        )
-        similar += values[match_matrix(values)].sum()
-        poses += max(values.shape)
-    return 100 * similar / max(poses + sum(map(len, frames.values())), 1)
-
-
-def table_of(tubes: Tubes) -> TrackTable:
-    config = TrackConfig(cut=tubes.cut, finish=ALL_JOINTS)
-    return TrackTable.concatenate((s.table for s in associate(tubes.steps(), tubes.joints, config)), tubes.joints)
-
-
 def points() -> list[Point]:
     """What is compared."""
     grid = CutConfig(step=8, adaptive=True)
@@ -199,60 +144,65 @@ def collect(source: VideoSource, path: Path, pipeline: Pipeline, frames: int) ->
     return path
 
 
-def cost(counts: Counter[str], args: argparse.Namespace) -> float:
-    """Milliseconds of one core per frame."""
-    return (args.crop_ms * counts["crops"] + args.detector_ms * counts["detections"]) / counts["frames"]
+@dataclass(frozen=True)
+class Prices:
+    """Milliseconds of one core for a crop, and for a frame of the detector."""
+
+    crop_ms: float = 8.2
+    detector_ms: float = 52.0
+
+    def of(self, counts: Counter[str]) -> float:
+        """Milliseconds of one core per frame."""
+        return (self.crop_ms * counts["crops"] + self.detector_ms * counts["detections"]) / counts["frames"]
 
 
-def measured(args: argparse.Namespace, pipeline: Callable[[], Pipeline]) -> list[dict[str, float | str]]:
-    """One row per point."""
-    rows: list[dict[str, float | str]] = [{"name": point.name, "kind": point.kind} for point in points()]
-    if args.annotations:
-        chosen = [read_sequence(path) for path in sequence_files(str(args.annotations))[: args.sequences or None]]
-        for sequence in chosen:
-            images = ImageList(tuple(args.images / image.file_name for image in sequence.images), name=sequence.name)
-            path = args.tubes / f"{sequence.name}.parquet"
-            if not path.is_file():
-                collect(images, path, pipeline(), 0)
-        bench = Benchmark(args.annotations, lambda s: args.tubes / f"{s.name}.parquet", args.sequences)
-        for row, point in zip(rows, points(), strict=True):
-            bench.points[point.name] = point
-            # "2D per frame" links frame to frame, as `associate` does at |C| = 1
-            result = measure(
-                bench, Row(point.name, TrackConfig(cut=point.cut, finish=ALL_JOINTS)), seeds=1, bootstrap=2
-            ).figures
-            counts = sum(bench.made.values(), Counter())
-            row |= {name: round(result[name], 1) for name in ("AP", "MOTA", "IDF1", "recall")}
-            row |= {"crops": counts["crops"] / counts["frames"], "detections": counts["detections"] / counts["frames"]}
-            row["ms"] = cost(counts, args)
-    for video in args.videos:
-        path = args.tubes / f"{video.stem}.parquet"
-        file = TrackletFile.open(path if path.is_file() else collect(str(video), path, pipeline(), args.frames))
-        reference: TrackTable | None = None
-        for row, point in zip(rows, points(), strict=True):
-            tubes = replay(file, point)
-            table = table_of(tubes)
-            reference = reference or table
-            row[f"{video.stem} agreement"] = round(agreement(table, reference), 1)
-            row[f"{video.stem} ms"] = cost(tubes.counts, args)
-    return rows
+TableRow = dict[str, float | str]
 
 
-def write_table(rows: Sequence[dict[str, float | str]], path: Path) -> None:
+def measure_sequences(
+    rows: list[TableRow], files: dict[str, TrackletFile], test: list[PoseSequence], prices: Prices
+) -> None:
+    """Add accuracy and cost on annotated sequences to the rows, one for each of `points()`."""
+    chosen = {point.name: point for point in points()}
+    counted: dict[str, Counter[str]] = {}
+
+    def tubes(sequence: PoseSequence, row: Row) -> Replayed:
+        made = replay(files[sequence.name], chosen[row.name])
+        counted[sequence.name] = made.counts
+        return made
+
+    source = MadeSequences(test, tubes)
+    for row, point in zip(rows, points(), strict=True):
+        # "2D per frame" links frame to frame, as `associate` does at |C| = 1
+        figures = source.figures(point.name, point.cut)
+        counts = sum(counted.values(), Counter())
+        row |= {name: round(figures[name], 1) for name in ("AP", "MOTA", "IDF1", "recall")}
+        row |= {"crops": counts["crops"] / counts["frames"], "detections": counts["detections"] / counts["frames"]}
+        row["ms"] = prices.of(counts)
+
+
+def measure_video(rows: list[TableRow], name: str, file: TrackletFile, prices: Prices) -> None:
+    """Add agreement with S = 1 and cost on a video to the rows, one for each of `points()`."""
+    reference: TrackTable | None = None
+    for row, point in zip(rows, points(), strict=True):
+        tubes = replay(file, point)
+        table = linked(tubes.steps(), tubes.joints, TrackConfig(cut=tubes.cut, finish=ALL_JOINTS))
+        reference = reference or table
+        row[f"{name} agreement"] = round(agreement(reference, table), 1)
+        row[f"{name} ms"] = prices.of(tubes.counts)
+
+
+def table(rows: Sequence[TableRow]) -> Iterator[str]:
+    """The lines of the Markdown table."""
     names = [name for name in rows[0] if name not in ("name", "kind")]
-    lines = ["| keyframes | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
-    lines += [
-        f"| {row['name']} | "
-        + " | ".join(
-            f"{row[name]:.1f}" if name not in ("crops", "detections") else f"{row[name]:.2f}" for name in names
-        )
-        + " |"
-        for row in rows
-    ]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    yield "| keyframes | " + " | ".join(names) + " |"
+    yield "|---|" + "---:|" * len(names)
+    for row in rows:
+        cells = (f"{row[name]:.{2 if name in ('crops', 'detections') else 1}f}" for name in names)
+        yield f"| {row['name']} | " + " | ".join(cells) + " |"
 
 
-def draw(rows: Sequence[dict[str, float | str]], path: Path) -> None:
+def draw(rows: Sequence[TableRow], path: Path) -> None:
     """Accuracy over cost, one picture for each measure."""
     import matplotlib
 
@@ -296,38 +246,58 @@ def draw(rows: Sequence[dict[str, float | str]], path: Path) -> None:
     figure.savefig(path, dpi=110, metadata={"Software": None})
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--annotations", type=Path, help="PoseTrack18 files")
-    parser.add_argument("--images", type=Path, help="folder that their image names start from")
-    parser.add_argument("--sequences", type=int, default=0, help="only the first so many")
-    parser.add_argument("--videos", type=Path, nargs="*", default=[])
-    parser.add_argument("--frames", type=int, default=0, help="of each video")
-    parser.add_argument("--tubes", type=Path, required=True, help="cache of the tubes; one for each model")
-    parser.add_argument("--detector", default="default")
-    parser.add_argument("--detector-size", type=int, default=0)
-    parser.add_argument("--model", default="default")
-    parser.add_argument("--flip", action="store_true")
-    parser.add_argument("--crop-ms", type=float, default=8.2, help="price of a crop in milliseconds of a core")
-    parser.add_argument("--detector-ms", type=float, default=52.0, help="price of a frame of the detector")
-    parser.add_argument("--out", type=Path, required=True, help="OUT.md, OUT.json and OUT.png are written")
-    args = parser.parse_args()
-    loaded: list[Pipeline] = []
+def main(
+    tubes: Path,
+    out: Path,
+    annotations: Path | None = None,
+    images: Path = Path(),
+    sequences: int = 0,
+    videos: tuple[Path, ...] = (),
+    frames: int = 0,
+    detector: str = "default",
+    detector_size: int = 0,
+    model: str = "default",
+    flip: bool = False,
+    prices: tyro.conf.OmitArgPrefixes[Prices] = Prices(),
+) -> None:
+    """OUT.md, OUT.json and OUT.png.
 
+    Args:
+        tubes: Cache of the tubes; one for each model.
+        out: Where the results go.
+        annotations: PoseTrack18 files.
+        images: Folder that their image names start from.
+        sequences: Only the first so many; 0 for all.
+        videos: Videos without annotations.
+        frames: Of each video; 0 for all.
+        detector: As for `dettrack track`.
+        detector_size: As for `dettrack track`.
+        model: As for `dettrack track`; a 2D one.
+        flip: Average with the mirrored crop.
+        prices: Of a crop and of a frame of the detector.
+    """
+
+    @cache
     def pipeline() -> Pipeline:
-        if not loaded:
-            detect = DetectConfig(detector=args.detector, detector_size=args.detector_size)
-            estimate = EstimateConfig(model=args.model, flip=args.flip)
-            loaded.append(Pipeline(TrackConfig(detect=detect, estimate=estimate)))
-        return loaded[0]
+        detect = DetectConfig(detector=detector, detector_size=detector_size)
+        return Pipeline(TrackConfig(detect=detect, estimate=EstimateConfig(model=model, flip=flip)))
 
-    rows = measured(args, pipeline)
-    write_table(rows, args.out.with_suffix(".md"))
-    about = {"crop_ms": args.crop_ms, "detector_ms": args.detector_ms, "points": [asdict(point) for point in points()]}
-    args.out.with_suffix(".json").write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
-    draw(rows, args.out.with_suffix(".png"))
-    print(args.out.with_suffix(".md").read_text(encoding="utf-8"))
+    def file(source: VideoSource, name: str, most: int) -> TrackletFile:
+        path = tubes / f"{name}.parquet"
+        return TrackletFile.open(path if path.is_file() else collect(source, path, pipeline(), most))
+
+    rows: list[TableRow] = [{"name": point.name, "kind": point.kind} for point in points()]
+    test = read_sequences(annotations, sequences)
+    if test:
+        files = {sequence.name: file(image_list(sequence, images), sequence.name, 0) for sequence in test}
+        measure_sequences(rows, files, test, prices)
+    for video in videos:
+        measure_video(rows, video.stem, file(str(video), video.stem, frames), prices)
+    about = {**asdict(prices), "points": [asdict(point) for point in points()]}
+    write_table(table(rows), out.with_suffix(".md"))
+    out.with_suffix(".json").write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    draw(rows, out.with_suffix(".png"))
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

@@ -8,10 +8,10 @@ else the machine does falls on all alike.
 
 from __future__ import annotations
 
-import argparse
 import time
 
 import numpy as np
+import tyro
 
 from dettrack.config import EstimateConfig
 from dettrack.models.pose.checkpoint import Checkpoint, NetworkSpec, build_network
@@ -21,10 +21,12 @@ from dettrack.models.pose.load import open_checkpoint_with
 SIZE, CLIP, TUBES = (192, 160), 9, 2
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=4)
-    args = parser.parse_args()
+def main(rounds: int = 4) -> None:
+    """A line for each runtime.
+
+    Args:
+        rounds: How often each is timed.
+    """
     models = {}
     for variant in ("none", "early"):
         spec = NetworkSpec("lite", 64, variant, CLIP, size=SIZE, mean=LITE_MEAN, std=LITE_STD)
@@ -34,7 +36,7 @@ def main() -> None:
             models[variant, runtime] = open_checkpoint_with(checkpoint, variant, options, CLIP)
     crops = np.random.default_rng(0).integers(0, 255, (TUBES, CLIP, *SIZE, 3)).astype(np.uint8)
     best: dict[tuple[str, str], float] = {}
-    for _ in range(args.rounds):
+    for _ in range(rounds):
         for (variant, runtime), model in models.items():
             given = crops if variant != "none" else crops.reshape(-1, 1, *SIZE, 3)
             start = time.process_time()
@@ -47,4 +49,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

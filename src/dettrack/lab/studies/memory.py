@@ -1,19 +1,21 @@
 """Peak memory of a run against the length of its video: the same clip once and ten times over.
 
-    python -m dettrack.lab.studies.memory VIDEO --detector FILE --model FILE [--loops 10] [--frames 150]
+    python -m dettrack.lab.studies.memory VIDEO [--loops 10] [--frames 150] [--options "--step 8 --no-flip"]
 
 Each run is a process of its own (`dettrack track`); peak resident size is what the operating system reports of it.
 """
 
 from __future__ import annotations
 
-import argparse
+import shlex
 import subprocess
 import sys
 import tempfile
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+
+import tyro
 
 from dettrack.video import VideoWriter, open_video
 
@@ -47,21 +49,24 @@ def peak_mib(video: Path, out: Path, options: list[str]) -> float:
     return int(done.stdout.split("peak_kib")[1]) / 1024
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("video", type=Path)
-    parser.add_argument("--frames", type=int, default=150)
-    parser.add_argument("--loops", type=int, default=10)
-    args, options = parser.parse_known_args()
+def main(video: tyro.conf.Positional[Path], frames: int = 150, loops: int = 10, options: str = "") -> None:
+    """Both peaks.
+
+    Args:
+        video: Video file.
+        frames: Its first frames ...
+        loops: ... once, and so many times over.
+        options: Further options of `dettrack track`, as one string.
+    """
     with tempfile.TemporaryDirectory() as folder:
         peaks = []
-        for loops in (1, args.loops):
-            video = Path(folder) / f"loop{loops}.mp4"
-            frames = loop_video(args.video, video, args.frames, loops)
-            peaks.append(peak_mib(video, Path(folder) / f"out{loops}", options))
-            print(f"{frames} frames: peak {peaks[-1]:.0f} MiB")
-    print(f"{args.loops} times the frames: {100 * (peaks[1] / peaks[0] - 1):+.1f} % peak memory")
+        for times in (1, loops):
+            looped = Path(folder) / f"loop{times}.mp4"
+            written = loop_video(video, looped, frames, times)
+            peaks.append(peak_mib(looped, Path(folder) / f"out{times}", shlex.split(options)))
+            print(f"{written} frames: peak {peaks[-1]:.0f} MiB")
+    print(f"{loops} times the frames: {100 * (peaks[1] / peaks[0] - 1):+.1f} % peak memory")
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

@@ -80,6 +80,8 @@ def main(
         threads: CPU threads; 0 for all.
     """
     test = read_sequences(annotations, sequences)
+    made: dict[str, MadeTubes] = {}  # of the preset in turn
+    source = MadeSequences(test, lambda sequence, row: made[sequence.name])
     heads = (f"{v.stem} core ms | frames/s | work a frame |" for v in videos)
     print("| preset | AP | MOTA | IDF1 | core ms per frame |", *heads)
     for name in presets:
@@ -88,10 +90,9 @@ def main(
         pipeline = Pipeline(replace(config, estimate=estimate, detect=replace(config.detect, detector=detector)))
         line = f"| {name} |"
         if test:
-            made, spent = track_sequences(pipeline, test, images)
-            figures = MadeSequences(test, lambda sequence, row, made=made: made[sequence.name]).figures(
-                name, config.cut
-            )
+            found, spent = track_sequences(pipeline, test, images)
+            made.update(found)
+            figures = source.figures(name, config.cut)
             line += f" {figures['AP']:.1f} | {figures['MOTA']:.1f} | {figures['IDF1']:.1f} | {spent:.0f} |"
         for video in videos:
             line += f" {track_video(pipeline, video, frames)} |"

@@ -8,12 +8,13 @@ taller than `--height` pixels at IoU 0.5; precision counts boxes above the thres
 
 from __future__ import annotations
 
-import argparse
 import json
+from collections import Counter
 from pathlib import Path
 
 import cv2
 import numpy as np
+import tyro
 
 from dettrack.config import CutConfig, DetectConfig, EstimateConfig
 from dettrack.cut.clips import make_tubes
@@ -33,59 +34,12 @@ def jpeg(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(decoded[..., ::-1])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--detector", type=Path, required=True)
-    parser.add_argument("--model", type=Path)
-    parser.add_argument("--motions", type=Path)
-    parser.add_argument("--scenes", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=900)
-    parser.add_argument("--scenario", default="any")
-    parser.add_argument("--visible", type=float, default=0.9)
-    parser.add_argument("--height", type=float, default=60)
-    parser.add_argument("--threshold", type=float, default=0.3)
-    parser.add_argument("--sheet", type=Path, help="write nine of the frames into one picture: found green, missed red")
-    args = parser.parse_args()
-    settings = DetectConfig(str(args.detector), detector_threshold=args.threshold, min_box_area=0.0)
-    detector = load_detector(settings, threads=1)
-    estimator = load_estimator(EstimateConfig(str(args.model), threads=1), CutConfig(1, 1)) if args.model else None
-    config = SceneConfig(
-        frames=60, scenario=args.scenario, motions=load_recordings(args.motions) if args.motions else ()
-    )
-    people = found = boxes = right = 0
-    pictures: list[np.ndarray] = []
-    per_joint = np.zeros((2, len(POSETRACK15)))
-    for index in range(args.scenes):
-        scene = draw_scene(args.seed, index, config)
-        rendered = Renderer(scene).frame(30)
-        image, truth = jpeg(rendered.image), rendered.truth
-        detected = filter_boxes(detector.detect([Frame(0, 0.0, image)])[0], settings)[0]
-        boxes_of = truth.boxes
-        tall = boxes_of[:, 3] - boxes_of[:, 1] >= args.height
-        want = truth.present & (truth.visible >= args.visible) & tall
-        anybody = np.flatnonzero(truth.visible > 0.05)
-        either = np.concatenate([boxes_of[anybody], np.nan_to_num(truth.visible_boxes[anybody])])
-        overlap = box_iou(detected.xyxy, boxes_of[want]) if want.any() else np.zeros((len(detected), 0))
-        hit = (overlap > 0.5).any(0) if len(detected) else np.zeros(want.sum(), bool)
-        good = (box_iou(detected.xyxy, either) > 0.5).any(1) if len(anybody) else np.zeros(len(detected), bool)
-        people, found, boxes, right = people + want.sum(), found + hit.sum(), boxes + len(detected), right + good.sum()
-        if args.sheet and len(pictures) < 9:
-            pictures.append(picture(image, detected, boxes_of[want][~hit]))
-        if estimator is not None and want.any():
-            per_joint += near_joints(estimator, image, truth, want)
-    result: dict[str, object] = {
-        "people": int(people),
-        "recall": found / people,
-        "boxes": int(boxes),
-        "precision": right / boxes,
-    }
-    if estimator is not None:
-        result["pckh"] = dict(zip(POSETRACK15.joints, np.round(per_joint[0] / per_joint[1], 3).tolist(), strict=True))
-        seen, near = per_joint[1, 3:].sum(), per_joint[0, 3:].sum()
-        result["pckh of the 12 limb joints"] = near / seen
-    print(json.dumps(result, indent=1))
-    if args.sheet:
-        write_sheet(args.sheet, pictures)
+def hits(detected: Boxes, truth: Truth, want: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which wanted people have a box at IoU 0.5, and which boxes belong to anybody in view."""
+    anybody = np.flatnonzero(truth.visible > 0.05)
+    either = np.concatenate([truth.boxes[anybody], np.nan_to_num(truth.visible_boxes[anybody])])
+    hit = box_iou(detected.xyxy, truth.boxes[want]).max(0, initial=0.0) > 0.5
+    return hit, box_iou(detected.xyxy, either).max(1, initial=0.0) > 0.5
 
 
 def near_joints(estimator: Estimator, image: np.ndarray, truth: Truth, want: np.ndarray) -> np.ndarray:
@@ -113,5 +67,60 @@ def write_sheet(path: Path, pictures: list[np.ndarray]) -> None:
     cv2.imwrite(str(path), np.vstack(rows)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
 
 
+def main(
+    detector: Path,
+    model: Path | None = None,
+    motions: Path | None = None,
+    scenes: int = 40,
+    seed: int = 900,
+    scenario: str = "any",
+    visible: float = 0.9,
+    height: float = 60.0,
+    threshold: float = 0.3,
+    sheet: Path | None = None,
+) -> None:
+    """Figures as JSON.
+
+    Args:
+        detector: File with a detector.
+        model: File with a pose model; without one, boxes alone.
+        motions: Recordings beside the built-in ones.
+        scenes: How many scenes.
+        seed: Of the scenes.
+        scenario: What people do in them.
+        visible: People of whom less can be seen do not count.
+        height: Nor do lower ones, in pixels.
+        threshold: Score from which a box counts.
+        sheet: Write nine of the frames into one picture: found green, missed red.
+    """
+    settings = DetectConfig(str(detector), detector_threshold=threshold, min_box_area=0.0)
+    finder = load_detector(settings, threads=1)
+    estimator = load_estimator(EstimateConfig(str(model), threads=1), CutConfig(1, 1)) if model else None
+    config = SceneConfig(frames=60, scenario=scenario, motions=load_recordings(motions) if motions else ())
+    counts: Counter[str] = Counter()
+    pictures: list[np.ndarray] = []
+    per_joint = np.zeros((2, len(POSETRACK15)))
+    for index in range(scenes):
+        rendered = Renderer(draw_scene(seed, index, config)).frame(30)
+        image, truth = jpeg(rendered.image), rendered.truth
+        detected = filter_boxes(finder.detect([Frame(0, 0.0, image)])[0], settings)[0]
+        tall = truth.boxes[:, 3] - truth.boxes[:, 1] >= height
+        want = truth.present & (truth.visible >= visible) & tall
+        hit, good = hits(detected, truth, want)
+        counts.update(people=want.sum(), found=hit.sum(), boxes=len(detected), right=good.sum())
+        if sheet and len(pictures) < 9:
+            pictures.append(picture(image, detected, truth.boxes[want][~hit]))
+        if estimator is not None and want.any():
+            per_joint += near_joints(estimator, image, truth, want)
+    result: dict[str, object] = {"people": int(counts["people"]), "recall": counts["found"] / counts["people"]}
+    result |= {"boxes": int(counts["boxes"]), "precision": counts["right"] / max(counts["boxes"], 1)}
+    if estimator is not None:
+        result["pckh"] = dict(zip(POSETRACK15.joints, np.round(per_joint[0] / per_joint[1], 3).tolist(), strict=True))
+        result["pckh of the 12 limb joints"] = per_joint[0, 3:].sum() / per_joint[1, 3:].sum()
+    print(json.dumps(result, indent=1))
+    if sheet:
+        write_sheet(sheet, pictures)
+
+
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

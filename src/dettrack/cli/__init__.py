@@ -17,7 +17,7 @@ COMMANDS = {
     "demo": ("dettrack.cli.demo", "draw the built-in scene, track it, measure it, render it"),
     "track": ("dettrack.cli.track", "find, follow and pose every person in videos"),
     "associate": ("dettrack.cli.associate", "link and merge a saved run again, without video or network"),
-    "ablate": ("dettrack.cli.ablate", "the experiments of the paper, and rivals beside them, as tables and plots"),
+    "ablate": ("dettrack.cli.ablate", "the experiments of the paper, and baselines beside them, as tables and plots"),
     "picture": ("dettrack.cli.picture", "frames of a video as one or several runs saw them, side by side"),
     "evaluate": ("dettrack.cli.evaluate", "AP, MOTA and HOTA by the official PoseTrack rules"),
     "synth": ("dettrack.cli.synth", "synthetic scenes with exact annotations"),

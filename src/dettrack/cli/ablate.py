@@ -17,7 +17,7 @@ __all__ = ["AblateArgs", "run"]
 
 @dataclass(frozen=True)
 class AblateArgs:
-    """Measure the paper's tables and figures, and rivals beside them: Markdown, CSV and plots.
+    """Measure the paper's tables and figures, and baselines beside them: Markdown, CSV and plots.
 
     What was measured before is taken from the cache, by the content of settings, weights and data: an interrupted
     study goes on where it was.

@@ -143,10 +143,10 @@ def _score(args: list[str]) -> int:
         people = people.people(np.arange(0, len(people), options.every))
         right, counted = limb_pck(_poses(options, people), people, head_sizes(people))
         sides = right.reshape(-1, 6, 2).sum((0, 2)) / np.maximum(counted.reshape(-1, 6, 2).sum((0, 2)), 1)
-        asked = int(counted.any(1).sum())
+        answered = int(counted.any(1).sum())
         row = "  ".join(f"{share:8.3f}" for share in sides)
         total = right.sum() / max(1, counted.sum())
-        sys.stdout.write(f"{path.stem:<20} {asked:6} {counted.sum():6}  {total:8.3f}  {row}\n")
+        sys.stdout.write(f"{path.stem:<20} {answered:6} {counted.sum():6}  {total:8.3f}  {row}\n")
     return 0
 
 

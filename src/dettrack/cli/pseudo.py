@@ -37,7 +37,7 @@ class PseudoArgs:
         detector: Finds people; an ONNX file or whatever `dettrack track --detector` takes.
         detector_size: Longer side of the detector's input.
         teacher: 2D pose model with COCO's 17 joints (.onnx or .xml).
-        second: A second opinion: asked where teacher and annotation differ, and for videos with --strict.
+        second: A second one, where teacher and annotation differ, and for videos with --strict.
         run_frames: Consecutive frames of a video that are labelled in a run.
         every: Frames from the start of one run to the next.
         exclude: File names (without ending) in a folder of photos that are left out, for example held-out ones.
@@ -121,7 +121,7 @@ def _video(options: PseudoArgs, first: Teacher, second: Teacher | None) -> Peopl
                     numbers.append(frame.index)
                     yield frame
 
-    # Teachers see a second opinion only where asked: one model a joint is enough for training.
+    # A second teacher runs only where it is given: one model a joint is enough for training.
     people = label_video(frames(), detector, first, second if options.strict else None, config, longest=options.longest)
     if not numbers:
         raise InputError(f"{options.source}: no frame could be read")

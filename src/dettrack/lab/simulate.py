@@ -32,7 +32,7 @@ class Trajectories:
         name: Of the video.
         joint_set: Order of the joints.
         ids: `(people,)` identities.
-        xy: `(people, frames, joints, 2)` pixels; NaN where nobody knows.
+        xy: `(people, frames, joints, 2)` pixels; NaN where unknown.
         visible: `(people, frames, joints)` whether the joint is known and not hidden.
         boxes: `(people, frames, 4)` pixels; NaN where the person is absent.
         head: `(people, frames)` head size in pixels; NaN where the person is absent.
@@ -296,7 +296,7 @@ def _followed(
     for side in (range(at_key + 1, len(frames)), range(at_key - 1, -1, -1)):
         now = who
         for c in side:
-            rival = other[now, frames[c]]
-            now = np.where((rival >= 0) & (rng.random(len(who)) < jump), rival, now)
+            near = other[now, frames[c]]
+            now = np.where((near >= 0) & (rng.random(len(who)) < jump), near, now)
             out[:, c] = now
     return out

@@ -1,4 +1,4 @@
-"""The training loop of every network in the house: plain PyTorch, resumable to the step, data parallel by torchrun.
+"""The training loop of every network: plain PyTorch, resumable to the step, data parallel by torchrun.
 
 A run is a pure function of its configuration: sample `i` depends on `(seed, i)` alone and step `s` takes the samples
 `s * batch ... (s + 1) * batch - 1`, whatever the number of processes, workers and accumulated pieces. A resumed run

@@ -50,7 +50,7 @@ def _blocks(network: nn.Module) -> list[nn.Module]:
 
 @contextlib.contextmanager
 def _uncounted(block: nn.Module) -> Iterator[None]:
-    """Running statistics of batch norms stand still: the second look at a batch is no new batch."""
+    """Running statistics of batch norms stand still: a batch that is computed again is no new batch."""
     norms = [module for module in block.modules() if isinstance(module, nn.BatchNorm2d)]
     kept = [norm.momentum for norm in norms]
     for norm in norms:

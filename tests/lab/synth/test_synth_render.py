@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dettrack.lab.synth import Renderer, SceneConfig, Visibility, draw_scene, draw_tubes
+from dettrack.lab.synth.appearance import draw_person
 from dettrack.lab.synth.body import skeleton
 from dettrack.lab.synth.camera import Camera, camera_path
-from dettrack.lab.synth.look import draw_person
 from dettrack.lab.synth.motion import Action, Style, follow
 from dettrack.lab.synth.raster import Light, draw_surface
 from dettrack.lab.synth.render import head_box

@@ -1,6 +1,6 @@
 """The paper's experiments as data: rows of settings, measured on sequences, written as tables and plots.
 
-`study` reads what is asked for, `grid` and `beyond` list the rows, `sources` and `frames` give tracklets, `measure`
+`study` reads what is wanted, `grid` and `beyond` list the rows, `sources` and `frames` give tracklets, `measure`
 turns a row into figures, `runner` does it for all rows once each, `report` and `plots` write what came out.
 """
 

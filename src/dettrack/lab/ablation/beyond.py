@@ -77,7 +77,7 @@ def _gaps(rows: Rows) -> Table:
         rows.ours(FULL),
         rows.ours("gaps inside a track interpolated", change(rows.base, finish={"fill_gaps": 16})),
         rows.ours("tracks bridged by motion, up to 16 frames", change(rows.base, sew={"bridge": 16})),
-        rows.rival("oks-velocity", "2D + oks-velocity, interpolated"),
+        rows.baseline("oks-velocity", "2D + oks-velocity, interpolated"),
     )
     return Table("gaps", "Gaps of more than |C| frames", made, show=("AP", "MOTA", "recall"), reference=FULL)
 
@@ -118,7 +118,7 @@ def all_tables(study: Study) -> list[Table]:
     """Every table that the study's data and weights allow.
 
     Without pixels the tables about the network itself make no sense; a row whose weights are not given is left out,
-    and so is a table with no other row than the rivals left.
+    and so is a table with no other row than the baselines left.
     """
     rows = Rows(study)
     tables: list[Table] = []
@@ -128,18 +128,18 @@ def all_tables(study: Study) -> list[Table]:
         if study.data.year == "2017" and key == "table9":  # no boxes are annotated there
             continue
         made = make(rows)
-        tables += [_with_rival(table, rows) for table in (made if isinstance(made, list) else [made])]
+        tables += [_with_baseline(table, rows) for table in (made if isinstance(made, list) else [made])]
     return [table for table in (_possible(table, study) for table in tables) if table is not None]
 
 
-def _with_rival(table: Table, rows: Rows) -> Table:
+def _with_baseline(table: Table, rows: Rows) -> Table:
     """Every table has the strongest simple tracker in it; on curves it is a table or a note of its own."""
     if table.axis == "clip_length":
-        note = "The rival oks-velocity looks at keyframes alone, so |C| does not matter to it: see table7."
+        note = "The baseline oks-velocity sees keyframes alone, so |C| does not matter to it: see table7."
         return replace(table, notes=(*table.notes, note))
     if table.axis or table.key == "right_person" or any(row.config.sew.linking == "oks-velocity" for row in table.rows):
         return table
-    return replace(table, rows=(*table.rows, rows.rival("oks-velocity", "2D + oks-velocity, interpolated")))
+    return replace(table, rows=(*table.rows, rows.baseline("oks-velocity", "2D + oks-velocity, interpolated")))
 
 
 def _possible(table: Table, study: Study) -> Table | None:
@@ -157,7 +157,7 @@ def _possible(table: Table, study: Study) -> Table | None:
 
 
 def tables_of(study: Study, only: tuple[str, ...] = ()) -> list[Table]:
-    """The tables asked for; `--only` goes before the study's own list.
+    """The wanted tables; `--only` goes before the study's own list.
 
     Raises:
         UsageError: A key that is not known, or whose weights the study does not name.

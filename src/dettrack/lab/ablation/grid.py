@@ -1,6 +1,6 @@
-"""The paper's tables and figures as rows (sections 4.3 and 4.4), with the rivals beside them.
+"""The paper's tables and figures as rows (sections 4.3 and 4.4), with the baselines beside them.
 
-Rivals are measured under the same conditions as ours: the same boxes, lost boxes, OKS-NMS, confidence gate, shortest
+Baselines are measured under the same conditions as ours: the same boxes, lost boxes, OKS-NMS, confidence gate, shortest
 track and learned thresholds. "oks-velocity" is the strongest simple tracker: Hungarian assignment by OKS, constant
 velocity, a memory of 16 frames, gaps interpolated.
 """
@@ -42,7 +42,7 @@ class Rows:
         """Our tubes and linking with another merge."""
         return self.ours(name, change(self.base, polish={"merge": merge}), **changes)
 
-    def rival(self, linking: str, name: str = "", step: int = 1, **changes: object) -> Row:
+    def baseline(self, linking: str, name: str = "", step: int = 1, **changes: object) -> Row:
         """A frame-by-frame tracker on the 2D network's poses."""
         config = change(
             self.base,
@@ -61,8 +61,8 @@ def sota_tables(rows: Rows) -> list[Table]:
     first = {"2018": 3}.get(rows.study.data.year, 1)
     year = rows.study.data.year or "2017"
     ours = (
-        rows.rival("oks-gbm"),
-        rows.rival("oks-velocity"),
+        rows.baseline("oks-gbm"),
+        rows.baseline("oks-velocity"),
         rows.ours(FULL_METHOD),
     )
     notes = () if rows.study.data.year else ("Published rows are of other data: they show the scale, nothing more.",)
@@ -85,9 +85,9 @@ def table7(rows: Rows) -> Table:
         "table7",
         "Linking and merging",
         (
-            rows.rival("oks-gbm"),
-            rows.rival("oks-gbm-greedy"),
-            rows.rival("oks-velocity", "2D + oks-velocity, interpolated"),
+            rows.baseline("oks-gbm"),
+            rows.baseline("oks-gbm-greedy"),
+            rows.baseline("oks-velocity", "2D + oks-velocity, interpolated"),
             rows.merged("3D, no linking", "baseline", linked=False),
             rows.merged("3D, baseline merge", "baseline"),
             rows.merged("3D, keyframe merge", "keyframe"),
@@ -116,10 +116,10 @@ def table8(rows: Rows) -> list[Table]:
         "table8",
         "Where the network has temporal filters",
         (
-            rows.rival("oks-gbm", "none", network="none"),
+            rows.baseline("oks-gbm", "none", network="none"),
             none,
             *each,
-            rows.rival("oks-velocity", "none + oks-velocity, interpolated", network="none"),
+            rows.baseline("oks-velocity", "none + oks-velocity, interpolated", network="none"),
         ),
         reference="none",
     )
@@ -128,7 +128,7 @@ def table8(rows: Rows) -> list[Table]:
         "Over the frames of all tubes, before linking. Right person: the pose is nearer to the keyframe's person than "
         "to anybody else; near others: only frames in which somebody's box overlaps the person's by 0.2 or more; ends: "
         "the frames farthest from the keyframe; silent when gone: tubes without an answer where their person is hidden "
-        "or has left. Linkers see all of them alike, so no rival stands here.",
+        "or has left. Linkers see all of them alike, so no baseline stands here.",
     )
     followed = (start, none, *each, zeros, *longer)
     tubes = Table("right_person", "Who a tube follows", followed, show=show, reference=none.name, notes=notes)
@@ -144,8 +144,8 @@ def table9(rows: Rows) -> Table:
             lost |= {"missed": {"strong": 0.171, "weak": 0.224}[detector], "missed_run": rows.study.data.missed_run}
         name = f"{detector} detector"
         made += [
-            rows.rival("oks-gbm", f"{name}, 2D", linked=False, **lost),
-            rows.rival("oks-velocity", f"{name}, 2D + oks-velocity, interpolated", **lost),
+            rows.baseline("oks-gbm", f"{name}, 2D", linked=False, **lost),
+            rows.baseline("oks-velocity", f"{name}, 2D + oks-velocity, interpolated", **lost),
             rows.ours(f"{name}, 3D", **lost),
         ]
     return Table("table9", "Recall of person boxes (IoU 0.5)", tuple(made), show=("recall", "AP", "MOTA"))
@@ -166,7 +166,7 @@ def figure5a(rows: Rows) -> list[Table]:
 
 
 def figure5b(rows: Rows) -> list[Table]:
-    """AP, MOTA and speed over S, ours and the rival that sees the same keyframes."""
+    """AP, MOTA and speed over S, ours and the baseline that sees the same keyframes."""
     show = ("AP", "MOTA", "frames_per_second")
     steps = [s for s in STEPS if s < rows.clip]
     tables = []
@@ -175,21 +175,21 @@ def figure5b(rows: Rows) -> list[Table]:
         # The merge is a small part of the time: one measurement of the speed serves both.
         ours = [rows.ours(f"S = {s}", change(config, cut={"step": s}), timed=merge == "baseline", at=s) for s in steps]
         tables.append(Table(f"figure5b{key}", f"Step S, {title}", tuple(ours), "step", show))
-    rivals = [rows.rival("oks-velocity", f"S = {s}", step=s, at=s) for s in steps]
-    every = rows.rival("oks-gbm", "2D + oks-gbm, every frame", timed=True, at=1)
+    baselines = [rows.baseline("oks-velocity", f"S = {s}", step=s, at=s) for s in steps]
+    every = rows.baseline("oks-gbm", "2D + oks-gbm, every frame", timed=True, at=1)
     title = "Step S: 2D on keyframes + oks-velocity, interpolated between; and 2D in every frame"
-    return [*tables, Table("figure5b_rivals", title, (*rivals, every), "step", show)]
+    return [*tables, Table("figure5b_baselines", title, (*baselines, every), "step", show)]
 
 
 def lost_boxes(rows: Rows) -> Table:
-    """Ours and the rivals with boxes lost on purpose, one by one and in runs."""
+    """Ours and the baselines with boxes lost on purpose, one by one and in runs."""
     made = []
     for share, run in LOST:
         how = f"{share:.0%} lost, " + ("one by one" if run == 1 else f"in runs of {run}")
         lost: dict[str, Any] = {"missed": share, "missed_run": run}
         made += [
-            rows.rival("oks-gbm", f"{how}: 2D + oks-gbm", **lost),
-            rows.rival("oks-velocity", f"{how}: 2D + oks-velocity, interpolated", **lost),
+            rows.baseline("oks-gbm", f"{how}: 2D + oks-gbm", **lost),
+            rows.baseline("oks-velocity", f"{how}: 2D + oks-velocity, interpolated", **lost),
             rows.merged(f"{how}: 3D, baseline merge", "baseline", **lost),
             rows.ours(f"{how}: 3D, full", **lost),
             rows.ours(f"{how}: 3D, full, bridged", change(rows.base, sew={"bridge": 16}), **lost),

@@ -42,7 +42,7 @@ class Result:
     Attributes:
         figures: AP, MOTA, IDF1, recall, box_precision (percent), false_negatives (joints), switches,
             frames_per_second, association_fps (linking and merging alone, by CPU time). NaN where there is none.
-            For rows that ask for it also those of `right_person.FIGURES`.
+            With `Row.right_person` also those of `right_person.FIGURES`.
         draws: The same figures in bootstrap samples of the sequences; all rows of a study have the same samples.
         groups: AP and MOTA by joint group.
     """
@@ -85,7 +85,7 @@ def measure(source: SequenceSource, row: Row, *, seeds: int, bootstrap: int) -> 
     }
     seconds = time.process_time() - start
     # A frame without any prediction counts as one object of every joint, officially: one such frame would bring in a
-    # joint that nobody ever annotated, with a MOTA of -100.
+    # joint that is never annotated, with a MOTA of -100.
     known = (
         np.any([np.isfinite(s.with_joints(EVALUATION15).people.xy[..., 0]).any(0) for s in source.test], axis=0)
         if source.only_annotated_joints

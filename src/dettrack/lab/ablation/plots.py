@@ -37,11 +37,11 @@ def write_plots(out: Path, tables: Sequence[Measured], calibration: Calibration 
     by_key = {table.key: (table, results) for table, results in tables}
     written = []
     for key, (table, results) in by_key.items():
-        if table.layout == "groups" or key.endswith("_rivals"):
+        if table.layout == "groups" or key.endswith("_baselines"):
             continue
         if table.axis:
             written.append(
-                _curve(out / f"{key}.png", table, results, by_key.get(f"{key.removesuffix('_full')}_rivals"))
+                _curve(out / f"{key}.png", table, results, by_key.get(f"{key.removesuffix('_full')}_baselines"))
             )
         else:
             written.append(_points(out / f"{key}.png", table, results))
@@ -65,7 +65,7 @@ def _errors(results: Sequence[Result], name: str) -> tuple[np.ndarray, np.ndarra
     return values, np.nan_to_num(np.abs(ends - values[:, None]).T)
 
 
-def _curve(path: Path, table: Table, results: Sequence[Result], rivals: Measured | None) -> Path:
+def _curve(path: Path, table: Table, results: Sequence[Result], baselines: Measured | None) -> Path:
     from matplotlib import pyplot as plt
 
     names = [n for n in table.show if any(np.isfinite(r.figures[n]) for r in results)]
@@ -73,15 +73,17 @@ def _curve(path: Path, table: Table, results: Sequence[Result], rivals: Measured
     figure.subplots_adjust(wspace=0.35)
     for ax, name in zip(axes[0], names, strict=True):
         _line(ax, table, results, name, COLOURS.get(name, OTHER), "dettrack", "o-")
-        if rivals is not None:
-            swept = [(row, r) for row, r in zip(rivals[0].rows, rivals[1], strict=True) if row.name.startswith("S =")]
+        if baselines is not None:
+            swept = [
+                (row, r) for row, r in zip(baselines[0].rows, baselines[1], strict=True) if row.name.startswith("S =")
+            ]
             if swept:
                 at, values = [float(row.at or 0) for row, _ in swept], [r.figures[name] for _, r in swept]
                 ax.plot(at, values, "s--", color="#999999", label="2D + oks-velocity, interpolated")
         ax.set_xlabel({"clip_length": "|C|", "step": "S"}[table.axis])
         ax.set_title(TITLES[name], fontsize=10)
         ax.grid(alpha=0.3)
-        if rivals is not None and name != "frames_per_second":
+        if baselines is not None and name != "frames_per_second":
             ax.legend(fontsize=7)
     return _save(figure, path)
 

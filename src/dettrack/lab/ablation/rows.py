@@ -1,4 +1,4 @@
-"""A row: one setting of everything that an experiment varies; a table: rows that are looked at together."""
+"""A row: one setting of everything that an experiment varies; a table: rows that are compared."""
 
 from __future__ import annotations
 

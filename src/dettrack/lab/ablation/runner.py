@@ -42,7 +42,7 @@ def open_source(study: Study) -> SequenceSource:
 def run_study(
     study: Study, only: tuple[str, ...] = (), *, jobs: int = 1, log: Log = lambda line: None, plots: bool = True
 ) -> list[Path]:
-    """Measure what is asked for and write it into `study.out`.
+    """Measure the wanted tables and write it into `study.out`.
 
     Args:
         study: What to run.

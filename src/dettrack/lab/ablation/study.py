@@ -1,4 +1,4 @@
-"""What `dettrack ablate` is asked to do: one TOML file.
+"""What `dettrack ablate` measures: one TOML file.
 
 name = "simulated"
 out = "docs/reproduction/simulated"     # tables and plots
@@ -59,7 +59,7 @@ class DataConfig:
         folder: Of the synthetic benchmark.
         size: Of its frames, width x height.
         sequences: At most this many sequences, the first ones; 0 takes all.
-        missed: Share of boxes lost on purpose in every row, for data whose detector misses nobody.
+        missed: Share of boxes lost on purpose in every row, for data whose detector misses no one.
         missed_run: ... in runs of this many keyframes per person.
         year: "2017" or "2018": our rows also go into tables 1 and 2, or 3 and 4.
     """

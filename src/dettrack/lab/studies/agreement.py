@@ -4,7 +4,7 @@
     dettrack track VIDEO --step 2 --end 20 --out ours
     python -m dettrack.lab.studies.agreement --truth truth --found ours
 
-Where nobody annotated a video, strong models stand in: the figures say how near weak ones come to them, no more. A
+Where a video is not annotated, strong models stand in: the figures say how near weak ones come to them, no more. A
 person of the truth counts with a mean limb score above .35, and a joint with a score above .3.
 """
 

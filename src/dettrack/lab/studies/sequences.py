@@ -102,7 +102,7 @@ def linked(steps: Iterable[Step], joints: JointSet, config: TrackConfig) -> Trac
 
 
 def _similarities(reference: TrackTable, table: TrackTable) -> Iterator[Float[np.ndarray, "n m"]]:
-    """OKS of all pairs of poses, frame by frame; also frames in which one of both has nobody."""
+    """OKS of all pairs of poses, frame by frame; also frames in which one of both is empty."""
     frames, others = dict(reference.by_frame()), dict(table.by_frame())
     for frame in sorted(frames.keys() | others.keys()):
         one, other = frames.get(frame, reference[:0]), others.get(frame, table[:0])

@@ -203,7 +203,7 @@ def follow(
     facing: float | Float[np.ndarray, " frames"] | None = None,
     phase: float = 0.0,
 ) -> Motion:
-    """Move a person along a path, walking or running as fast as it asks, acting on the way.
+    """Move a person along a path, walking or running as fast as it says, acting on the way.
 
     Args:
         body: Whose legs set the stride.

@@ -16,9 +16,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from dettrack.errors import UsageError
+from dettrack.lab.synth.appearance import Person, draw_person
 from dettrack.lab.synth.body import Skeleton, skeleton
 from dettrack.lab.synth.camera import Camera, camera_path
-from dettrack.lab.synth.look import Person, draw_person
 from dettrack.lab.synth.mesh import pose_mesh
 from dettrack.lab.synth.mocap import Recording, perform
 from dettrack.lab.synth.motion import draw_style, follow, walk_path
@@ -68,7 +68,7 @@ class SceneConfig:
 
 @dataclass(frozen=True)
 class Actor:
-    """A person in a scene: looks, and bones in every frame."""
+    """A person in a scene: appearance, and bones in every frame."""
 
     person: Person
     bones: Skeleton

@@ -64,7 +64,7 @@ def draw_tubes(
     Args:
         seed: Of the series of scenes.
         index: Of the scene.
-        count: Tubes to draw; fewer come where nobody is in view.
+        count: Tubes to draw; fewer come where no one is in view.
         clip_length: |C|, odd.
         size: Height and width of a crop.
         enlarge: Growth of the box before cropping.

@@ -99,12 +99,12 @@ class Composer:
         stretch = np.exp(rng.uniform(-0.1, 0.1, 2))
         full = np.array(self.pack.sizes[index][::-1]) * scale * stretch  # (x, y)
         factor = full / np.array(photo.image.shape[1::-1])
-        room = np.array(size[::-1]) - full
+        space = np.array(size[::-1]) - full
         aim = np.array(size[::-1]) * rng.uniform(0.2, 0.8, 2) - centre * scale * stretch
-        offset = np.clip(aim, np.minimum(room, 0), np.maximum(room, 0))
+        offset = np.clip(aim, np.minimum(space, 0), np.maximum(space, 0))
         flip = rng.random() < 0.5
         tile = _place(photo, size, factor, offset, flip, self.config)
-        if (room > 8).any() and len(self._empty):
+        if (space > 8).any() and len(self._empty):
             canvas = self._background(size, rng)
             x, y = offset if not flip else (size[1] - offset[0] - full[0], offset[1])
             inside = (
@@ -180,7 +180,7 @@ class Composer:
         return Photo(image, np.reshape(boxes, (-1, 4)).astype(np.float32)[kept], kinds_now[kept]), skipped
 
     def _person(self, rng: np.random.Generator) -> tuple[UInt8[np.ndarray, "h w 3"] | None, int]:
-        """Somebody cut out of a photo, mirrored half of the time; None where there is nobody of use."""
+        """Somebody cut out of a photo, mirrored half of the time; None where no one is of use."""
         source = self.pack.photo(int(rng.choice(len(self.pack), p=self.weights)))
         if source is None:
             return None, 1

@@ -31,7 +31,7 @@ class Assignment:
         scores: Wanted score in [0, 1]; 0 for background.
         boxes: Wanted box; meaningful where `positive`.
         positive: The cell belongs to a person.
-        ignored: The cell lies in a region of which nobody is sure, and belongs to no person.
+        ignored: The cell lies in an unsure region, and belongs to no person.
     """
 
     scores: Float[Tensor, "n cells"]

@@ -1,7 +1,7 @@
 """Photos with boxes of people, packed into one file: what the detector is trained on.
 
-A pack holds JPEG bytes and, for every photo, boxes of two kinds: people, and regions of which nobody is sure (a teacher
-of middling confidence, a cut-off fragment), where the loss looks away. `detector_labels` makes packs.
+A pack holds JPEG bytes and, for every photo, boxes of two kinds: people, and unsure regions (a teacher
+of middling confidence, a cut-off fragment), which the loss leaves out. `training.labels.boxes` makes packs.
 """
 
 from __future__ import annotations

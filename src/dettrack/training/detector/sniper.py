@@ -167,7 +167,7 @@ class Chips:
         """
         side = self.config.chip
         if size != (side, side):
-            raise UsageError(f"sniper: images of size {size} asked for, but chips have {side} x {side}: set sizes so")
+            raise UsageError(f"sniper: images of size {size} wanted, but chips have {side} x {side}: set sizes so")
         skipped = 0
         while True:
             index = int(rng.choice(len(self.photo), p=self.weights))

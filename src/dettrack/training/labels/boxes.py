@@ -2,7 +2,7 @@
 
     python -m dettrack.training.labels.boxes --teacher FILE.onnx --second FILE.xml --photos FOLDER --out pack.npz
 
-Two detectors look at every picture. What the first is sure of is a person; what it half believes is a person where the
+Two detectors search every picture. What the first is sure of is a person; what it half believes is a person where the
 second is sure, and otherwise a region that the loss ignores.
 """
 
@@ -50,7 +50,7 @@ class LabelConfig:
         exclude: Folders with photos of the same file names that must not be trained on.
         sizes: Longer sides of the teacher's input for photos; several are merged.
         video_sizes: Likewise for videos.
-        tiles: It also looks at so many overlapping pieces of each photo and video frame in each direction, at the
+        tiles: It also searches so many overlapping pieces of each photo and video frame in each direction, at the
             largest of the sizes: that finds small people. 1 for none.
         keep: An earlier pack, all of whose sources but those labelled now are taken over.
         longest: Larger photos are shrunk to this longer side.

@@ -1,7 +1,7 @@
 """Pseudo-labels: teachers label images and videos that have no annotation, and check those that have.
 
 One teacher errs; where an annotation, a first and a second teacher agree within a share of the torso, their mean is
-taken at full weight. Elsewhere a confident teacher counts half, and what nobody is sure of gets no weight.
+taken at full weight. Elsewhere a confident teacher counts half, and what is unsure gets no weight.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class AgreementConfig:
 
     Attributes:
         distance: Two labels of a joint agree within this share of the torso.
-        confident: Teacher's score from which its joint counts fully where nobody contradicts it.
+        confident: Teacher's score from which its joint counts fully where nothing contradicts it.
         unsure: Teacher's score below which its joint does not count.
         approximated: Weight of neck and head top made from other joints.
         min_height: People whose box is lower than this many pixels are left out.
@@ -71,7 +71,7 @@ def agree(
         teacher: The first teacher's joints.
         score: Its confidence.
         annotation: Annotated joints; NaN where there is none.
-        second: The second teacher's joints; NaN where it was not asked.
+        second: The second teacher's joints; NaN where it did not run.
         config: Limits.
 
     Returns:
@@ -130,7 +130,7 @@ def _label_boxes(
 def _label_annotated(
     image: np.ndarray, annotation: np.ndarray, first: Teacher, second: Teacher | None, config: AgreementConfig
 ) -> PseudoPoses:
-    """Labels of one annotated person, turned upright before the teachers look."""
+    """Labels of one annotated person, turned upright for the teachers."""
     angle = upright_angle(annotation)
     turn = rotation(angle)
     turned = annotation @ turn.T
@@ -176,7 +176,7 @@ def label_stills(
         images: RGB images, each with one annotated person (NaN where unknown) or None.
         detector: Finds the people who are not annotated.
         first: Teacher of everybody.
-        second: Its second opinion, where the first and the annotation differ.
+        second: A second one, where the first and the annotation differ.
         config: Limits.
         longest: Images are stored with at most this many pixels on the longer side.
     """

@@ -18,15 +18,15 @@ def crop_ap(poses: Poses, people: PeopleSet, sizes: Float[np.ndarray, " people"]
     """AP in percent, clean rules, with everybody's true box given: what is judged is the network, not a detector.
 
     People in one image compete for each other's joints as they do in a run, so an answer on the wrong person costs.
-    Joints that nobody labelled are left out on both sides: machine-made labels have gaps where there is a joint.
+    Joints without labels are left out on both sides: machine-made labels have gaps where there is a joint.
 
     Args:
-        poses: Of `people`, one row each; NaN where the network was not asked.
+        poses: Of `people`, one row each; NaN where the network did not answer.
         people: With labels.
         sizes: Head size of each person in pixels; within half of it a joint is right.
     """
-    asked = ~np.isnan(poses.xy).all((1, 2))
-    rows = np.flatnonzero(asked & (sizes > 0))
+    answered = ~np.isnan(poses.xy).all((1, 2))
+    rows = np.flatnonzero(answered & (sizes > 0))
     images, image = np.unique(people.person_image[rows], return_inverse=True)
     known = ((people.weight > 0) & (people.height > 0))[rows]
     order = np.argsort(image, kind="stable")

@@ -1,4 +1,4 @@
-"""Losses on heatmaps: mean squared error over all frames of a tube (paper eq. 1 and 2), with hard joints if asked."""
+"""Losses on heatmaps: mean squared error over all frames of a tube (paper eq. 1 and 2), with hard-joint mining."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def open_set(data: SetConfig, spec: NetworkSpec, base: Path) -> PeopleSet:
     usable = (people.weight > 0).sum(1) >= data.least_joints
     chosen = people.people(np.flatnonzero(usable)[:: data.every])
     if not len(chosen):
-        raise InputError(f"{data.path}: nobody in it has {data.least_joints} known joints")
+        raise InputError(f"{data.path}: no one in it has {data.least_joints} known joints")
     _LOG.info("%s: %d people in %d images", data.path, len(chosen), len(people.images))
     return chosen
 

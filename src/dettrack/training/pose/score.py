@@ -92,7 +92,7 @@ def predict(
 def _tubes(
     people: PeopleSet, size: tuple[int, int], offset: int, clip_length: int, enlarge: float
 ) -> Iterator[tuple[np.ndarray, np.ndarray] | None]:
-    """Each person's tube and its affine; None where the video has no such frames or nobody to cut the tube at."""
+    """Each person's tube and its affine; None where the video has no such frames or no one to cut the tube at."""
     where = {(int(v), int(f)): i for i, (v, f) in enumerate(zip(people.video, people.frame, strict=True)) if v >= 0}
     rows = {(int(t), int(i)): p for p, (t, i) in enumerate(zip(people.track, people.person_image, strict=True))}
     cache: dict[int, np.ndarray] = {}
@@ -142,7 +142,7 @@ def limb_pck(
 ) -> tuple[Bool[np.ndarray, "people limbs"], Bool[np.ndarray, "people limbs"]]:
     """Which limb joints lie within `reach` head sizes of the label, and which of them count.
 
-    A joint counts where its label has full weight and the network was asked (not NaN).
+    A joint counts where its label has full weight and the network answered (not NaN).
     """
     columns = limb_columns(people.joint_set)
     gap = np.linalg.norm(poses[:, columns] - people.xy[:, columns], axis=-1)

@@ -112,7 +112,7 @@ class PoseTask:
         if self._teacher is not None:
             known = batch["weight"][..., None, None] > 0
             told = self._told(batch["crops"])
-            # Where no label exists the teacher is not asked either: an unlabelled person may not be the keyframe's.
+            # Where no label exists the teacher does not count either: an unlabelled person may not be the keyframe's.
             targets = torch.where(known, torch.lerp(targets, told, self._teacher_share), targets)
         heatmaps = model(to_input(batch["crops"], self.spec))
         return heatmap_loss(heatmaps, targets, batch["weight"], hardest=self.hardest), {}

@@ -23,7 +23,7 @@ _MAX_SKIPS = 100
 
 @dataclass(frozen=True)
 class TubeConfig:
-    """What a sample looks like.
+    """The shape of a sample.
 
     Attributes:
         size: Height and width of the crop in pixels.

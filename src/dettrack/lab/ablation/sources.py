@@ -91,7 +91,7 @@ class _SimulatedTubes:
 
 
 class SimulatedSource:
-    """Tubes simulated on annotated trajectories: all rows see the same tubes, cut shorter where they have a shorter |C|.
+    """Tubes simulated on annotated trajectories: all rows see the same tubes, shorter where their |C| is.
 
     Joints that the data never annotates stay out of the mean (the official rules would give them AP 0).
     """

@@ -4,8 +4,8 @@
 
 Every sequence is cut and estimated once, at S = 1 and |C| = 9, and the tubes are kept in the cache (`--detector` and
 `--model` say by what). A 2D model answers every frame of a tube by itself, so every other choice of keyframes is made
-of these tubes exactly: a keyframe less is its tubes less, a person who is not requested is a tube less, and a frame that is
-not estimated is interpolated from those that are.
+of these tubes exactly: a keyframe less is its tubes less, a person who is not requested is a tube less, and a frame
+that is not estimated is interpolated from those that are.
 
 Accuracy: AP and MOTA by the official rules (thresholds learned on the other half of the sequences) where there is
 truth; for videos the agreement with S = 1: OKS of matched poses, summed, over all poses of both (100 is the same).

@@ -117,12 +117,12 @@ def test_no_frames_no_file(tmp_path):
 
 
 def test_a_folder_that_is_not_there_or_a_path_that_is_taken_is_said(tmp_path):
-    with pytest.raises(OutputError, match=r"a\.mp4: cannot be written, its folder does not exist"):
+    with pytest.raises(OutputError, match=r"cannot write .*a\.mp4: its folder does not exist"):
         VideoWriter(tmp_path / "none" / "a.mp4", 128, 96, Fraction(25))
     (tmp_path / "a.mp4").mkdir()
     out = VideoWriter(tmp_path / "a.mp4", 128, 96, Fraction(25))
     out.write(IMAGES[0])
-    with pytest.raises(OutputError, match=r"a\.mp4: cannot be written"):
+    with pytest.raises(OutputError, match=r"cannot write .*a\.mp4: "):
         out.close()
     assert list(tmp_path.iterdir()) == [tmp_path / "a.mp4"]
 
@@ -141,7 +141,7 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing(tmp_path, monkeypatch)
             full()
 
     real, out._container = out._container, Full()
-    with pytest.raises(OutputError, match=r"a\.mp4: cannot be written \(no space left on device\)"):
+    with pytest.raises(OutputError, match=r"cannot write .*a\.mp4: No space left on device"):
         out.write(IMAGES[0])
     real.close()
     assert list(tmp_path.iterdir()) == []

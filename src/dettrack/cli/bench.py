@@ -83,7 +83,8 @@ def run(args: Sequence[str]) -> int:
         raise UsageError(f"--only {options.only}: expected some of {', '.join(sorted(_PARTS))}")
     if options.rounds < 1 or options.seconds <= 0:
         raise UsageError("--rounds must be at least 1 and --seconds positive")
-    from dettrack.lab.bench.report import markdown, plot, write_json, write_text
+    from dettrack.files import write_json, write_text
+    from dettrack.lab.bench.report import markdown, plot
 
     report = _measure(options)
     text = markdown(report)
@@ -94,7 +95,7 @@ def run(args: Sequence[str]) -> int:
     except MissingExtraError as error:
         _say(str(error))
     if options.json is not None:
-        write_json(report, options.json)
+        write_json(options.json, report.entry(), indent=2)
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
-from dettrack.errors import InputError, OutputError
+from dettrack.errors import InputError
+from dettrack.files import write_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -265,10 +265,5 @@ def _show(tables: Sequence[Table], notes: Sequence[str]) -> None:
 
 
 def _write(path: Path | None, content: dict[str, Any]) -> None:
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
+    if path is not None:
+        write_json(path, content, indent=1)

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 import tyro
 
 from dettrack.errors import InputError, UsageError
-from dettrack.models.weights import add_file, fetch, fetch_known, find_weights, list_weights, metadata, sha256, store
+from dettrack.files import file_sha256
+from dettrack.models.weights import add_file, fetch, fetch_known, find_weights, list_weights, metadata, store
 from dettrack.models.weights.catalogue import catalogue, external
 
 __all__ = ["WeightsArgs", "run"]
@@ -77,7 +78,7 @@ def _info(options: WeightsArgs) -> list[str]:
         lines += [f"use: dettrack track VIDEO {one.use}"]
         return lines + [f"sha256 {file.sha256}  {file.url}" for file in one.files]
     each = find_weights(options.what)
-    lines = [f"{each.name}: {each.path}", f"sha256 {sha256(each.path)}"]
+    lines = [f"{each.name}: {each.path}", f"sha256 {file_sha256(each.path)}"]
     lines += [f"{key} {json.dumps(value)}" for key, value in metadata(each.path).items()]
     card = each.path.with_suffix(".md")
     return lines + (["", card.read_text().rstrip()] if card.is_file() else [])

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dettrack.errors import OutputError
 from dettrack.evaluation.prepare import prepare
 from dettrack.evaluation.rules import EVALUATION15, MISSING_SCORE, Rules, rules_of
 from dettrack.evaluation.tracking import JointFrame, Outcome, joint_frames, step
+from dettrack.files import write_text
 from dettrack.formats.posetrack import PoseSequence
 from dettrack.settings import read_joint_thresholds
 from dettrack.skeleton import POSETRACK17
@@ -194,8 +194,4 @@ def write_thresholds(thresholds: Mapping[str, float], path: str | Path, comment:
     """
     lines = [*(f"# {line}" for line in comment.splitlines()), "[thresholds]"]
     lines += [f"{joint} = {float(value)!r}" for joint, value in thresholds.items()]
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
+    write_text(path, "\n".join(lines) + "\n")

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from dettrack.errors import OutputError
-from dettrack.formats.part import PartFile, output_error
+from dettrack.files import output_error
+from dettrack.formats.part import PartFile
 from dettrack.skeleton import JointSet
 from dettrack.structures import TrackTable, VideoInfo
 
@@ -64,7 +65,7 @@ class OpenPoseWriter:
             {"person_id": [track], "pose_keypoints_2d": person, **dict.fromkeys(others, empty)}
             for track, person in zip(rows.track_id.tolist(), points, strict=True)
         ]
-        file = PartFile(self._folder / f"{self._stem}_{frame_index:012d}_keypoints.json")
+        file = PartFile(self._folder / f"{self._stem}_{frame_index:012d}_keypoints.json", sync=False)  # one a frame
         try:
             file.write(json.dumps({"version": 1.3, "people": people}))
         except OutputError:

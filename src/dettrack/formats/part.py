@@ -1,4 +1,4 @@
-"""Result files that are whole or absent: written as NAME.part while a run lasts, named NAME when it ends.
+"""Result files that grow while a run lasts, and are named when it ends.
 
 Only whole frames are ever in a file: when the disk is full, the frame that did not fit is taken back, and what was
 written before it can still be finished.
@@ -12,29 +12,28 @@ from pathlib import Path
 from typing import Any
 
 from dettrack.errors import OutputError
+from dettrack.files import NewFile, output_error
 
-__all__ = ["JsonArrays", "PartFile", "output_error"]
-
-
-def output_error(path: Path, error: OSError) -> OutputError:
-    """The one line that a user reads."""
-    return OutputError(f"cannot write {path}: {error.strerror or error}; free some space or name another --out")
+__all__ = ["JsonArrays", "PartFile"]
 
 
 class PartFile:
     """A text file that gets its name when it is closed."""
 
-    def __init__(self, path: Path) -> None:
-        """Open `path` with `.part` behind its name.
+    def __init__(self, path: Path, *, sync: bool = True) -> None:
+        """Open `path` under its temporary name.
+
+        Args:
+            path: The file.
+            sync: See `NewFile`.
 
         Raises:
             OutputError: The folder cannot be written.
         """
         self.path = path
-        self._part = path.with_name(path.name + ".part")
+        self._new = NewFile(path, sync=sync)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._part.open("w+b", buffering=0)
+            self._file = self._new.part.open("w+b", buffering=0)
         except OSError as error:
             raise output_error(path, error) from error
         self._good = 0
@@ -67,14 +66,14 @@ class PartFile:
         try:
             self._file.truncate(self._good)  # an interrupt may have hit within a write
             self._file.close()
-            self._part.replace(self.path)
         except OSError as error:
             raise output_error(self.path, error) from error
+        self._new.commit()
 
     def discard(self) -> None:
         """Remove the file instead of naming it."""
         self._file.close()
-        self._part.unlink(missing_ok=True)
+        self._new.discard()
 
     def drain_into(self, target: PartFile) -> None:
         """Append the whole content to `target` and remove this file.

@@ -6,14 +6,14 @@ from 0 to 14 (`JOINTS`). Annotated files come as .mat, predictions as JSON.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from dettrack.errors import InputError, OutputError
+from dettrack.errors import InputError
+from dettrack.files import NewFile, write_json
 from dettrack.formats.posetrack import NO_ID, ImageInfo, People, PoseSequence, load_json, polygons
 from dettrack.skeleton import POSETRACK15
 
@@ -208,14 +208,11 @@ def write_posetrack17(sequence: PoseSequence, path: str | Path) -> None:
         OutputError: The file cannot be written.
     """
     path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix.lower() == ".mat":
-            _save_mat(annolist(sequence), path)
-        else:
-            path.write_text(json.dumps(annolist(sequence)), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
+    if path.suffix.lower() != ".mat":
+        write_json(path, annolist(sequence))
+        return
+    with NewFile(path) as new, new.part.open("wb") as file:
+        _save_mat(annolist(sequence), file)
 
 
 def load_annolist_mat(path: Path) -> dict[str, Any]:
@@ -255,10 +252,10 @@ def _plain(value: Any) -> Any:
     return value.ravel().tolist()
 
 
-def _save_mat(content: dict[str, Any], path: Path) -> None:
+def _save_mat(content: dict[str, Any], file: BinaryIO) -> None:
     from scipy.io import savemat
 
-    savemat(path, {"annolist": _struct(content["annolist"])}, do_compression=True)
+    savemat(file, {"annolist": _struct(content["annolist"])}, do_compression=True)
 
 
 def _struct(entries: list[dict[str, Any]]) -> np.ndarray:

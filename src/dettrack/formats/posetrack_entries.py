@@ -7,7 +7,6 @@ mpiinew.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from dettrack.errors import OutputError
+from dettrack.files import write_json
 from dettrack.formats.posetrack import NO_ID, Format, ImageInfo, People, PoseSequence
 from dettrack.skeleton import POSETRACK17, JointMap, JointSet
 from dettrack.structures import TrackTable
@@ -173,9 +172,4 @@ def write_posetrack18(sequence: PoseSequence, path: str | Path, *, format: Forma
     Raises:
         OutputError: The file cannot be written.
     """
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(sequence_entries(sequence, format)), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
+    write_json(path, sequence_entries(sequence, format))

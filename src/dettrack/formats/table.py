@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 
 from dettrack import __version__
 from dettrack.errors import InputError, OutputError
+from dettrack.files import NewFile, output_error
 from dettrack.formats.jsonl import SCHEMA
-from dettrack.formats.part import PartFile, output_error
+from dettrack.formats.part import PartFile
 from dettrack.skeleton import JOINT_SETS, JointSet
 from dettrack.structures import Source, TrackTable, VideoInfo
 
@@ -143,7 +144,7 @@ class ParquetWriter:
         Raises:
             OutputError: The folder cannot be written.
         """
-        self._path, self._part = path, path.with_name(path.name + ".part")
+        self._path, self._new = path, NewFile(path)
         self._block = _Block(joint_set, _ROWS_PER_GROUP)
         self._writer: pq.ParquetWriter | None = None
         self._done = False
@@ -161,9 +162,8 @@ class ParquetWriter:
         }
         self._metadata = {_METADATA_KEY: json.dumps(about).encode()}
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             # Not a Python file: an interrupt must not hit in the middle of a row group.
-            self._file = pa.OSFile(str(self._part), "wb")
+            self._file = pa.OSFile(str(self._new.part), "wb")
         except OSError as error:
             raise output_error(path, error) from error
 
@@ -192,7 +192,7 @@ class ParquetWriter:
                 self._writer.close()
         with suppress(OSError):
             self._file.close()
-        self._part.unlink(missing_ok=True)
+        self._new.discard()
 
     def close(self) -> None:
         """See `formats.Writer.close`."""
@@ -204,10 +204,10 @@ class ParquetWriter:
             if self._writer is not None:
                 self._writer.close()
             self._file.close()
-            self._part.replace(self._path)
         except OSError as error:
             self._discard()
             raise output_error(self._path, error) from error
+        self._new.commit()
 
 
 class CsvWriter:

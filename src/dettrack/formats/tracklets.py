@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dettrack.config import CutConfig
-from dettrack.errors import InputError, OutputError
+from dettrack.errors import InputError
+from dettrack.files import NewFile, output_error
 from dettrack.skeleton import JointSet, joint_set
 from dettrack.structures import Boxes, FrameStamp, Step, Tracklets
 
@@ -70,13 +71,13 @@ class TrackletWriter:
         Raises:
             OutputError: The file cannot be written.
         """
-        self._path, self._part = path, path.with_name(path.name + ".part")
+        self._path, self._new = path, NewFile(path)
         header = {"version": _VERSION, "joint_set": joints.name, "cut": asdict(cut), "about": about or {}}
         schema = _SCHEMA.with_metadata({_KEY: json.dumps(header).encode()})
         try:
-            self._writer = pq.ParquetWriter(self._part, schema, compression="zstd")
+            self._writer = pq.ParquetWriter(self._new.part, schema, compression="zstd")
         except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+            raise output_error(path, error) from error
 
     def write(self, step: Step) -> None:
         """Append one step; raises `OutputError` if the disk does not take it."""
@@ -89,15 +90,16 @@ class TrackletWriter:
         try:
             self._writer.write_table(pa.Table.from_pylist([row], self._writer.schema))
         except OSError as error:
-            raise OutputError(f"cannot write {self._path}: {error.strerror or error}") from error
+            raise output_error(self._path, error) from error
 
     def close(self) -> None:
         """Finish the file and give it its name."""
         try:
             self._writer.close()
-            self._part.replace(self._path)
         except OSError as error:
-            raise OutputError(f"cannot write {self._path}: {error.strerror or error}") from error
+            self._new.discard()
+            raise output_error(self._path, error) from error
+        self._new.commit()
 
     def __enter__(self) -> TrackletWriter:
         return self

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from dettrack.errors import OutputError
-from dettrack.formats.part import PartFile, output_error
+from dettrack.files import output_error
+from dettrack.formats.part import PartFile
 from dettrack.skeleton import JointSet
 from dettrack.structures import TrackTable, VideoInfo
 

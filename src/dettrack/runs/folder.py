@@ -18,6 +18,7 @@ from dettrack import __version__
 from dettrack.associate import Report, Segment, associate, narrow
 from dettrack.config import TrackConfig
 from dettrack.errors import DettrackError, OutputError, UsageError
+from dettrack.files import write_json
 from dettrack.finish.stages import check_after
 from dettrack.formats import FORMATS, open_writers
 from dettrack.formats.jsonl import iter_jsonl
@@ -134,7 +135,7 @@ def track_to_folder(
         "preset": options.preset,
         **_settings_entry(config),
     }
-    _write_json(out / SUMMARY, summary)
+    write_json(out / SUMMARY, summary, indent=2)
     if failure is not None:
         raise failure
     return summary
@@ -174,7 +175,7 @@ def associate_to_folder(
         "notes": _failure_note(failure),
         **_settings_entry(config),
     }
-    _write_json(out / SUMMARY, summary)
+    write_json(out / SUMMARY, summary, indent=2)
     if failure is not None:
         raise failure
     return summary
@@ -288,12 +289,3 @@ def _settings_entry(config: TrackConfig) -> dict[str, Any]:
     versions = {"dettrack": __version__, "python": platform.python_version(), "numpy": np.__version__}
     settings = json.loads(json.dumps(asdict(config)))  # as it will be read again: a tuple is a list
     return {"settings": settings, "versions": versions}
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error

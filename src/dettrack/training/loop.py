@@ -24,6 +24,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
 
 from dettrack.errors import DettrackError, InputError, UsageError
+from dettrack.files import NewFile
 from dettrack.training.batchnorm import synchronise_batch_norm
 from dettrack.training.journal import Journal
 
@@ -297,14 +298,9 @@ def _validate(task: Task, ema: nn.Module, folder: Path, journal: Journal | None,
 
 def _save(path: Path, state: dict[str, Any], config: LoopConfig, step: int) -> None:
     """Write a checkpoint so that a kill at any moment leaves the old one or the new one, never half of one."""
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        torch.save(
-            {name: part.state_dict() for name, part in state.items()} | {"step": step, "config": asdict(config)}, file
-        )
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    content = {name: part.state_dict() for name, part in state.items()} | {"step": step, "config": asdict(config)}
+    with NewFile(path) as new:
+        torch.save(content, new.part)
 
 
 def _load(path: Path, state: dict[str, Any], config: LoopConfig, device: torch.device) -> int:

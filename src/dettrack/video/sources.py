@@ -11,10 +11,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from dettrack.errors import InputError
+from dettrack.files import IMAGE_SUFFIXES
 
-__all__ = ["IMAGE_SUFFIXES", "ImageList", "VideoSource", "find_source", "natural_key"]
-
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".jp2", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"})
+__all__ = ["ImageList", "VideoSource", "find_source", "natural_key"]
 
 
 @dataclass(frozen=True)

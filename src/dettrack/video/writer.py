@@ -1,9 +1,8 @@
 """Video out: H.264 in MP4, in the pixel format that every browser plays.
 
-The file is written under a temporary name beside its final one and renamed when it is whole, so that an interrupted
-run leaves no half-written video. Frames keep their times where they are given (a variable frame rate stays one);
-otherwise they follow each other at the constant rate. Odd sizes, which yuv420p cannot have, get one more row or
-column that repeats the last.
+The file has its name only when it is whole (`files.NewFile`). Frames keep their times where they are given (a variable
+frame rate stays one); otherwise they follow each other at the constant rate. Odd sizes, which yuv420p cannot have, get
+one more row or column that repeats the last.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from jaxtyping import UInt8
 
 from dettrack.errors import OutputError
+from dettrack.files import NewFile, output_error
 
 __all__ = ["VideoWriter", "choose_encoder"]
 
@@ -67,7 +67,6 @@ class VideoWriter:
 
     def __init__(self, path: str | os.PathLike[str], width: int, height: int, fps: Fraction) -> None:
         self.path = Path(path)
-        self._temporary = self.path.absolute().with_name(f".{self.path.name}.partial")
         self._size = (width, height)
         self._rate = Fraction(fps)
         self._done = False
@@ -76,15 +75,16 @@ class VideoWriter:
         self._reformatter = VideoReformatter()
         encoder = choose_encoder()
         if not self.path.parent.is_dir():
-            raise OutputError(f"{self.path}: cannot be written, its folder does not exist")
+            raise OutputError(f"cannot write {self.path}: its folder does not exist")
+        self._new = NewFile(self.path.absolute())
         try:
             self._container = av.open(
-                str(self._temporary), "w", format="mp4", options={"movflags": "+faststart"}, metadata_errors="replace"
+                str(self._new.part), "w", format="mp4", options={"movflags": "+faststart"}, metadata_errors="replace"
             )
             self._stream = self._add_stream(encoder)
         except (av.FFmpegError, OSError) as error:
-            self._temporary.unlink(missing_ok=True)
-            raise self._failed(error) from error
+            self._new.discard()
+            raise output_error(self.path, error) from error
 
     def _add_stream(self, encoder: str) -> av.video.stream.VideoStream:
         rate = self._rate.limit_denominator(1001)
@@ -122,7 +122,7 @@ class VideoWriter:
             self._container.mux(self._stream.encode(frame))
         except (av.FFmpegError, OSError) as error:
             self.abort()
-            raise self._failed(error) from error
+            raise output_error(self.path, error) from error
 
     def _next_tick(self, time_s: float | None) -> int:
         step = max(1, round(_CLOCK / self._rate))
@@ -143,13 +143,13 @@ class VideoWriter:
             if self._last >= 0:
                 self._container.mux(self._stream.encode(None))
             self._container.close()
-            if self._last < 0:
-                self._temporary.unlink(missing_ok=True)
-                return
-            self._temporary.replace(self.path)
         except (av.FFmpegError, OSError) as error:
             self.abort()
-            raise self._failed(error) from error
+            raise output_error(self.path, error) from error
+        if self._last < 0:
+            self._new.discard()
+        else:
+            self._new.commit()
 
     def abort(self) -> None:
         """Remove what was written; an earlier file of this name stays."""
@@ -159,11 +159,7 @@ class VideoWriter:
         except (av.FFmpegError, OSError):
             pass  # already failing: what counts is that the file goes
         finally:
-            self._temporary.unlink(missing_ok=True)
-
-    def _failed(self, error: Exception) -> OutputError:
-        reason = getattr(error, "strerror", None) or str(error)
-        return OutputError(f"{self.path}: cannot be written ({reason.lower()})")
+            self._new.discard()
 
     def __enter__(self) -> VideoWriter:
         return self

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from dettrack.errors import InputError, OutputError
+from dettrack.files import write_bytes
 from dettrack.structures import Frame, TrackTable
 from dettrack.video.reader import open_video
 from dettrack.video.sources import VideoSource
@@ -131,8 +132,6 @@ def save_image(path: str | Path, image: UInt8[np.ndarray, "height width 3"]) -> 
     path = Path(path)
     try:
         data = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
-        path.write_bytes(data.tobytes())
     except cv2.error as error:
         raise OutputError(f"{path}: unknown kind of image; expected .png or .jpg") from error
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+    write_bytes(path, data.tobytes())

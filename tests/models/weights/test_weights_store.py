@@ -9,10 +9,11 @@ import torch
 from dettrack.cli import main
 from dettrack.config import EstimateConfig
 from dettrack.errors import InputError
+from dettrack.files import file_sha256
 from dettrack.models.pose.checkpoint import NetworkSpec, build_network, save_checkpoint
 from dettrack.models.pose.hrnet import HRNet
 from dettrack.models.pose.load import find_model
-from dettrack.models.weights import SHIPPED, fetch, list_weights, metadata, sha256
+from dettrack.models.weights import SHIPPED, fetch, list_weights, metadata
 from dettrack.models.weights.catalogue import External, ExternalFile, catalogue
 
 
@@ -45,7 +46,7 @@ def test_import_then_use_by_name(checkpoint, folder, capsys):
     assert main(["weights", "verify", "other"]) == 0
     assert main(["weights", "info", "other"]) == 0
     said = capsys.readouterr().out
-    assert sha256(checkpoint) in said
+    assert file_sha256(checkpoint) in said
     assert '"PCKh": 0.5' in said
     # The sums are in the form that coreutils checks.
     done = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=folder, capture_output=True, check=False)
@@ -79,7 +80,7 @@ def test_an_xml_takes_its_bin_along(tmp_path, folder):
 
 
 def test_fetch_from_a_mirror_folder(checkpoint, folder):
-    kept = fetch(str(checkpoint), "got", sha256(checkpoint).upper())
+    kept = fetch(str(checkpoint), "got", file_sha256(checkpoint).upper())
     assert kept.path == folder / "got.safetensors"
     assert kept.intact
 
@@ -161,5 +162,5 @@ def test_the_catalogue_knows_the_files_at_hand(weights):
         one = catalogue()[name]
         for file in one.files:
             path = weights / f"{source}{file.ending}"
-            assert sha256(path) == file.sha256
+            assert file_sha256(path) == file.sha256
             assert path.stat().st_size == file.bytes

@@ -9,9 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dettrack.errors import InputError, OutputError
+from dettrack.errors import InputError
+from dettrack.files import file_sha256
 
-__all__ = ["content_key", "file_digest", "files_digest", "read_json", "write_json"]
+__all__ = ["content_key", "file_digest", "files_digest", "read_json"]
 
 # Raised when the meaning of cached results changes: association, merging or evaluation answer differently.
 _VERSION = 2
@@ -35,17 +36,7 @@ def file_digest(path: Path) -> str:
 @cache
 def _digest(path: Path, size: int, changed_ns: int) -> str:
     """Read once in a process as long as the file stays as it is."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _slow(path)
-
-
-def _slow(path: Path) -> str:
-    """Python 3.10 has no `hashlib.file_digest`."""
-    total = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            total.update(block)
-    return total.hexdigest()
+    return file_sha256(path)
 
 
 def files_digest(paths: Iterable[Path]) -> str:
@@ -60,14 +51,3 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Keep a result; it has its name only when it is whole."""
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(content), encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error

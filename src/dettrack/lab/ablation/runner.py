@@ -13,8 +13,9 @@ from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 
+from dettrack.files import write_json
 from dettrack.lab.ablation.beyond import all_tables, tables_of
-from dettrack.lab.ablation.cache import content_key, read_json, write_json
+from dettrack.lab.ablation.cache import content_key, read_json
 from dettrack.lab.ablation.calibration import Calibration, calibrate
 from dettrack.lab.ablation.grid import FULL_METHOD
 from dettrack.lab.ablation.measure import Result, measure

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dettrack.errors import OutputError
+from dettrack.files import NewFile
 from dettrack.models.detector import Detector
 from dettrack.structures import Boxes, Frame
 
@@ -63,18 +63,12 @@ def _read(path: Path) -> dict[int, Boxes]:
 
 
 def _write(boxes: dict[int, Boxes], path: Path) -> None:
-    """The file has its name only when it is whole."""
     ordered = sorted(boxes.items())
-    part = path.with_suffix(".part.npz")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with NewFile(path) as new, new.part.open("wb") as file:
         np.savez(
-            part,
+            file,
             frames=np.array([frame for frame, _ in ordered]),
             counts=np.array([len(found) for _, found in ordered]),
             xyxy=np.concatenate([found.xyxy for _, found in ordered]),
             scores=np.concatenate([found.scores for _, found in ordered]),
         )
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error

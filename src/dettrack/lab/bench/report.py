@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import platform
@@ -14,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from dettrack import __version__
-from dettrack.errors import MissingExtraError, OutputError
+from dettrack.errors import MissingExtraError
 from dettrack.lab.bench.networks import NetworkRow, PeakRow
 from dettrack.lab.bench.race import RaceRow
 from dettrack.lab.bench.stages import CrowdRow, StageRow
 from dettrack.threads import cpu_threads
 
-__all__ = ["SCHEMA", "BenchReport", "machine", "markdown", "plot", "write_json", "write_text"]
+__all__ = ["SCHEMA", "BenchReport", "machine", "markdown", "plot"]
 
 SCHEMA = 1
 """Grows when a reader of the JSON must change."""
@@ -86,20 +85,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def write_json(report: BenchReport, path: Path) -> None:
-    """Write the report as JSON; raises `OutputError` where that cannot be."""
-    write_text(path, json.dumps(report.entry(), indent=2) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file; raises `OutputError` where that cannot be."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def markdown(report: BenchReport) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from dettrack.errors import InputError
+from dettrack.files import IMAGE_SUFFIXES
 from dettrack.lab.synth.raster import Light
 from dettrack.lab.synth.textures import floor, rough, skyline, tint, wall
 from dettrack.lab.synth.things import Thing
@@ -64,10 +65,10 @@ def find_photos(folder: str | Path) -> tuple[Path, ...]:
     """Pictures of a folder that may stand behind the people, by name; raises `InputError` where there is none."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"--backgrounds {folder}: no such folder; expected one with .jpg or .png pictures")
-    found = tuple(sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png")))
+        raise InputError(f"--backgrounds {folder}: no such folder; expected one with pictures")
+    found = tuple(sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES))
     if not found:
-        raise InputError(f"--backgrounds {folder}: no .jpg or .png picture inside")
+        raise InputError(f"--backgrounds {folder}: no picture inside")
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from pathlib import Path
 import cv2
 
 from dettrack.errors import OutputError
+from dettrack.files import write_bytes, write_json
 from dettrack.formats.posetrack_entries import write_posetrack18
 from dettrack.lab.synth.annotate import sequence_name, to_sequence
 from dettrack.lab.synth.render import Renderer
@@ -112,12 +112,9 @@ def write_scene(job: SceneJob, out: Path, *, frames: bool = True, video: bool = 
 
 def _write_jpeg(path: Path, image: object) -> None:
     ok, encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 92])  # type: ignore[call-overload]
-    try:
-        if not ok:
-            raise OutputError(f"{path}: the picture cannot be encoded")
-        path.write_bytes(encoded.tobytes())
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
+    if not ok:
+        raise OutputError(f"{path}: the picture cannot be encoded")
+    write_bytes(path, encoded.tobytes(), sync=False)
 
 
 def write_scenes(
@@ -142,10 +139,7 @@ def write_scenes(
         entries.append(entry)
         done(entry)
     entries.sort(key=lambda entry: str(entry["name"]))
-    try:
-        (out / "scenes.json").write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"cannot write {out / 'scenes.json'}: {error.strerror or error}") from None
+    write_json(out / "scenes.json", entries, indent=1)
     return entries
 
 

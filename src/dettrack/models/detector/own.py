@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from dettrack.config import DetectConfig
 from dettrack.errors import InputError, UsageError
+from dettrack.files import NewFile
 from dettrack.geometry import box_nms
 from dettrack.models.detector.backbones import fold_norms
 from dettrack.models.detector.letterbox import Letterbox, fit_size
@@ -284,8 +285,8 @@ def save_network(model: PersonDetector, path: Path, size: int, metrics: Mapping[
         "size": str(size),
         "metrics": json.dumps({name: round(value, 4) for name, value in metrics.items()}),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(state, path, metadata)
+    with NewFile(path) as new:
+        save_file(state, new.part, metadata)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

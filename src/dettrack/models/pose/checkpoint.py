@@ -13,7 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dettrack.errors import InputError, OutputError
+from dettrack.errors import InputError
+from dettrack.files import NewFile, output_error
 from dettrack.models.pose.frame_layout import IMAGENET_MEAN, IMAGENET_STD
 from dettrack.models.pose.heatmap import Decoding
 from dettrack.models.pose.hrnet import HRNet
@@ -136,13 +137,11 @@ def save_checkpoint(
         if not name.endswith("num_batches_tracked")
     }
     about = {"format": FORMAT_VERSION, "spec": asdict(spec), "metrics": dict(metrics or {}), "source": source}
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(state, part, metadata={_KEY: json.dumps(about)})
-        part.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise OutputError(f"cannot write {path}: {error}") from error
+    with NewFile(path) as new:
+        try:
+            save_file(state, new.part, metadata={_KEY: json.dumps(about)})
+        except SafetensorError as error:
+            raise output_error(path, error) from error
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -7,7 +7,6 @@ checks.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from dettrack.errors import InputError, OutputError
+from dettrack.files import NewFile, file_sha256, write_text
 from dettrack.models.weights.catalogue import External
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "find_weights",
     "list_weights",
     "metadata",
-    "sha256",
     "store",
 ]
 
@@ -58,7 +57,7 @@ class StoredWeights:
     @property
     def intact(self) -> bool:
         """Whether the file is the one that was written down."""
-        return sha256(self.path) == self.expected
+        return file_sha256(self.path) == self.expected
 
 
 def store() -> Path:
@@ -100,18 +99,6 @@ def metadata(path: Path) -> dict[str, Any]:
         return {key: json.loads(value) if value[:1] in ("{", "[") else value for key, value in about.items()}
     except (OSError, ValueError, struct.error) as error:
         raise InputError(f"{path}: not a readable safetensors file") from error
-
-
-def sha256(path: Path) -> str:
-    """Hexadecimal digest of a file."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    return digest.hexdigest()
 
 
 def add_file(source: Path, name: str) -> StoredWeights:
@@ -162,7 +149,7 @@ def fetch_known(weights: External, *, mirror: str = "") -> StoredWeights:
     try:
         for file in weights.files:
             target = store() / f"{weights.name}{file.ending}"
-            if target.is_file() and sha256(target) == file.sha256:
+            if target.is_file() and file_sha256(target) == file.sha256:
                 continue
             _get_first(file.places(weights.name, mirror) if mirror else [file.url], target, file.sha256)
             got.append(target)
@@ -205,26 +192,18 @@ def _get(address: str, target: Path, expected: str) -> None:
 
 def _keep(stream: BinaryIO | Any, target: Path, expected: str) -> None:
     """Write beside the target first; an unexpected file is thrown away."""
-    part = target.with_name(target.name + ".part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
+    with NewFile(target) as new:
+        with new.part.open("wb") as file:
             shutil.copyfileobj(stream, file, 1 << 20)
-        found = sha256(part)
+        found = file_sha256(new.part)
         if expected and found != expected:
-            part.unlink()
             raise InputError(f"{target.name}: SHA-256 is {found}, expected {expected}: not kept")
-        part.replace(target)
-        _write_sums(target.parent, {**_read_sums(target.parent), target.name: found})
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise OutputError(f"cannot write {target}: {error.strerror}") from error
+    _write_sums(target.parent, {**_read_sums(target.parent), target.name: found})
 
 
 def _write_sums(folder: Path, sums: dict[str, str]) -> None:
     lines = [f"{digest}  {name}\n" for name, digest in sorted(sums.items())]
-    (folder / _SUMS).write_text("".join(lines))
+    write_text(folder / _SUMS, "".join(lines))
 
 
 def _read_sums(folder: Path) -> dict[str, str]:

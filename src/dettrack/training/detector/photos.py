@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from dettrack.errors import InputError
+from dettrack.files import NewFile
 
 __all__ = ["IGNORE", "PADDING", "PERSON", "Photo", "PhotoPack"]
 
@@ -94,8 +95,7 @@ class PhotoPack:
 
     def save(self, path: Path) -> None:
         """Write the pack to an .npz file."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
+        with NewFile(path) as new, new.part.open("wb") as file:
             np.savez(file, **{field.name: getattr(self, field.name) for field in fields(PhotoPack)})
 
     def entries(self) -> list[tuple[str, bytes, tuple[int, int], np.ndarray, np.ndarray]]:

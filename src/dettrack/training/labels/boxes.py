@@ -23,6 +23,7 @@ from scipy.io.matlab import MatReadError
 
 from dettrack.config import DetectConfig
 from dettrack.errors import DettrackError, InputError
+from dettrack.files import IMAGE_SUFFIXES
 from dettrack.geometry import box_iou, box_nms, inside_shares
 from dettrack.models.detector import Detector, load_detector
 from dettrack.structures import Boxes, Frame
@@ -30,8 +31,6 @@ from dettrack.training.detector.photos import IGNORE, PERSON, PhotoPack
 from dettrack.video import open_video
 
 __all__ = ["LabelConfig", "athlete_boxes", "in_tiles", "label", "merge_opinions"]
-
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 @dataclass(frozen=True)
@@ -218,7 +217,9 @@ def _pictures(config: LabelConfig) -> Iterator[tuple[str, UInt8[np.ndarray, "h w
     for folder in config.photos:
         if not folder.is_dir():
             raise InputError(f"no such folder of photos: {folder}")
-        for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and p.name not in excluded):
+        for path in sorted(
+            p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.name not in excluded
+        ):
             bgr = cv2.imread(os.fspath(path))
             if bgr is None:
                 sys.stderr.write(f"{path}: not a readable image, left out\n")

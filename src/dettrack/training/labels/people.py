@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from dettrack.errors import InputError
+from dettrack.files import NewFile
 from dettrack.skeleton import POSETRACK15, JointSet, joint_set
 
 __all__ = [
@@ -143,14 +144,14 @@ def save_people(people: PeopleSet, path: Path) -> None:
     """Pack a set, images included, into one `.npz` file."""
     encoded = [image if isinstance(image, bytes) else image.read_bytes() for image in people.images]
     arrays = {f.name: getattr(people, f.name) for f in fields(people) if f.name not in ("joint_set", "images")}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(
-        path,
-        joint_set=np.array(people.joint_set.name),
-        blob=np.frombuffer(b"".join(encoded), np.uint8),
-        sizes=np.array([len(image) for image in encoded], np.int64),
-        **arrays,
-    )
+    with NewFile(path) as new, new.part.open("wb") as file:
+        np.savez(
+            file,
+            joint_set=np.array(people.joint_set.name),
+            blob=np.frombuffer(b"".join(encoded), np.uint8),
+            sizes=np.array([len(image) for image in encoded], np.int64),
+            **arrays,
+        )
 
 
 def load_people(path: Path) -> PeopleSet:

@@ -1,0 +1,135 @@
+"""Files that are whole or absent, SHA-256 of files, and the endings of pictures.
+
+A file is written under its name with `.part` behind, brought to the disk, and renamed when it is whole: whoever reads
+its final name finds the earlier file or the new one, never half of one, whatever interrupts the writing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from dettrack.errors import InputError, OutputError
+
+__all__ = ["IMAGE_SUFFIXES", "NewFile", "file_sha256", "output_error", "write_bytes", "write_json", "write_text"]
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".jp2", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"})
+"""Endings of pictures, in lower case."""
+
+
+def output_error(path: str | os.PathLike[str], error: Exception) -> OutputError:
+    """The one line that a user reads when a file cannot be written."""
+    reason = (getattr(error, "strerror", None) or str(error)).splitlines() or [type(error).__name__]
+    return OutputError(f"cannot write {os.fspath(path)}: {reason[0]}; free some space or write to another place")
+
+
+class NewFile:
+    """A file that gets its name when it is whole; as a context manager it is removed instead if the block fails.
+
+    Attributes:
+        path: The final name.
+        part: Where to write.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, sync: bool = True) -> None:
+        """Make the folder, if need be.
+
+        Args:
+            path: The final name.
+            sync: Bring the content to the disk before it is named, so that even a power cut leaves no half file.
+                That takes milliseconds: too long for files of which there are thousands.
+
+        Raises:
+            OutputError: The folder cannot be made.
+        """
+        self.path, self._sync = Path(path), sync
+        self.part = self.path.with_name(self.path.name + ".part")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(self.path, error) from error
+
+    def commit(self) -> None:
+        """Give the file its name, replacing an earlier one.
+
+        Raises:
+            OutputError: It cannot be done; the temporary file is removed.
+        """
+        try:
+            if self._sync:
+                # Opened for writing, as Windows wants for this.
+                with self.part.open("rb+") as file:
+                    os.fsync(file.fileno())
+            self.part.replace(self.path)
+        except OSError as error:
+            self.discard()
+            raise output_error(self.path, error) from error
+
+    def discard(self) -> None:
+        """Remove the temporary file; an earlier file of the final name stays."""
+        with suppress(OSError):
+            self.part.unlink(missing_ok=True)
+
+    def __enter__(self) -> NewFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.commit()
+            return
+        self.discard()
+        if isinstance(error, OSError) and not isinstance(error, OutputError):
+            raise output_error(self.path, error) from error
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes, *, sync: bool = True) -> None:
+    """Write a whole file.
+
+    Args:
+        path: File to write.
+        content: Its bytes.
+        sync: See `NewFile`.
+
+    Raises:
+        OutputError: It cannot be written; what was there before stays.
+    """
+    with NewFile(path, sync=sync) as new:
+        new.part.write_bytes(content)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a whole text file, UTF-8; raises `OutputError`, and then leaves what was there before."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: str | os.PathLike[str], content: Any, indent: int | None = None) -> None:
+    """Write a whole JSON file.
+
+    Args:
+        path: File to write.
+        content: What fits JSON.
+        indent: Spaces for each level; None writes one line.
+
+    Raises:
+        OutputError: It cannot be written; what was there before stays.
+    """
+    write_text(path, json.dumps(content, indent=indent) + ("\n" if indent is not None else ""))
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file's content, in hexadecimal digits; raises `InputError` where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with Path(path).open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise InputError(f"cannot read {os.fspath(path)}: {error.strerror or error}") from error
+    return digest.hexdigest()

@@ -1,0 +1,119 @@
+"""Files are whole or absent, whatever interrupts the writing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dettrack.errors import InputError, OutputError
+from dettrack.files import NewFile, file_sha256, output_error, write_bytes, write_json, write_text
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A file of an earlier run, in a folder with nothing else."""
+    path = tmp_path / "result.txt"
+    path.write_text("earlier")
+    return path
+
+
+def alone(path):
+    return list(path.parent.iterdir()) == [path]
+
+
+def test_the_name_appears_with_the_whole_content(old):
+    with NewFile(old) as new:
+        new.part.write_text("half")
+        assert (old.read_text(), new.part.parent) == ("earlier", old.parent)
+    assert old.read_text() == "half"
+    assert alone(old)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken"), KeyboardInterrupt(), InputError("not that file")])
+def test_a_block_that_fails_leaves_the_earlier_file_and_its_own_error(old, error):
+    def fail():
+        with NewFile(old) as new:
+            new.part.write_text("half")
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
+    assert old.read_text() == "earlier"
+    assert alone(old)
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_earlier_file(old):
+    _, hard = before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OutputError) as caught:
+            write_bytes(old, bytes(2000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert str(caught.value) == f"cannot write {old}: File too large; free some space or write to another place"
+    assert old.read_text() == "earlier"
+    assert alone(old)
+
+
+def test_a_name_that_is_taken_by_a_folder_is_one_line_and_leaves_nothing(tmp_path):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "taken", tmp_path / "file" / "below"):
+        with pytest.raises(OutputError, match=f"cannot write {path}: "):
+            write_text(path, "content")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "taken"]
+
+
+def test_a_killed_process_leaves_the_earlier_file(old):
+    code = (
+        "import os, signal, sys; from dettrack.files import NewFile\n"
+        "with NewFile(sys.argv[1]) as new:\n"
+        "    new.part.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, old], check=False).returncode == -9
+    assert old.read_text() == "earlier"
+    write_text(old, "next run")
+    assert old.read_text() == "next run"
+    assert alone(old)
+
+
+def test_a_folder_is_made(tmp_path):
+    write_text(tmp_path / "a" / "b" / "c.txt", "é")
+    assert (tmp_path / "a" / "b" / "c.txt").read_bytes() == "é".encode()
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_json_comes_back(tmp_path, indent):
+    content = {"a": [1, 2.5, None], "ü": {"b": True}}
+    write_json(tmp_path / "a.json", content, indent)
+    assert json.loads((tmp_path / "a.json").read_text()) == content
+    write_json(tmp_path / "b.json", content)
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "b.json", {"not": np.zeros(2)})
+    assert json.loads((tmp_path / "b.json").read_text()) == content
+
+
+def test_an_error_is_one_line_whatever_it_says():
+    assert "\n" not in str(output_error("a", RuntimeError("first\nsecond")))
+    assert str(output_error("a", RuntimeError())).startswith("cannot write a: RuntimeError;")
+
+
+@given(st.binary(max_size=50), st.sampled_from([1, 40_000]))
+def test_the_hash_is_that_of_the_whole_content(tmp_path_factory, content, times):
+    path = tmp_path_factory.mktemp("hash") / "a"
+    path.write_bytes(content * times)  # up to more than the block that is read at once
+    assert file_sha256(path) == hashlib.sha256(content * times).hexdigest()
+
+
+def test_a_file_that_cannot_be_hashed_is_one_line(tmp_path):
+    for path in (tmp_path, tmp_path / "none"):
+        with pytest.raises(InputError, match=f"cannot read {path}: "):
+            file_sha256(path)

@@ -88,7 +88,21 @@ def pairwise_oks(
     sigmas: Float[np.ndarray, " joints"],
     min_joints: int = 1,
 ) -> Float[np.ndarray, "n m"]:
-    """OKS of every pose of `a` with every pose of `b`; the area of a pair is the mean of both."""
+    """OKS of every pose of `a` with every pose of `b`; the area of a pair is the mean of both.
+
+    Args:
+        a_xy: Poses in pixels; anything where `a_has` is False.
+        a_has: Which joints they have.
+        a_area: Their areas in square pixels.
+        b_xy: As `a_xy`, of the other poses.
+        b_has: As `a_has`.
+        b_area: As `a_area`.
+        sigmas: Tolerance of each joint.
+        min_joints: Pairs with fewer common joints have OKS 0.
+
+    Returns:
+        In [0, 1].
+    """
     shape = (len(a_xy), len(b_xy), a_xy.shape[1])
     return oks(
         np.broadcast_to(a_xy[:, None], (*shape, 2)),
@@ -129,7 +143,16 @@ class PackedPoses:
 def pack(
     xy: Float[np.ndarray, "rows joints 2"], has: Bool[np.ndarray, "rows joints"], sigmas: Float[np.ndarray, " joints"]
 ) -> PackedPoses:
-    """Pack poses of at most 64 joints; positions are anything where `has` is False."""
+    """Pack poses of at most 64 joints for `oks_of_rows`.
+
+    Args:
+        xy: Positions in pixels; anything where `has` is False.
+        has: Which joints the poses have.
+        sigmas: Tolerance of each joint.
+
+    Returns:
+        The packed poses.
+    """
     scaled = [np.where(has, xy[..., axis], np.nan) / (math.sqrt(8) * sigmas) for axis in (0, 1)]
     bits = has @ (np.uint64(1) << np.arange(has.shape[1], dtype=np.uint64))
     return PackedPoses(np.concatenate(scaled, 1).astype(np.float32), bits)
@@ -144,6 +167,14 @@ def oks_of_rows(
     min_joints: int = 1,
 ) -> tuple[Float[np.ndarray, " pairs"], Bool[np.ndarray, " pairs"]]:
     """`oks` of rows `i` of `a` with rows `j` of `b`, in single precision and some twenty times faster.
+
+    Args:
+        a: Packed poses.
+        i: Rows of `a`, one for each pair.
+        b: Packed poses.
+        j: Rows of `b`.
+        area: Of each pair, in square pixels.
+        min_joints: See above.
 
     Returns:
         OKS, 0 where fewer than `min_joints` joints are common; and whether it is known, that is, enough are.
@@ -167,7 +198,16 @@ def oks_of_rows(
 
 
 def reach(area: Float[np.ndarray, " n"], sigmas: Float[np.ndarray, " joints"], floor: float) -> Float[np.ndarray, " n"]:
-    """Distance in pixels beyond which no joint can contribute `floor` or more; infinite for a floor of 0."""
+    """Distance in pixels beyond which no joint can contribute `floor` or more; infinite for a floor of 0.
+
+    Args:
+        area: Of each pose, in square pixels.
+        sigmas: Tolerance of each joint.
+        floor: OKS in [0, 1].
+
+    Returns:
+        Pixels.
+    """
     if floor <= 0:
         return np.full(len(area), np.inf)
     return 2 * float(sigmas.max()) * np.sqrt(-2 * np.log(floor) * area)
@@ -181,8 +221,14 @@ def neighbours(
 ) -> tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]]:
     """Pairs whose extents come closer than the larger of their reaches, in x and in y.
 
-    A mean OKS of `floor` needs a joint with that similarity, so with `reach` of that floor no pair is lost. Found by
-    a sweep along x: only boxes that meet there are looked at.
+    A mean OKS of `floor` needs a joint with that similarity, so with `reach` of that floor no pair is lost. Found by a
+    sweep along x: only boxes that meet there are compared.
+
+    Args:
+        a: Extents: corners of the boxes around all joints, in pixels.
+        a_reach: Pixels.
+        b: As `a`.
+        b_reach: As `a_reach`.
 
     Returns:
         Indices into `a`, ascending, and into `b`.
@@ -211,11 +257,11 @@ def oks_nms(
     """Which of n poses survive when of two too similar ones the weaker is dropped.
 
     Args:
-        similar: Pairs of indices whose OKS exceeds the threshold, in any order, each pair at least one way round.
+        similar: Pairs of indices whose OKS exceeds the threshold, in any order, each pair in at least one of its two orders.
         scores: Strength of each pose; of equal ones the first survives.
 
     Returns:
-        True for survivors: greedy from the strongest, and a dropped pose drops nobody.
+        True for survivors: greedy from the strongest, and a dropped pose drops no other.
     """
     keep = np.ones(len(scores), bool)
     rank = np.empty(len(scores), np.int64)

@@ -57,6 +57,14 @@ class Difference:
 def draws(sequences: int, samples: int, seed: int = 0) -> Int[np.ndarray, "samples sequences"]:
     """How often each sequence is drawn in each sample.
 
+    Args:
+        sequences: How many there are.
+        samples: How many samples to draw.
+        seed: Of the draws.
+
+    Returns:
+        For each sample how often each sequence is in it.
+
     Raises:
         InputError: Fewer than two sequences: nothing can be said about their spread.
     """
@@ -69,7 +77,15 @@ def draws(sequences: int, samples: int, seed: int = 0) -> Int[np.ndarray, "sampl
 def resampled(
     result: Evaluation, times: Int[np.ndarray, "samples sequences"]
 ) -> dict[str, Float[np.ndarray, " samples"]]:
-    """AP, MOTA, IDF1 and, where it was measured, HOTA in percent for each sample: totals over the joints."""
+    """AP, MOTA, IDF1 and, where it was measured, HOTA of bootstrap samples: totals over the joints, in percent.
+
+    Args:
+        result: The evaluation.
+        times: How often each sequence is in each sample, as `draws` gives it.
+
+    Returns:
+        The values of each figure, by name.
+    """
     parts = result.sequences
     out = {"AP": _mean_known(_average_precisions(result, times))}
     clear = np.einsum("bs,sij->bij", times, np.stack([part.tracking.clear for part in parts]))
@@ -140,6 +156,14 @@ def _point_values(result: Evaluation) -> dict[str, float]:
 def intervals(result: Evaluation, *, samples: int = 1000, seed: int = 0) -> dict[str, Interval]:
     """95 % intervals of AP, MOTA, IDF1 and HOTA.
 
+    Args:
+        result: The evaluation.
+        samples: How many bootstrap samples.
+        seed: Of the draws.
+
+    Returns:
+        By name of the figure.
+
     Raises:
         InputError: Fewer than two sequences.
     """
@@ -158,6 +182,15 @@ def _ends(sample: Float[np.ndarray, " samples"]) -> tuple[float, float]:
 
 def compare(a: Evaluation, b: Evaluation, *, samples: int = 1000, seed: int = 0) -> Mapping[str, Difference]:
     """Paired comparison of two systems on the same sequences.
+
+    Args:
+        a: Evaluation of the first system.
+        b: Of the second.
+        samples: How many bootstrap samples; both systems see the same ones.
+        seed: Of the draws.
+
+    Returns:
+        B - A by name of the figure.
 
     Raises:
         InputError: The two were evaluated on different sequences, or on fewer than two.

@@ -2,7 +2,7 @@
 
 The paper gives no overlap; here it is the usual intersection over union of 0.5, and each box serves one person. Boxes
 are those of the files; for predicted people without one, the box around their joints. Frames count by `is_labeled`, or
-where there is no such flag if somebody is annotated.
+where there is no such flag by whether a person is annotated.
 """
 
 from __future__ import annotations
@@ -53,7 +53,15 @@ class BoxCounts:
 
 
 def box_counts(gt: Float[np.ndarray, "n 4"], pred: Float[np.ndarray, "m 4"]) -> BoxCounts:
-    """Count one frame; as many annotated boxes as possible get a predicted box of their own."""
+    """Count one frame; the assignment gives as many annotated boxes as possible a predicted box of their own.
+
+    Args:
+        gt: Annotated boxes, in pixels.
+        pred: Predicted boxes, in pixels.
+
+    Returns:
+        The counts.
+    """
     found, _ = match_matrix(box_iou(gt, pred) >= MIN_IOU)
     return BoxCounts(len(gt), len(found), len(pred))
 
@@ -66,7 +74,15 @@ def boxes_of(people: People) -> Float[np.ndarray, "n 4"]:
 
 
 def count_boxes(gt: PoseSequence, pred: PoseSequence) -> BoxCounts:
-    """Count a sequence. Annotated people without a box of their own (PoseTrack17 has none) do not take part."""
+    """Count a sequence. Annotated people without a box of their own (PoseTrack17 has none) do not take part.
+
+    Args:
+        gt: Annotations.
+        pred: Predictions.
+
+    Returns:
+        The counts.
+    """
     found = boxes_of(pred.people)
     edges = pred.starts
     return box_recall(gt, [found[a:b] for a, b in pairwise(edges)])
@@ -78,6 +94,9 @@ def box_recall(gt: PoseSequence, boxes: Sequence[Float[np.ndarray, "_ 4"]]) -> B
     Args:
         gt: Annotations with boxes.
         boxes: For each image of the sequence, `(m, 4)` corners in pixels.
+
+    Returns:
+        The counts.
     """
     total, edges = BoxCounts(), gt.starts
     for i, (info, found) in enumerate(zip(gt.images, boxes, strict=True)):
@@ -94,6 +113,9 @@ def read_detections(path: str | Path, min_score: float = 0.0) -> dict[int, Float
     Args:
         path: JSON list of objects with `image_id`, `bbox` (x, y, width, height in pixels) and `score`.
         min_score: Detections with a lower score are left out.
+
+    Returns:
+        `(m, 4)` corners in pixels, by image id.
 
     Raises:
         InputError: The file cannot be read, or an entry is not a detection.
@@ -116,5 +138,13 @@ def read_detections(path: str | Path, min_score: float = 0.0) -> dict[int, Float
 
 
 def detection_recall(gt: PoseSequence, detections: Mapping[int, Float[np.ndarray, "_ 4"]]) -> BoxCounts:
-    """Count a sequence against detections by image id (PoseTrack18 and 21)."""
+    """Count a sequence against detections by image id (PoseTrack18 and 21).
+
+    Args:
+        gt: Annotations.
+        detections: `(m, 4)` corners in pixels by image id; a missing image has none.
+
+    Returns:
+        The counts.
+    """
     return box_recall(gt, [detections.get(info.image_id, np.zeros((0, 4))) for info in gt.images])

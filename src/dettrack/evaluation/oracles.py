@@ -3,13 +3,13 @@
 Predicted and annotated people are paired frame by frame, one to one, so that most joints agree and among equals the
 distances are least. Then
 
-- **perfect association** keeps our poses and gives each paired person the annotated identity; the others get identities
-  that nobody else has. What is missing to 100 is due to boxes and poses.
-- **perfect poses** keeps our identities and puts paired people's joints where they are annotated, all of them and no
+- **perfect association** keeps the predicted poses and gives each paired person the annotated identity; the others get
+  identities that are used nowhere else. What is missing to 100 is due to boxes and poses.
+- **perfect poses** keeps the predicted identities and puts paired people's joints where they are annotated, all of them and no
   others; unpaired people stay as they are. What is missing is due to boxes and identities.
-- **perfect boxes** drops people who are paired with nobody and adds those whom we missed. The pose that we would have
-  found for them is not known: they get the annotated one, so this is a bound; and the identity that we gave the person
-  most often, where it is free. To measure rather than bound it, track with the annotated boxes as detections and
+- **perfect boxes** drops people without a counterpart and adds those who were missed. The pose that would have been
+  found for them is not known: they get the annotated one, so this is a bound; and the identity that the predictions
+  give the person most often, where it is free. To measure rather than bound it, track with the annotated boxes as detections and
   evaluate that.
 """
 
@@ -35,7 +35,15 @@ JOINTS = len(EVALUATION15)
 
 
 def paired_rows(gt: PoseSequence, pred: PoseSequence) -> Int[np.ndarray, " pred"]:
-    """For each predicted person the row of its annotated person in `gt.people`, -1 for none."""
+    """For each predicted person the row of its annotated person in `gt.people`, -1 for none.
+
+    Args:
+        gt: Annotations.
+        pred: Predictions.
+
+    Returns:
+        For each predicted person the row of its annotated person in `gt.people`, -1 for none.
+    """
     check_pair(gt, pred)
     gt, pred = gt.with_joints(EVALUATION15), pred.with_joints(EVALUATION15)
     rows = np.full(len(pred.people), -1)
@@ -49,12 +57,20 @@ def paired_rows(gt: PoseSequence, pred: PoseSequence) -> Int[np.ndarray, " pred"
 
 
 def perfect_association(gt: PoseSequence, pred: PoseSequence) -> PoseSequence:
-    """Our poses with the annotated identities."""
+    """Predicted poses with the annotated identities.
+
+    Args:
+        gt: Annotations.
+        pred: Predictions.
+
+    Returns:
+        The changed predictions.
+    """
     rows = paired_rows(gt, pred)
     ids = gt.people.track_id[rows] if len(gt.people) else np.zeros(len(rows), np.int64)
     free = int(gt.people.track_id.max(initial=-1)) + 1
     unpaired = np.flatnonzero(rows < 0)
-    # Numbered within their frame, so that ids stay small; what is paired with nobody cannot make a switch anyway.
+    # Numbered within their frame, so that ids stay small; an unpaired person cannot make a switch anyway.
     image = pred.people.image[unpaired]
     first = np.searchsorted(image, image)
     return replace(
@@ -69,7 +85,15 @@ def _put(values: np.ndarray, rows: np.ndarray, new: np.ndarray) -> np.ndarray:
 
 
 def perfect_poses(gt: PoseSequence, pred: PoseSequence) -> PoseSequence:
-    """Our identities with the annotated poses; a pose's joints all get the best score that it had."""
+    """Predicted identities with the annotated poses; a pose's joints all get the best score that it had.
+
+    Args:
+        gt: Annotations.
+        pred: Predictions.
+
+    Returns:
+        The changed predictions.
+    """
     rows = paired_rows(gt, pred)
     gt, pred = gt.with_joints(EVALUATION15), pred.with_joints(EVALUATION15)
     paired = np.flatnonzero(rows >= 0)
@@ -85,7 +109,15 @@ def perfect_poses(gt: PoseSequence, pred: PoseSequence) -> PoseSequence:
 
 
 def perfect_boxes(gt: PoseSequence, pred: PoseSequence) -> PoseSequence:
-    """Our people without the false ones, and with those whom we missed."""
+    """Predicted people without the false ones, and with those who were missed.
+
+    Args:
+        gt: Annotations.
+        pred: Predictions.
+
+    Returns:
+        The changed predictions.
+    """
     rows = paired_rows(gt, pred)
     gt, pred = gt.with_joints(EVALUATION15), pred.with_joints(EVALUATION15)
     usual: dict[int, Counter[int]] = {}
@@ -124,6 +156,15 @@ def oracles(
     thresholds: Mapping[str, float] | None = None,
 ) -> dict[str, Evaluation]:
     """Evaluate predictions as they are ("ours") and with each oracle, reading one sequence at a time.
+
+    Args:
+        gt: Annotated sequences, in the order of their names.
+        pred: Predictions for them, in the same order.
+        mode: "official" or "clean" (`rules`).
+        thresholds: Joint name to score; joints below it do not count for tracking.
+
+    Returns:
+        The evaluation of "ours" and of each oracle, by name.
 
     Raises:
         InputError: Predictions do not fit their annotations.

@@ -67,9 +67,9 @@ def frame_pairs(data: Prepared) -> Iterator[FramePairs]:
 def assign_people(pairs: FramePairs) -> Int[np.ndarray, " p"]:
     """The official assignment of predicted to annotated people: greedy, in one pass, without scores.
 
-    Each prediction looks only at the annotated person whose joints it hits best (the share of that person's joints that
-    it has within the threshold; the first of equals). Each annotated person then takes the best of the predictions
-    that look at it. A prediction that loses gets no second choice.
+    Each prediction competes only for the annotated person whose joints it hits best (the share of that person's joints
+    that it has within the threshold; the first of equals). Each annotated person then takes the best of the
+    predictions that compete for it. A prediction that loses gets no second choice.
 
     Returns:
         For each predicted person its annotated person in the frame, -1 for none.
@@ -80,9 +80,9 @@ def assign_people(pairs: FramePairs) -> Int[np.ndarray, " p"]:
         return assigned
     share = pairs.match.sum(2) / np.maximum(pairs.has_gt.sum(1), 1)
     best = share.argmax(1)
-    looks = np.zeros((p, g))
-    looks[np.arange(p), best] = share[np.arange(p), best]
-    winner = looks.argmax(0)
-    taken = np.flatnonzero(looks.max(0) > 0)
+    competing = np.zeros((p, g))
+    competing[np.arange(p), best] = share[np.arange(p), best]
+    winner = competing.argmax(0)
+    taken = np.flatnonzero(competing.max(0) > 0)
     assigned[winner[taken]] = taken
     return assigned

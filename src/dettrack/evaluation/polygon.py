@@ -1,6 +1,6 @@
 """Points in polygons, exactly: the ignore regions of PoseTrack.
 
-The official evaluator asks a geometry library whether a polygon *contains* a point: strictly inside, the border not
+The official evaluator uses a geometry library to decide whether a polygon *contains* a point: strictly inside, the border not
 included, and polygons that cross themselves are filled by the even-odd rule. Annotated joints do lie on borders, so
 the side of an edge is decided exactly: in floating point where its rounding error cannot matter, else in rational
 numbers.
@@ -60,7 +60,15 @@ def _exact_side(
 def in_any(
     polygons: tuple[Float[np.ndarray, "_ 2"], ...], points: Float[np.ndarray, "*batch 2"]
 ) -> Bool[np.ndarray, "*batch"]:
-    """Which points at least one polygon contains."""
+    """Which points at least one polygon contains.
+
+    Args:
+        polygons: `(n, 2)` corners each, in pixels.
+        points: In pixels.
+
+    Returns:
+        Which points at least one polygon contains.
+    """
     flat = points.reshape(-1, 2)
     inside = np.zeros(len(flat), bool)
     for polygon in polygons:

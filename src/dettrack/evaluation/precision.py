@@ -66,6 +66,9 @@ def average_precision(labels: Sequence[Labels], rules: Rules) -> dict[str, Float
     Args:
         labels: Of each sequence, in the order of their names (it decides between equal scores, officially).
         rules: `ties_together` and `unseen_is_zero` matter here.
+
+    Returns:
+        "AP", "precision" and "recall": percent of each joint.
     """
     out = {name: np.full(JOINTS, np.nan) for name in ("AP", "precision", "recall")}
     if not labels:
@@ -103,7 +106,15 @@ def _curve(
 
 
 def area_under_curve(precision: Float[np.ndarray, " n"], recall: Float[np.ndarray, " n"]) -> float:
-    """Area under the monotone envelope of a precision-recall curve, all points, from recall 0 to 1."""
+    """Area under the monotone envelope of a precision-recall curve, all points, from recall 0 to 1.
+
+    Args:
+        precision: In the order of ascending recall, in [0, 1].
+        recall: Ascending, in [0, 1].
+
+    Returns:
+        In [0, 1].
+    """
     heights = np.concatenate([precision, [0.0]])
     heights = np.maximum.accumulate(heights[::-1])[::-1]
     widths = np.diff(np.concatenate([[0.0], recall, [1.0]]))

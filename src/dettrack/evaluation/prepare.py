@@ -63,6 +63,9 @@ def prepare(
         rules: Which rules.
         thresholds: Joint name to score; predicted joints with a lower score (or none) are dropped.
 
+    Returns:
+        What the measures count.
+
     Raises:
         InputError: The two do not fit together, or break a rule on ids; see `check_pair`.
     """
@@ -87,6 +90,10 @@ def prepare(
 def check_pair(gt: PoseSequence, pred: PoseSequence) -> None:
     """Refuse predictions that do not fit the annotations.
 
+    Args:
+        gt: Annotations.
+        pred: Predictions.
+
     Raises:
         InputError: Different numbers of frames, an id twice in a frame of the predictions, ids of 10000 or more, or
             people without ids.
@@ -108,7 +115,15 @@ def check_pair(gt: PoseSequence, pred: PoseSequence) -> None:
 
 
 def pair_notes(gt: PoseSequence, pred: PoseSequence) -> list[str]:
-    """What is odd in a pair of files but allowed, one line each: names, repeated annotated ids, missing scores."""
+    """What is odd in a pair of files but allowed, one line each: names, repeated annotated ids, missing scores.
+
+    Args:
+        gt: Annotations.
+        pred: Predictions.
+
+    Returns:
+        Lines for the user.
+    """
     notes = [*gt.notes, *pred.notes]
     twice = _first_repeated(gt)
     if twice:
@@ -147,6 +162,13 @@ def apply_thresholds(pred: PoseSequence, thresholds: Mapping[str, float]) -> Pos
     """Drop predicted joints whose score is below their joint's threshold; a joint without a score is dropped too.
 
     The person stays in the file, maybe without any joint, as in a file whose joints were set to 0, 0, 0.
+
+    Args:
+        pred: Predictions.
+        thresholds: Joint name to score; a joint that is not named has none.
+
+    Returns:
+        The predictions without these joints.
     """
     limits = np.array([thresholds.get(joint, -np.inf) for joint in pred.joint_set.joints])
     scores = np.where(np.isnan(pred.people.scores), MISSING_SCORE, pred.people.scores)

@@ -66,7 +66,7 @@ class Rules:
     Attributes:
         name: Name of the mode.
         by_flag: Which frames count. False: those with an annotated person, because the official evaluator never reads
-            `is_labeled`; people predicted where nobody is go unpunished. True: those that `is_labeled` says, and only
+            `is_labeled`; people predicted in frames without annotated people go unpunished. True: those that `is_labeled` says, and only
             where a file has no such flag, those with an annotated person.
         last_frame: Whether the last of these frames counts for tracking. The official evaluator leaves it out (an
             index that stops one short, since its first version); a sequence with one frame has no MOTA then.

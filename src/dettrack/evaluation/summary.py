@@ -1,4 +1,4 @@
-"""`evaluate`: all measures of some sequences in one call, and what can be asked of the result.
+"""`evaluate`: all measures of some sequences in one call, and what the result offers.
 
 Sequences are read, counted and forgotten one after the other: what stays is one score and one label per predicted
 joint, and some counts per sequence. AP is always measured on all predictions; tracking measures on those above the
@@ -37,7 +37,7 @@ class SequenceResult:
         labels: Its predicted joints, for AP.
         tracking: Its counts, for MOTA and IDF1.
         boxes: Its counts for box recall.
-        hota: Its counts for HOTA; None where HOTA was not asked for.
+        hota: Its counts for HOTA; None where HOTA was not requested.
         notes: What was odd in its files.
     """
 
@@ -58,7 +58,7 @@ class Evaluation:
         sequences: One result per sequence, in the order of evaluation.
         AP: "AP", "precision", "recall": `(16,)` percent per joint (order `EVALUATION15`) and total.
         MOT: "mota", "motp", "pre", "rec", "idf1": likewise.
-        HOTA: HOTA and its terms, `(16,)` in [0, 1]; empty where it was not asked for.
+        HOTA: HOTA and its terms, `(16,)` in [0, 1]; empty where it was not requested.
         thresholds: Joint scores below which predictions were dropped for tracking; empty for none.
     """
 
@@ -148,7 +148,15 @@ def with_total(values: Float[np.ndarray, " 15"]) -> Float[np.ndarray, " 16"]:
 
 
 def grouped(values: Float[np.ndarray, " 16"], rules: Rules) -> dict[str, float]:
-    """Columns of the published tables from per-joint values and their total."""
+    """Columns of the published tables from per-joint values and their total.
+
+    Args:
+        values: Of each joint, and their total last.
+        rules: `group_skips_nan` matters here.
+
+    Returns:
+        By group ("Head", "Sho" ...), and "Total".
+    """
     out = {}
     for name, joints in GROUPS.items():
         group = values[list(joints)]
@@ -166,7 +174,18 @@ def count_sequence(
     thresholds: Mapping[str, float] | None = None,
     with_hota: bool = False,
 ) -> SequenceResult:
-    """Count one sequence; `evaluate_counts` makes figures of several."""
+    """Count one sequence; `evaluate_counts` makes figures of several.
+
+    Args:
+        gt: Annotations.
+        pred: Predictions.
+        rules: Which rules.
+        thresholds: Joint name to score; joints below it do not count for tracking.
+        with_hota: Count for HOTA too.
+
+    Returns:
+        The counts.
+    """
     data = prepare(gt, pred, rules)
     above = prepare(gt, pred, rules, thresholds) if thresholds else data
     return SequenceResult(
@@ -182,7 +201,16 @@ def count_sequence(
 def evaluate_counts(
     results: Sequence[SequenceResult], rules: Rules, thresholds: Mapping[str, float] | None = None
 ) -> Evaluation:
-    """The figures of sequences that were counted."""
+    """The figures of sequences that were counted.
+
+    Args:
+        results: Counts of the sequences, in the order of their names.
+        rules: Under which they were counted.
+        thresholds: With which they were counted, for the record.
+
+    Returns:
+        All figures.
+    """
     precision = average_precision([part.labels for part in results], rules)
     tracking = clear_mot(sum((part.tracking for part in results), TrackCounts.zero()))
     parts = [part.hota for part in results if part.hota is not None]
@@ -212,6 +240,9 @@ def evaluate(
         mode: "official" or "clean" (`rules`).
         thresholds: Joint name to score; joints below it do not count for tracking. AP keeps all joints.
         hota: Measure HOTA too.
+
+    Returns:
+        All figures, with the counts of each sequence.
 
     Raises:
         InputError: Predictions do not fit their annotations; the message says where and what to do.

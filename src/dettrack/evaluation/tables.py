@@ -71,7 +71,15 @@ def sequence_table(result: Evaluation) -> Table:
 
 
 def interval_table(found: Mapping[str, Interval], samples: int) -> Table:
-    """Bootstrap intervals."""
+    """Bootstrap intervals.
+
+    Args:
+        found: As `bootstrap.intervals` gives them.
+        samples: How many bootstrap samples they are of.
+
+    Returns:
+        The table.
+    """
     table = _table(f"95 % intervals, {samples} bootstrap samples of the sequences", ("value", "low", "high"))
     for name, interval in found.items():
         table.add_row(name, _cell(interval.value, 2), _cell(interval.low, 2), _cell(interval.high, 2))
@@ -79,7 +87,15 @@ def interval_table(found: Mapping[str, Interval], samples: int) -> Table:
 
 
 def comparison_table(found: Mapping[str, Difference], samples: int) -> Table:
-    """Paired differences, B - A."""
+    """Paired differences, B - A.
+
+    Args:
+        found: As `bootstrap.compare` gives them.
+        samples: How many bootstrap samples they are of.
+
+    Returns:
+        The table.
+    """
     columns = ("A", "B", "B - A", "low", "high", "p")
     table = _table(f"Paired bootstrap over sequences, {samples} samples, 95 % intervals of B - A", columns)
     for name, d in found.items():

@@ -61,6 +61,9 @@ def learn_thresholds(
         pred: Predictions for them, in the same order.
         mode: Rules of MOTA.
 
+    Returns:
+        One for each joint, in the order of `EVALUATION15`.
+
     Raises:
         InputError: Predictions do not fit their annotations.
     """
@@ -188,6 +191,11 @@ def read_thresholds(value: str | Path) -> dict[str, float]:
 
 def write_thresholds(thresholds: Mapping[str, float], path: str | Path, comment: str = "") -> None:
     """Write thresholds as TOML; `read_thresholds` gives them back exactly.
+
+    Args:
+        thresholds: Joint name to score.
+        path: TOML file; its folder is made.
+        comment: Lines for its head.
 
     Raises:
         OutputError: The file cannot be written.

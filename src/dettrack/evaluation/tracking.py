@@ -76,7 +76,15 @@ class TrackCounts:
 
 
 def joint_frames(data: Prepared, rules: Rules) -> list[list[JointFrame]]:
-    """The frames that count for tracking, each as its 15 joints; rules `last_frame` and `singly` apply here."""
+    """The frames that count for tracking, each as its 15 joints; rules `last_frame` and `singly` apply here.
+
+    Args:
+        data: A prepared sequence.
+        rules: `last_frame` and `singly` matter here.
+
+    Returns:
+        For each frame its 15 joints.
+    """
     frames = []
     for pairs in frame_pairs(data):
         joints = _split_joints(data, pairs)
@@ -109,6 +117,13 @@ def step(last: dict[int, int], frame: JointFrame) -> Outcome:
     it is here and near enough. The rest are matched by the assignment with the most pairs and, among those, the least
     distance; where the id was matched before to another prediction this is a switch (which is a detection too).
     What is left over is missed, or a false positive.
+
+    Args:
+        last: Last match of each annotated id; brought up to date.
+        frame: The joint in this frame.
+
+    Returns:
+        What is counted.
     """
     if frame.dummy:
         return Outcome(1, 0, 1, 1, 0, 0.0)
@@ -148,7 +163,15 @@ def _assign(pairs: list[tuple[int, int, float]], frame: JointFrame) -> list[tupl
 
 
 def count_tracking(data: Prepared, rules: Rules) -> TrackCounts:
-    """All counts of a sequence; none where no frame counts (a sequence with one frame, officially)."""
+    """All counts of a sequence; none where no frame counts (a sequence with one frame, officially).
+
+    Args:
+        data: A prepared sequence.
+        rules: As in `joint_frames`.
+
+    Returns:
+        The counts.
+    """
     frames = joint_frames(data, rules)
     clear, identity = np.zeros((len(COUNTS), JOINTS)), np.zeros((3, JOINTS))
     for j in range(JOINTS):

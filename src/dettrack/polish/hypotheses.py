@@ -104,7 +104,15 @@ class HypothesisBuffer:
 
 
 def masked_median(values: Float[np.ndarray, "*n h"], has: Bool[np.ndarray, "*n h"]) -> Float[np.ndarray, "*n"]:
-    """Median along the last axis of the values that exist; NaN where none does."""
+    """Median along the last axis of the values that exist; NaN where none does.
+
+    Args:
+        values: Anything where `has` is False.
+        has: Which values exist.
+
+    Returns:
+        NaN where none does.
+    """
     count = has.sum(-1)
     ranked = np.sort(np.where(has, values, np.inf), -1)
     low = np.take_along_axis(ranked, (np.maximum(count - 1, 0) // 2)[..., None], -1)[..., 0]
@@ -116,6 +124,13 @@ def head_sizes(hypotheses: FrameHypotheses, joint_set: JointSet) -> Float[np.nda
     """Head size of each person in pixels, as the evaluator would draw it; NaN where the head is not seen.
 
     The median over the hypotheses that see head top and head bottom of their distance, times `HEAD_FACTOR`.
+
+    Args:
+        hypotheses: Of one frame.
+        joint_set: Its joints.
+
+    Returns:
+        Pixels.
     """
     if not {"head_top", "head_bottom"} <= set(joint_set.joints):
         return np.full(len(hypotheses.ids), np.nan)

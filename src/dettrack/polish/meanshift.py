@@ -1,7 +1,7 @@
 """Mean shift over the few hypotheses of one joint, for all people and joints of a frame at once (paper 3.3).
 
-Flat kernel: a mode is a point that is the mean of all hypotheses within the radius of it. Every hypothesis starts a
-walk, and each walk ends after finitely many steps, for there are only finitely many sets of points to be the mean of.
+Flat kernel: a mode is a point that is the mean of all hypotheses within the radius of it. The search starts from
+every hypothesis, and ends after finitely many steps, because there are only finitely many sets of points to average.
 
 What the paper leaves open:
 
@@ -59,7 +59,7 @@ def cluster(
     xy = np.where(has[..., None], xy, 0.0).astype(np.float64)
     count = has.sum(1)
     mean = xy.sum(1) / np.maximum(count, 1)[:, None]
-    # By far the most common: all lie within the radius of their mean, and of one of them. That one walks to the mean in
+    # By far the most common: all lie within the radius of their mean, and of one of them. From that one the search reaches the mean in
     # one step; any other mode lies among the hypotheses, hence within the radius of the mean, and merges with it.
     limit = (radius**2)[:, None]
     from_mean = np.where(has, _squared(xy, mean), np.inf)

@@ -1,7 +1,7 @@
 """The shortest path through the clusters of one joint over time, found while the frames arrive (paper 3.3).
 
 The paper runs Dijkstra's algorithm on a graph whose layers are frames. On layers it is a Viterbi recursion: the
-cheapest way to each cluster of a frame follows from those of the frame before. As soon as the cheapest ways to all
+cheapest path to each cluster of a frame follows from those of the frame before. As soon as the cheapest paths to all
 clusters of the newest frame share their past, that past is final, however the future goes; so the online answer is
 the offline shortest path (tested against scipy's Dijkstra).
 
@@ -9,7 +9,7 @@ the offline shortest path (tested against scipy's Dijkstra).
 
     φ(c[t], c[t+1]) = (|H[t]| - |c[t]|) + (|H[t+1]| - |c[t+1]|) + λ · ‖μ(c[t]) - μ(c[t+1])‖
 
-so each cluster's spatial cost counts twice, once on the way in and once on the way out. Here a path also enters its
+so each cluster's spatial cost counts twice, once when the path enters it and once when it leaves. Here a path also enters its
 first cluster and leaves its last one at that cluster's spatial cost, which makes the rule uniform and lets a track of
 one frame choose its largest cluster.
 
@@ -33,7 +33,17 @@ def temporal_cost(
     unit: Float[np.ndarray, "*batch"],
     squared: bool,
 ) -> Float[np.ndarray, "*batch k m"]:
-    """Distance between all cluster centres of consecutive frames, in `unit` pixels; or its square."""
+    """Distance between all cluster centres of consecutive frames, in `unit` pixels; or its square.
+
+    Args:
+        a: Cluster centres in a frame, in pixels.
+        b: Those of the next frame.
+        unit: Pixels that count as one.
+        squared: The square of the distance instead.
+
+    Returns:
+        For each pair of clusters.
+    """
     difference = (a[..., :, None, :] - b[..., None, :, :]) / unit[..., None, None, None]
     square = np.einsum("...c,...c->...", difference, difference)
     return square if squared else np.sqrt(square)
@@ -44,10 +54,10 @@ class _Layer:
     """One frame: rows are people in ascending order of their ids."""
 
     ids: Int[np.ndarray, " people"]
-    cost: Float[np.ndarray, "people joints k"]  # cheapest way to each cluster, inf where there is none
+    cost: Float[np.ndarray, "people joints k"]  # of the cheapest path to each cluster, inf where there is none
     centres: Float[np.ndarray, "people joints k 2"]
     previous: Int[np.ndarray, "people joints"]  # row in the layer before, -1 where the path begins here
-    back: Int[np.ndarray, "people joints k"]  # cluster in the layer before on the cheapest way
+    back: Int[np.ndarray, "people joints k"]  # cluster in the layer before on the cheapest path
     choice: Int[np.ndarray, "people joints"]  # the decided cluster; -1 undecided, -2 no cluster
     ended: Bool[np.ndarray, "people joints"]  # the path does not go on in the next layer
     n: Int[np.ndarray, "people joints"]  # number of clusters
@@ -66,7 +76,7 @@ class OnlinePaths:
         lam: λ, weight of the temporal cost.
         squared: Squared distances.
         max_lag: When this many frames are undecided, the older half of them is decided along the path that is
-            cheapest at the time, and ways that disagree with it are given up.
+            cheapest at the time, and paths that disagree with it are given up.
     """
 
     def __init__(self, lam: float, squared: bool = False, max_lag: int = 256) -> None:
@@ -112,12 +122,12 @@ class OnlinePaths:
             self._extend(self._newest, layer, unit)
         self._layers.append(layer)
         self._newest = layer
-        # Looking back over a long undecided past every frame would be quadratic; an eighth more lag makes it linear.
+        # Tracing a long undecided past at every frame would take quadratic time; waiting for an eighth of it is linear.
         self._since_trace += 1
         if 8 * self._since_trace >= len(self._layers):
             self._trace()
         if len(self._layers) > self.max_lag:
-            self._give_up_ways()
+            self._give_up_paths()
             self._trace()
 
     def end(self) -> None:
@@ -153,15 +163,15 @@ class OnlinePaths:
         if not len(person):
             return
         step = self.lam * temporal_cost(old.centres[row, joint], new.centres[person, joint], unit[person], self.squared)
-        way = old.cost[row, joint][:, :, None] + step
-        best = way.argmin(1)
-        cheapest = np.take_along_axis(way, best[:, None], 1)[:, 0]
+        total = old.cost[row, joint][:, :, None] + step
+        best = total.argmin(1)
+        cheapest = np.take_along_axis(total, best[:, None], 1)[:, 0]
         # Only differences matter; taking off the smallest keeps sums exact over hours.
         new.cost[person, joint] += cheapest - cheapest.min(1, keepdims=True)
         new.back[person, joint] = best
 
     def _trace(self) -> None:
-        """Decide what all surviving ways share, from the newest frame back to the first undecided one."""
+        """Decide what all surviving paths share, from the newest frame back to the first undecided one."""
         self._since_trace = 0
         alive = np.zeros((0, 0, 0), bool)
         for place in range(len(self._layers) - 1, -1, -1):
@@ -171,21 +181,21 @@ class OnlinePaths:
             else:
                 alive |= layer.ended[..., None] & np.isfinite(layer.cost)
             person, joint = np.nonzero(layer.choice == -1)
-            ways = alive[person, joint]
-            single = ways.sum(1) == 1
-            layer.choice[person[single], joint[single]] = ways[single].argmax(1)
+            paths = alive[person, joint]
+            single = paths.sum(1) == 1
+            layer.choice[person[single], joint[single]] = paths[single].argmax(1)
             if place == 0:
                 break
             alive = np.zeros(self._layers[place - 1].cost.shape, bool)
             row = layer.previous[person, joint]
             inner = row >= 0
-            person, joint, row, ways = person[inner], joint[inner], row[inner], ways[inner]
+            person, joint, row, paths = person[inner], joint[inner], row[inner], paths[inner]
             back = layer.back[person, joint]
-            for k in range(ways.shape[1]):  # within one k no two ways meet, so the assignment loses none
-                alive[row, joint, back[:, k]] |= ways[:, k]
+            for k in range(paths.shape[1]):  # within one k no two paths meet, so the assignment loses none
+                alive[row, joint, back[:, k]] |= paths[:, k]
 
-    def _give_up_ways(self) -> None:
-        """Keep only ways through the cluster that the cheapest one passes at the middle of the undecided frames."""
+    def _give_up_paths(self) -> None:
+        """Keep only paths through the cluster that the cheapest one passes at the middle of the undecided frames."""
         newest = self._layers[-1]
         person, joint = np.nonzero(newest.choice == -1)
         row = person
@@ -202,7 +212,7 @@ class OnlinePaths:
 
 
 def _end(layer: _Layer, ended: Bool[np.ndarray, "people joints"]) -> None:
-    """End paths in their layer: of the ways to its clusters the cheapest alone stays, the first of equal ones."""
+    """End paths in this layer: of the paths to its clusters only the cheapest is kept (the first, if several are)."""
     layer.ended = ended
     others = np.ones(layer.cost.shape, bool)
     np.put_along_axis(others, layer.cost.argmin(2)[..., None], False, 2)

@@ -1,7 +1,7 @@
 """From tracklets with identities to one pose per person and frame, while the video is read (paper 3.3, 4.2).
 
-A frame passes three stations: its hypotheses are collected until no later tube covers it; they become clusters, or
-one chosen hypothesis per joint; the path decides between the clusters. Memory holds the frames under way only.
+A frame passes three steps: its hypotheses are collected until no later tube covers it; they become clusters, or
+one chosen hypothesis per joint; the path decides between the clusters. Only undecided frames are held in memory.
 
 Rules that the paper leaves open:
 
@@ -12,7 +12,7 @@ Rules that the paper leaves open:
 * **Source.** Detected where the person has a tube whose keyframe is this very frame, else recovered.
 * **Box.** The detector's, or the nearest keyframe's moved with the pose.
 * **Presence.** A recovered pose without any joint of at least `PolishConfig.presence` is no row: every tube says that
-  the person is not to be seen. So a track begins and ends where somebody is there.
+  the person is not to be seen. So a track begins and ends where the person is in view.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Contact sheets: a few frames of a run, or of several runs side by side, as one picture to look at."""
+"""Contact sheets: a few frames of a run, or of several runs side by side, as one picture."""
 
 from __future__ import annotations
 

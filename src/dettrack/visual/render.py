@@ -50,7 +50,7 @@ def paint(
 
     Args:
         frame: The frame; left as it is.
-        rows: Its people; None for nobody.
+        rows: Its people; None for none.
         zoom: Enlargement of the picture.
         style: What is drawn; None takes the defaults.
         legend: Explain the strokes, and show the frame's number and time.

@@ -257,7 +257,8 @@ def oks_nms(
     """Which of n poses survive when of two too similar ones the weaker is dropped.
 
     Args:
-        similar: Pairs of indices whose OKS exceeds the threshold, in any order, each pair in at least one of its two orders.
+        similar: Pairs of indices whose OKS exceeds the threshold, in any order, each pair in at least one of its two
+            orders.
         scores: Strength of each pose; of equal ones the first survives.
 
     Returns:

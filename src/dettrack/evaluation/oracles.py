@@ -5,12 +5,12 @@ distances are least. Then
 
 - **perfect association** keeps the predicted poses and gives each paired person the annotated identity; the others get
   identities that are used nowhere else. What is missing to 100 is due to boxes and poses.
-- **perfect poses** keeps the predicted identities and puts paired people's joints where they are annotated, all of them and no
-  others; unpaired people stay as they are. What is missing is due to boxes and identities.
+- **perfect poses** keeps the predicted identities and puts paired people's joints where they are annotated, all of them
+  and no others; unpaired people stay as they are. What is missing is due to boxes and identities.
 - **perfect boxes** drops people without a counterpart and adds those who were missed. The pose that would have been
   found for them is not known: they get the annotated one, so this is a bound; and the identity that the predictions
-  give the person most often, where it is free. To measure rather than bound it, track with the annotated boxes as detections and
-  evaluate that.
+  give the person most often, where it is free. To measure rather than bound it, track with the annotated boxes as
+  detections and evaluate that.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Points in polygons, exactly: the ignore regions of PoseTrack.
 
-The official evaluator uses a geometry library to decide whether a polygon *contains* a point: strictly inside, the border not
-included, and polygons that cross themselves are filled by the even-odd rule. Annotated joints do lie on borders, so
-the side of an edge is decided exactly: in floating point where its rounding error cannot matter, else in rational
-numbers.
+The official evaluator uses a geometry library to decide whether a polygon *contains* a point: strictly inside, the
+border not included, and polygons that cross themselves are filled by the even-odd rule. Annotated joints do lie on
+borders, so the side of an edge is decided exactly: in floating point where its rounding error cannot matter, else in
+rational numbers.
 """
 
 from __future__ import annotations

@@ -66,8 +66,8 @@ class Rules:
     Attributes:
         name: Name of the mode.
         by_flag: Which frames count. False: those with an annotated person, because the official evaluator never reads
-            `is_labeled`; people predicted in frames without annotated people go unpunished. True: those that `is_labeled` says, and only
-            where a file has no such flag, those with an annotated person.
+            `is_labeled`; people predicted in frames without annotated people go unpunished. True: those that
+            `is_labeled` says, and only where a file has no such flag, those with an annotated person.
         last_frame: Whether the last of these frames counts for tracking. The official evaluator leaves it out (an
             index that stops one short, since its first version); a sequence with one frame has no MOTA then.
         singly: How a frame without annotated, or without predicted, people counts for tracking. False: as one object

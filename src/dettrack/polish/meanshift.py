@@ -59,8 +59,9 @@ def cluster(
     xy = np.where(has[..., None], xy, 0.0).astype(np.float64)
     count = has.sum(1)
     mean = xy.sum(1) / np.maximum(count, 1)[:, None]
-    # By far the most common: all lie within the radius of their mean, and of one of them. From that one the search reaches the mean in
-    # one step; any other mode lies among the hypotheses, hence within the radius of the mean, and merges with it.
+    # By far the most common: all lie within the radius of their mean, and of one of them. From that one the search
+    # reaches the mean in one step; any other mode lies among the hypotheses, hence within the radius of the mean, and
+    # merges with it.
     limit = (radius**2)[:, None]
     from_mean = np.where(has, _squared(xy, mean), np.inf)
     middle = xy[np.arange(len(xy)), from_mean.argmin(1)]

@@ -9,9 +9,9 @@ the offline shortest path (tested against scipy's Dijkstra).
 
     φ(c[t], c[t+1]) = (|H[t]| - |c[t]|) + (|H[t+1]| - |c[t+1]|) + λ · ‖μ(c[t]) - μ(c[t+1])‖
 
-so each cluster's spatial cost counts twice, once when the path enters it and once when it leaves. Here a path also enters its
-first cluster and leaves its last one at that cluster's spatial cost, which makes the rule uniform and lets a track of
-one frame choose its largest cluster.
+so each cluster's spatial cost counts twice, once when the path enters it and once when it leaves. Here a path also
+enters its first cluster and leaves its last one at that cluster's spatial cost, which makes the rule uniform and lets a
+track of one frame choose its largest cluster.
 
 **Frames without a hypothesis of a joint** are one free node without a position: every path passes it, at no cost.
 """

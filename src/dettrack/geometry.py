@@ -39,21 +39,45 @@ def box_areas(xyxy: Float[np.ndarray, "*n 4"]) -> Float[np.ndarray, "*n"]:
 
 
 def intersections(a: Float[np.ndarray, "n 4"], b: Float[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:
-    """Common area of every box of `a` with every box of `b`, in square pixels."""
+    """Common area of every box of `a` with every box of `b`, in square pixels.
+
+    Args:
+        a: Corners in pixels.
+        b: Corners in pixels.
+
+    Returns:
+        Square pixels.
+    """
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
     return np.clip(high - low, 0, None).prod(-1)
 
 
 def box_iou(a: Float[np.ndarray, "n 4"], b: Float[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:
-    """Intersection over union of every box of `a` with every box of `b`; 0 where both are empty or one is NaN."""
+    """Intersection over union of every box of `a` with every box of `b`; 0 where both are empty or one is NaN.
+
+    Args:
+        a: Corners in pixels.
+        b: Corners in pixels.
+
+    Returns:
+        In [0, 1].
+    """
     shared = intersections(a, b)
     union = box_areas(a)[:, None] + box_areas(b)[None] - shared
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
 def inside_shares(a: Float[np.ndarray, "n 4"], b: Float[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:
-    """Share of each box of `a` that lies in each box of `b`; 0 where the box of `a` is empty."""
+    """Share of each box of `a` that lies in each box of `b`; 0 where the box of `a` is empty.
+
+    Args:
+        a: Corners in pixels.
+        b: Corners in pixels.
+
+    Returns:
+        In [0, 1].
+    """
     shared, area = intersections(a, b), box_areas(a)[:, None]
     return np.divide(shared, area, out=np.zeros_like(shared), where=area > 0)
 
@@ -88,7 +112,15 @@ def box_nms(xyxy: Float[np.ndarray, "n 4"], scores: Float[np.ndarray, " n"], max
 
 
 def extents(xy: Float[np.ndarray, "n *points 2"], has: Bool[np.ndarray, "n ..."]) -> Float[np.ndarray, "n 4"]:
-    """Smallest boxes around all points that exist; inverted (inf, inf, -inf, -inf) where there is none."""
+    """Smallest boxes around all points that exist; inverted (inf, inf, -inf, -inf) where there is none.
+
+    Args:
+        xy: Points; anything where `has` is False.
+        has: Which points exist.
+
+    Returns:
+        Corners x1, y1, x2, y2.
+    """
     n, points = len(xy), math.prod(xy.shape[1:-1])
     exists = has.reshape(n, points)
     coordinates = [xy[..., axis].reshape(n, points) for axis in (0, 1)]
@@ -118,6 +150,9 @@ def crop_affines(
         turns: What the crop does to the picture beside that, about the box's centre: a rotation, a mirroring, a
             further scale. The box is then meant in the turned picture's axes. None for nothing.
 
+    Returns:
+        One map for each box.
+
     Raises:
         InputError: If a corner is not finite.
     """
@@ -137,7 +172,15 @@ def crop_affines(
 def to_crop(
     xy: Float[np.ndarray, "n *points 2"], affines: Float[np.ndarray, "n 2 3"]
 ) -> Float[np.ndarray, "n *points 2"]:
-    """Displayed pixels -> crop pixels, crop by crop; NaN stays NaN."""
+    """Displayed pixels -> crop pixels, crop by crop; NaN stays NaN.
+
+    Args:
+        xy: Points of each crop, in displayed pixels.
+        affines: Displayed pixels -> crop pixels, one for each crop.
+
+    Returns:
+        Crop pixels.
+    """
     affines = affines.reshape(-1, *(1,) * (xy.ndim - 2), 2, 3)
     return np.einsum("...ij,...j->...i", affines[..., :2], xy) + affines[..., 2]
 
@@ -145,7 +188,15 @@ def to_crop(
 def to_image(
     xy: Float[np.ndarray, "n *points 2"], affines: Float[np.ndarray, "n 2 3"]
 ) -> Float[np.ndarray, "n *points 2"]:
-    """Crop pixels -> displayed pixels, crop by crop: the exact inverse of `to_crop`; NaN stays NaN."""
+    """Crop pixels -> displayed pixels, crop by crop: the exact inverse of `to_crop`; NaN stays NaN.
+
+    Args:
+        xy: Points of each crop, in crop pixels.
+        affines: Displayed pixels -> crop pixels, one for each crop.
+
+    Returns:
+        Displayed pixels.
+    """
     inverse = np.linalg.inv(affines[:, :, :2]).reshape(-1, *(1,) * (xy.ndim - 2), 2, 2)
     shift = affines[:, :, 2].reshape(-1, *(1,) * (xy.ndim - 2), 2)
     return np.einsum("...ij,...j->...i", inverse, xy - shift)
@@ -166,6 +217,9 @@ def boxes_with_joints(
         xy: Joints of each person in each frame of the clip; NaN is missing.
         scores: Their scores.
         keyframe: Index of the keyframe in the clip.
+
+    Returns:
+        Corners in displayed pixels.
     """
     shift = xy - xy[:, keyframe : keyframe + 1]
     weight = np.minimum(scores, scores[:, keyframe : keyframe + 1])
@@ -185,6 +239,9 @@ def boxes_at(
         moved: Boxes in each frame of the clip (`boxes_with_joints`).
         first: Index of the clip's first frame in the video.
         frames: Indices of frames in the video.
+
+    Returns:
+        Corners in displayed pixels.
     """
     last = first + moved.shape[1] - 1
     inside = np.clip(frames, first, last)

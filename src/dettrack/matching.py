@@ -43,6 +43,9 @@ def match(
         columns: Column of each allowed pair; no pair twice.
         similarity: Positive.
         shape: Numbers of rows and columns.
+
+    Returns:
+        Ascending.
     """
     n_rows, n_columns = shape
     if not len(rows):
@@ -82,7 +85,17 @@ def match_greedily(
     similarity: Float[np.ndarray, " pairs"],
     shape: tuple[int, int],
 ) -> Int[np.ndarray, " matched"]:
-    """As `match`, but most similar first."""
+    """As `match`, but most similar first.
+
+    Args:
+        rows: Row of each allowed pair.
+        columns: Column of each allowed pair; no pair twice.
+        similarity: Positive.
+        shape: Numbers of rows and columns.
+
+    Returns:
+        Indices of the chosen pairs, ascending.
+    """
     free_row, free_column = np.ones(shape[0], bool), np.ones(shape[1], bool)
     chosen = []
     for pair in np.argsort(-similarity, kind="stable"):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dettrack.structures import Frame
 from dettrack.video import open_video
-from dettrack.video.shots import change, look, mark_shots
+from dettrack.video.shots import change, mark_shots, thumbnail
 
 
 def cuts(images):
@@ -89,7 +89,7 @@ def test_frames_pass_at_once_while_nothing_is_suspected():
 @pytest.mark.parametrize("shape", [(1, 1), (2, 9), (36, 64), (35, 2000), (1081, 1921)])
 def test_any_size_can_be_compared(shape):
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
-    assert change(look(image), look(image)) == (0, 0)
+    assert change(thumbnail(image), thumbnail(image)) == (0, 0)
 
 
 @pytest.mark.parametrize(("height", "width"), [(720, 1280), (2160, 3840)])
@@ -98,7 +98,7 @@ def test_a_comparison_reads_few_pixels_whatever_the_size(height, width):
     stride = height // 72
     image, other = scene(1, height, width), scene(2, height, width)
     other[::stride, ::stride] = image[::stride, ::stride]
-    assert change(look(image), look(other)) == (0, 0)
+    assert change(thumbnail(image), thumbnail(other)) == (0, 0)
 
 
 @pytest.fixture(scope="session")
@@ -143,12 +143,12 @@ def test_fast_motion_is_no_cut(clips, stride):
 
 @pytest.mark.data
 def test_thresholds_lie_between_real_motion_and_real_cuts(clips):
-    within = [change(look(a), look(b)) for clip in clips.values() for a, b in pairwise(clip[:60])]
+    within = [change(thumbnail(a), thumbnail(b)) for clip in clips.values() for a, b in pairwise(clip[:60])]
     rng = np.random.default_rng(0)
     across = []
     for _ in range(200):
         one, two = rng.choice(sorted(clips), 2, replace=False)
-        across.append(change(look(clips[one][rng.integers(30)]), look(clips[two][rng.integers(30)])))
+        across.append(change(thumbnail(clips[one][rng.integers(30)]), thumbnail(clips[two][rng.integers(30)])))
     assert np.max(within, axis=0)[0] < 0.2
     assert np.max(np.sum(within, axis=1)) < 0.4
     assert np.min(across, axis=0)[0] > 0.32

@@ -62,6 +62,9 @@ def open_writers(names: Sequence[str], out_dir: str | Path, info: VideoInfo, joi
         info: The video.
         joint_set: Joints of the rows that will come.
 
+    Returns:
+        The writers, in the order of the names, each once.
+
     Raises:
         UsageError: Unknown format.
         OutputError: The folder cannot be written.
@@ -82,7 +85,7 @@ def _open(name: str, out_dir: Path, info: VideoInfo, joint_set: JointSet) -> Wri
     if name not in FORMATS:
         raise UsageError(f"unknown format {name!r}: expected one of {', '.join(FORMATS)}")
     path = out_dir / FORMATS[name]
-    # Imported when asked for: `--help` wants the names of the formats only, and at once.
+    # Imported when first used: `--help` needs the names of the formats only.
     if name == "jsonl":
         from dettrack.formats.jsonl import JsonlWriter
 

@@ -16,7 +16,16 @@ __all__ = ["CocoWriter", "image_name"]
 
 
 def image_name(info: VideoInfo, frame_index: int, name: str = "") -> str:
-    """File name of a frame: its own, or one made of the video's name and the frame index."""
+    """File name of a frame: its own, or one made of the video's name and the frame index.
+
+    Args:
+        info: The video.
+        frame_index: Index of the frame.
+        name: The frame's own file name, if it has one.
+
+    Returns:
+        Name for the entry in `images`.
+    """
     return name or f"{info.name}/{frame_index:06d}.jpg"
 
 

@@ -41,6 +41,9 @@ def frame_line(frame_index: int, time_s: float, rows: TrackTable) -> str:
         frame_index: Index of the frame.
         time_s: Its timestamp in seconds.
         rows: The people in it; maybe none.
+
+    Returns:
+        JSON.
     """
     columns = {
         "track_id": rows.track_id.tolist(),
@@ -136,7 +139,7 @@ def read_jsonl(path: Path) -> TrackTable:
     """All rows of a `tracks.jsonl`.
 
     Raises:
-        InputError: See `iter_jsonl`; also for a file without a line, whose joint set nobody knows.
+        InputError: See `iter_jsonl`; also for a file without a line, whose joint set is not known.
     """
     tables = [table for _, _, table in iter_jsonl(path)]
     if not tables:

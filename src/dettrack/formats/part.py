@@ -113,6 +113,10 @@ class JsonArrays:
     def add(self, long: Iterable[dict[str, Any]], short: Iterable[dict[str, Any]]) -> None:
         """Append entries to both arrays.
 
+        Args:
+            long: Entries of the array that may be long.
+            short: Entries of the other one.
+
         Raises:
             OutputError: The disk is full.
         """

@@ -39,6 +39,9 @@ def to_arrow(rows: TrackTable, smooth: bool = False) -> pa.Table:
     Args:
         rows: The rows.
         smooth: Add the smoothed positions (null where there are none).
+
+    Returns:
+        One row for each person and frame.
     """
 
     def real(values: np.ndarray) -> pa.Array:
@@ -66,7 +69,14 @@ def to_arrow(rows: TrackTable, smooth: bool = False) -> pa.Table:
 
 
 def from_arrow(table: pa.Table, path: Path) -> TrackTable:
-    """Inverse of `to_arrow`; `path` is for the message.
+    """Inverse of `to_arrow`.
+
+    Args:
+        table: Columns.
+        path: Where they are from, for the message.
+
+    Returns:
+        The track table.
 
     Raises:
         InputError: The columns are not those of a track table.

@@ -32,7 +32,7 @@ from dettrack.video.orientation import UPRIGHT, Orientation
 
 __all__ = ["ContainerFrames"]
 
-# FFmpeg opens plain text of some names as the picture of a terminal; nobody means that.
+# FFmpeg opens plain text of some names as the picture of a terminal, which is never what is meant.
 _TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf", "concat", "hls"}
 _FALLBACK_FPS = Fraction(25)
 
@@ -101,7 +101,16 @@ class ContainerFrames:
         return None
 
     def info(self, first: Frame, start_s: float, end_s: float | None) -> VideoInfo:
-        """What is known before reading on; the size is that of the first frame read."""
+        """What is known before reading on; the size is that of the first frame read.
+
+        Args:
+            first: The first frame read.
+            start_s: As in `frames`.
+            end_s: As in `frames`.
+
+        Returns:
+            Sizes, rate and number of frames, as far as the container says.
+        """
         count, fps = self._announced_frames, self._fps
         if fps is not None and (start_s > 0 or end_s is not None):
             stop = math.inf if count is None else count
@@ -114,6 +123,13 @@ class ContainerFrames:
         """Frames with `start_s <= time < end_s`, both counted from the first frame as a player does.
 
         `Frame.index` counts from the file's first frame and `Frame.time_s` is the container's, whatever the start.
+
+        Args:
+            start_s: Seconds.
+            end_s: Seconds; None reads to the end.
+
+        Yields:
+            Frames in the order of display.
 
         Raises:
             InputError: Nothing can be decoded.
@@ -136,11 +152,11 @@ class ContainerFrames:
         time: Fraction | None = None
         for frame in self._decoded():
             base = frame.time_base or self._stream.time_base
-            stamp = None if frame.pts is None or base is None else frame.pts * base
-            if stamp is None or (time is not None and stamp <= time):
+            moment = None if frame.pts is None or base is None else frame.pts * base
+            if moment is None or (time is not None and moment <= time):
                 self._untimed += 1
-                stamp = Fraction(0) if time is None else time + step
-            time = stamp
+                moment = Fraction(0) if time is None else time + step
+            time = moment
             duration = getattr(frame, "duration", 0)
             step = duration * base if duration and base else 1 / (self._fps or _FALLBACK_FPS)
             yield frame, float(time)
@@ -227,8 +243,8 @@ def _frame_rate(stream: av.video.stream.VideoStream) -> Fraction | None:
     return None
 
 
-# PyAV's frames are part of reference cycles, and beside PyTorch's many objects Python hardly ever looks for old cycles:
-# without this the decoded frames of a whole video stay in memory.
+# PyAV's frames are part of reference cycles, and beside PyTorch's many objects Python hardly ever searches for old
+# cycles: without this the decoded frames of a whole video stay in memory.
 _COLLECT_AFTER = 100_000_000
 
 

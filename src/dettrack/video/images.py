@@ -52,7 +52,16 @@ class ImageFrames:
         self.complete = True
 
     def info(self, first: Frame, start_s: float, end_s: float | None) -> VideoInfo:
-        """What is known before reading on; the size is that of the first frame read."""
+        """What is known before reading on; the size is that of the first frame read.
+
+        Args:
+            first: The first frame read.
+            start_s: As in `frames`.
+            end_s: As in `frames`.
+
+        Returns:
+            Sizes, rate and number of frames.
+        """
         count, fps = len(self._images.paths), self._images.fps
         if fps is not None:
             stop = count if end_s is None else min(count, math.ceil(end_s * fps))
@@ -62,6 +71,13 @@ class ImageFrames:
 
     def frames(self, start_s: float, end_s: float | None) -> Iterator[Frame]:
         """Frames with `start_s <= time < end_s`; images outside are not opened at all.
+
+        Args:
+            start_s: Seconds.
+            end_s: Seconds; None reads to the end.
+
+        Yields:
+            Frames in order.
 
         Raises:
             InputError: The first image cannot be read, or times are given and the images have no clock.

@@ -124,6 +124,9 @@ def open_live(source: str, waiting: int) -> LiveFrames:
             http ...), or a video file, which is then played at its own pace.
         waiting: At most so many frames wait; older ones are dropped.
 
+    Returns:
+        The frames; to be closed.
+
     Raises:
         InputError: Nothing is there, or no frame comes.
     """
@@ -154,6 +157,9 @@ def paced(
         frames: In order.
         clock: Seconds.
         sleep: Waits for so many seconds.
+
+    Yields:
+        The same frames.
     """
     start = first_s = None
     for number, frame in enumerate(frames):

@@ -2,7 +2,7 @@
 
 Phones store sideways pixels and a 3x3 matrix that says so. FFmpeg's libraries hand the matrix over and leave the
 pixels alone (its command line turns them by a filter), so it is applied here, once, and everything else in the
-house sees displayed pixels.
+package sees displayed pixels.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One way in for every source: `open_video(...)` gives frames in order, as displayed, with their true times."""
+"""Frames of every kind of source: `open_video(...)` gives them in order, as displayed, with their true times."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def open_video(
         source: See `sources.find_source`.
         start_s: Seconds from the first frame to start at; earlier frames are decoded and dropped.
         end_s: Seconds from the first frame to stop at; None reads to the end.
-        shots: Look for shot cuts and number the shots in `Frame.shot`; otherwise every frame is in shot 0.
+        shots: Find shot cuts and number the shots in `Frame.shot`; otherwise every frame is in shot 0.
 
     Returns:
         A reader that already holds the first frame: bad input fails here, not in the middle of a run.

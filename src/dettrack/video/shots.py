@@ -22,7 +22,7 @@ from jaxtyping import Float, UInt8
 
 from dettrack.structures import Frame
 
-__all__ = ["Look", "change", "look", "mark_shots"]
+__all__ = ["Thumbnail", "change", "mark_shots", "thumbnail"]
 
 _WIDTH, _HEIGHT = 64, 36
 _BLOCK_WIDTH, _BLOCK_HEIGHT = 8, 6
@@ -39,7 +39,7 @@ _FLASH_FRAMES = 3  # longest disturbance that is not a cut
 
 
 @dataclass(frozen=True)
-class Look:
+class Thumbnail:
     """What is kept of a frame for comparison.
 
     Attributes:
@@ -51,7 +51,7 @@ class Look:
     colours: Float[np.ndarray, " 512"]
 
 
-def look(image: UInt8[np.ndarray, "height width 3"]) -> Look:
+def thumbnail(image: UInt8[np.ndarray, "height width 3"]) -> Thumbnail:
     """Reduce an image to what shot detection compares."""
     stride = max(1, min(image.shape[0] // (2 * _HEIGHT), image.shape[1] // (2 * _WIDTH)))
     small = cv2.resize(image[::stride, ::stride], (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA)
@@ -59,11 +59,15 @@ def look(image: UInt8[np.ndarray, "height width 3"]) -> Look:
     red, green, blue = np.moveaxis(small.astype(np.int64) >> 5, -1, 0)
     counts = np.bincount((red * 64 + green * 8 + blue).ravel(), minlength=512)
     # + 4 grey levels: the noise of a black or blank picture must not be blown up to full contrast.
-    return Look((grey - grey.mean()) / (grey.std() + 4), (counts / counts.sum()).astype(np.float32))
+    return Thumbnail((grey - grey.mean()) / (grey.std() + 4), (counts / counts.sum()).astype(np.float32))
 
 
-def change(before: Look, after: Look) -> tuple[float, float]:
+def change(before: Thumbnail, after: Thumbnail) -> tuple[float, float]:
     """How much differs between two frames.
+
+    Args:
+        before: A frame.
+        after: The next one.
 
     Returns:
         Mean difference of blocks at their best match nearby, in units of the pictures' contrast (the easier
@@ -91,7 +95,7 @@ def mark_shots(frames: Iterator[Frame]) -> Iterator[Frame]:
         The same frames with `shot` set. Frames pass at once, except behind a suspected cut, where up to three wait.
     """
     shot = 0
-    before: Look | None = None
+    before: Thumbnail | None = None
     recent: deque[float] = deque(maxlen=_MEMORY)
     waiting: deque[Frame] = deque()
     flash = 0  # frames to pass over before the old picture returns
@@ -100,12 +104,12 @@ def mark_shots(frames: Iterator[Frame]) -> Iterator[Frame]:
             flash -= 1
             yield replace(frame, shot=shot)
             continue
-        after = look(frame.image)
+        after = thumbnail(frame.image)
         blocks, colours = change(before, after) if before is not None else (0.0, 0.0)
         if before is not None and _suspicious(blocks, colours, recent):
             while len(waiting) < _FLASH_FRAMES and (ahead := next(frames, None)) is not None:
                 waiting.append(ahead)
-            back = [_similar(before, look(later.image)) for later in waiting]
+            back = [_similar(before, thumbnail(later.image)) for later in waiting]
             if any(back):
                 flash = back.index(True)
                 yield replace(frame, shot=shot)
@@ -122,6 +126,6 @@ def _suspicious(blocks: float, colours: float, recent: deque[float]) -> bool:
     return blocks > _MIN_BLOCKS and blocks + colours > _MIN_SUM and blocks > _MIN_RATIO * usual
 
 
-def _similar(before: Look, later: Look) -> bool:
+def _similar(before: Thumbnail, later: Thumbnail) -> bool:
     blocks, colours = change(before, later)
     return blocks < _MIN_BLOCKS or blocks + colours < _MIN_SUM

@@ -35,7 +35,7 @@ _BT709 = 1  # number of ITU-R 709 in the standard's tables of matrices, primarie
 
 
 def choose_encoder() -> str:
-    """The first encoder of this PyAV build whose videos browsers play; ask before a long run.
+    """The first encoder of this PyAV build whose videos browsers play; to be called before a long run.
 
     Raises:
         OutputError: There is none.

@@ -24,7 +24,15 @@ _GAP = 4
 
 
 def pick_frames(source: VideoSource, indices: Sequence[int]) -> dict[int, Frame]:
-    """Read some frames of a video, by index; indices beyond its end are left out."""
+    """Read some frames of a video, by index; indices beyond its end are left out.
+
+    Args:
+        source: The video.
+        indices: Of the frames, in any order.
+
+    Returns:
+        The frames by index.
+    """
     wanted, found = set(indices), {}
     with open_video(source, shots=False) as video:
         for frame in video:
@@ -49,6 +57,9 @@ def contact_sheet(
         titles: One line above each image; may be shorter than `images`.
         columns: Images in a row.
         cell_width: Width of a cell in pixels.
+
+    Returns:
+        RGB.
 
     Raises:
         InputError: There are no images.
@@ -101,6 +112,9 @@ def compare_runs(
         columns: Cells in a row, for a single run.
         cell_width: Width of a cell in pixels.
         style: What is drawn.
+
+    Returns:
+        RGB.
     """
     indices = _spread(list(runs.values()), frames) if isinstance(frames, int) else list(frames)
     found = pick_frames(source, indices)
@@ -125,6 +139,10 @@ def _spread(tables: Sequence[TrackTable], count: int) -> list[int]:
 
 def save_image(path: str | Path, image: UInt8[np.ndarray, "height width 3"]) -> None:
     """Write an RGB image; the kind follows from the name (.png, .jpg).
+
+    Args:
+        path: File.
+        image: RGB.
 
     Raises:
         OutputError: It cannot be written, or the ending is unknown.

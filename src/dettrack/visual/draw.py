@@ -47,7 +47,15 @@ class Style:
 
 
 def line_unit(width: int, height: int) -> float:
-    """Length, in pixels, of one drawing unit: 1 where the shorter side has 720 pixels."""
+    """Length, in pixels, of one drawing unit: 1 where the shorter side has 720 pixels.
+
+    Args:
+        width: Of the picture in pixels.
+        height: Likewise.
+
+    Returns:
+        Pixels.
+    """
     return min(width, height) / 720
 
 
@@ -119,7 +127,15 @@ def draw_box(
     colour: Colour,
     unit: float,
 ) -> None:
-    """Draw a box in the stroke of its source, in place; coordinates in canvas pixels."""
+    """Draw a box in the stroke of its source, in place; coordinates in canvas pixels.
+
+    Args:
+        canvas: RGB picture.
+        box: `x1, y1, x2, y2` in canvas pixels.
+        source: Decides the stroke.
+        colour: RGB.
+        unit: See `line_unit`.
+    """
     lines, dots = box_strokes(box, source, unit)
     for shade, rim in ((_RIM, 1.6), (colour, 0.0)):
         draw_lines(canvas, lines, shade, (2.0 + rim) * unit)
@@ -135,6 +151,9 @@ def box_strokes(
         box: `x1, y1, x2, y2` in canvas pixels.
         source: `DETECTED` gives the four sides, `RECOVERED` dots, `INTERPOLATED` dashes and dots in turn.
         unit: See `line_unit`.
+
+    Returns:
+        Ends of the pieces, and centres of the dots, in canvas pixels.
     """
     x1, y1, x2, y2 = box
     corners = np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])
@@ -159,7 +178,14 @@ def draw_lines(
     colour: Colour,
     thickness: float,
 ) -> None:
-    """Draw straight pieces, in place."""
+    """Draw straight pieces, in place.
+
+    Args:
+        canvas: RGB picture.
+        segments: Their ends, in canvas pixels.
+        colour: RGB.
+        thickness: Pixels.
+    """
     if len(segments):
         points = np.round(segments * (1 << _BITS)).astype(np.int32)
         cv2.polylines(canvas, list(points), False, colour, max(1, round(thickness)), cv2.LINE_AA, _BITS)
@@ -194,7 +220,15 @@ def _draw_label(
 def draw_text(
     canvas: UInt8[np.ndarray, "height width 3"], text: str, place: tuple[int, int], unit: float, size: float = 0.6
 ) -> None:
-    """Write white text with a dark outline, in place; `place` is its lower left corner in canvas pixels."""
+    """Write white text with a dark outline, in place.
+
+    Args:
+        canvas: RGB picture.
+        text: One line.
+        place: Its lower left corner in canvas pixels.
+        unit: See `line_unit`.
+        size: Height, as a factor of OpenCV's font.
+    """
     thick, rim = max(1, round(1.4 * unit)), max(1, round(unit))
     # Not one wider dark text below: in OpenCV 5 bold letters also stand further apart.
     for dx, dy in ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1)):

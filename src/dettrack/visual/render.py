@@ -39,6 +39,14 @@ def zoom_for(width: int, height: int, min_side: int = _MIN_SIDE) -> float:
     """Factor that brings the shorter side to `min_side` pixels; 1 for larger pictures.
 
     Ids cannot be read on a 240-line video at its own size, so small videos are enlarged; large ones stay as they are.
+
+    Args:
+        width: Of the video in pixels.
+        height: Likewise.
+        min_side: What the shorter side should have.
+
+    Returns:
+        At least 1.
     """
     return max(1.0, min_side / min(width, height))
 
@@ -54,6 +62,9 @@ def paint(
         zoom: Enlargement of the picture.
         style: What is drawn; None takes the defaults.
         legend: Explain the strokes, and show the frame's number and time.
+
+    Returns:
+        RGB.
     """
     height, width = frame.image.shape[:2]
     size = (round(width * zoom), round(height * zoom))
@@ -110,7 +121,12 @@ class Renderer:
         self._writer = VideoWriter(self.path, *size, self.info.fps or _FPS_OF_IMAGES)
 
     def write(self, frame: Frame, rows: TrackTable | None) -> None:
-        """Append a frame with its people, at the frame's own time (images without a rate: 25 a second)."""
+        """Append a frame with its people, at the frame's own time (images without a rate: 25 a second).
+
+        Args:
+            frame: The frame.
+            rows: Its people; None for none.
+        """
         self._writer.write(paint(frame, rows, zoom=self.zoom, style=self.style), frame.time_s)
 
     def close(self) -> None:

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
+import dettrack.config  # noqa: F401  before the hook: settings check their own values, as tests of them show
+
 # Checks every jaxtyping shape in the package while the tests run, and only then.
 install_import_hook("dettrack", "beartype.beartype")
 

@@ -7,10 +7,14 @@ across the sections: the command line shows them without a prefix.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
 
 from dettrack.errors import UsageError
+from dettrack.settings import Range, check, option_name, read_table, read_toml
 
 __all__ = [
     "CutConfig",
@@ -20,10 +24,17 @@ __all__ = [
     "PolishConfig",
     "SewConfig",
     "TrackConfig",
+    "load_config",
 ]
 
 Linking = Literal["tubes", "oks-gbm", "oks-gbm-greedy", "oks-velocity"]
 Merge = Literal["spatial-temporal", "spatial", "temporal", "baseline", "keyframe"]
+
+Share = Annotated[float, Range(0, 1)]
+Amount = Annotated[float, Range(0)]
+Count = Annotated[int, Range(0)]
+Positive = Annotated[int, Range(1)]
+InputSize = Annotated[int, Range(32)]
 
 
 def _require(ok: bool, what: str) -> None:
@@ -50,35 +61,29 @@ class CutConfig:
             in between are interpolated. 1 looks at all.
     """
 
-    clip_length: int = 9
-    step: int = 1
-    enlarge: float = 1.25
+    clip_length: Positive = 9
+    step: Positive = 1
+    enlarge: Annotated[float, Range(1)] = 1.25
     shots: bool = True
     adaptive: bool = False
-    finest_step: int = 2
-    agreement: float = 0.8
-    box_agreement: float = 0.5
-    overlap: float = 0.7
-    tube_stride: int = 1
+    finest_step: Positive = 2
+    agreement: Share = 0.8
+    box_agreement: Share = 0.5
+    overlap: Share = 0.7
+    tube_stride: Positive = 1
 
     def __post_init__(self) -> None:
+        check(self)
         _require(
-            self.clip_length >= 1 and self.clip_length % 2 == 1,
-            f"--clip-length is {self.clip_length}: it must be odd and at least 1, "
-            "because the keyframe is the middle of its clip",
+            self.clip_length % 2 == 1,
+            f"--clip-length is {self.clip_length}: expected an odd number; the keyframe is the middle of its clip",
         )
-        _require(self.step >= 1, f"--step is {self.step}: it must be at least 1")
+        most = max(self.clip_length - 1, 1)
         _require(
-            self.step < self.clip_length or self.step == 1,
-            f"--step is {self.step} and --clip-length {self.clip_length}: the step must be smaller than the "
-            "clip, or tubes do not overlap and cannot be joined",
+            self.step <= most,
+            f"--step is {self.step} with --clip-length {self.clip_length}: expected at most {most}, or the "
+            "clips of neighbouring keyframes do not overlap and their tubes cannot be joined",
         )
-        _require(self.enlarge >= 1, f"--enlarge is {self.enlarge}: it must be at least 1")
-        _require(self.finest_step >= 1, f"--finest-step is {self.finest_step}: it must be at least 1 frame")
-        _require(self.tube_stride >= 1, f"--tube-stride is {self.tube_stride}: it must be at least 1 frame")
-        for name in ("agreement", "box_agreement", "overlap"):
-            value = getattr(self, name)
-            _require(0 <= value <= 1, f"--{name.replace('_', '-')} is {value}: it must lie between 0 and 1")
         _require(
             not self.adaptive or self.step > 1,
             "--adaptive adds keyframes to a grid with --step 2 or more, and --step is 1: ask for --step 8",
@@ -108,30 +113,24 @@ class DetectConfig:
 
     detector: str = "default"
     detector_layout: Literal["auto", "rtmdet", "yolox", "picodet"] = "auto"
-    detector_size: int = 0
-    detector_scales: tuple[int, ...] = ()
-    detect_every: int = 1
-    detector_threshold: float = 0.3
-    detector_nms: float = 0.65
-    min_box_area: float = 3200.0
+    detector_size: Annotated[int, Range(32, zero=True)] = 0
+    detector_scales: tuple[InputSize, ...] = ()
+    detect_every: Annotated[int, Range(1, 4)] = 1
+    detector_threshold: Share = 0.3
+    detector_nms: Share = 0.65
+    min_box_area: Amount = 3200.0
     scale_min_area: bool = True
-    max_people: int = 0
+    max_people: Count = 0
+
+    REMOVED: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("drop_boxes", "drop_runs", "seed"), "0.2: losing boxes on purpose is an experiment (dettrack.lab.lost_boxes)"
+    )
 
     def __post_init__(self) -> None:
+        check(self)
+        scales, size = self.detector_scales, self.detector_size
         _require(
-            1 <= self.detect_every <= 4, f"--detect-every is {self.detect_every}: it must be 1, 2, 3 or 4 keyframes"
-        )
-        _require(
-            0 <= self.detector_threshold <= 1,
-            f"--detector-threshold is {self.detector_threshold}: it must lie between 0 and 1",
-        )
-        _require(
-            self.detector_size == 0 or self.detector_size >= 32,
-            f"--detector-size is {self.detector_size}: it must be 0 (the file's own) or at least 32",
-        )
-        _require(
-            not (self.detector_scales and self.detector_size) and all(size >= 32 for size in self.detector_scales),
-            f"--detector-scales is {self.detector_scales}: sizes of at least 32, and no --detector-size beside them",
+            not (scales and size), f"--detector-scales is {scales} and --detector-size {size}: expected one of them"
         )
 
 
@@ -161,24 +160,18 @@ class EstimateConfig:
     variant: Literal["auto", "none", "early", "last", "all"] = "auto"
     joints: Literal["auto", "posetrack15", "posetrack17", "coco17", "mpii16"] = "auto"
     flip: bool = True
-    small_crops_below: float = 0.0
+    small_crops_below: Amount = 0.0
     decoding: Literal["quarter", "dark"] = "dark"
     device: str = "auto"
     runtime: Literal["auto", "pytorch", "onnxruntime", "openvino", "tensorrt"] = "auto"
     precision: Literal["auto", "fast", "fp32", "bf16", "fp16"] = "auto"
-    batch: int = 0
-    threads: int = 0
+    batch: Count = 0
+    threads: Count = 0
 
     def __post_init__(self) -> None:
-        _require(
-            self.small_crops_below >= 0,
-            f"--small-crops-below is {self.small_crops_below}: it must not be negative (pixels; 0 for nobody)",
-        )
-        _require(self.batch >= 0, f"--batch is {self.batch}: it must be 0 (automatic) or positive")
-        known = self.device in ("auto", "cpu", "cuda") or (
-            self.device.startswith("cuda:") and self.device[5:].isdigit()
-        )
-        _require(known, f"--device is {self.device!r}: expected auto, cpu, cuda or cuda:N")
+        check(self)
+        known = re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device, re.ASCII)
+        _require(known is not None, f"--device is {self.device!r}: expected auto, cpu, cuda or cuda:N")
 
 
 @dataclass(frozen=True)
@@ -202,21 +195,16 @@ class SewConfig:
     """
 
     linking: Linking = "tubes"
-    min_similarity: float = 0.2
-    nms_similarity: float = 0.7
-    joint_confidence: float = 0.2
+    min_similarity: Share = 0.2
+    nms_similarity: Share = 0.7
+    joint_confidence: Share = 0.2
     link_to: Literal["all", "last"] = "all"
-    half_life: float = 0.0
-    memory: int = 16
-    bridge: int = 16
+    half_life: Amount = 0.0
+    memory: Positive = 16
+    bridge: Count = 16
 
     def __post_init__(self) -> None:
-        for name in ("min_similarity", "nms_similarity", "joint_confidence"):
-            value = getattr(self, name)
-            _require(0 <= value <= 1, f"--{name.replace('_', '-')} is {value}: it must lie between 0 and 1")
-        _require(self.half_life >= 0, f"--half-life is {self.half_life}: it must not be negative")
-        _require(self.memory >= 1, f"--memory is {self.memory}: it must be at least 1 frame")
-        _require(self.bridge >= 0, f"--bridge is {self.bridge}: it must be a number of frames, 0 for none")
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -240,21 +228,18 @@ class PolishConfig:
     """
 
     merge: Merge = "spatial-temporal"
-    lam: float = 0.1
-    radius: float = 0.5
+    lam: Amount = 0.1
+    radius: Annotated[float, Range(0, above=True)] = 0.5
     spatial_form: Literal["count", "ratio"] = "count"
     temporal_form: Literal["l2", "l2-squared"] = "l2"
     distance_unit: Literal["pixel", "head"] = "pixel"
-    hypothesis_confidence: float = 0.05
-    max_lag: int = 256
+    hypothesis_confidence: Share = 0.05
+    max_lag: Positive = 256
     joint_score: Literal["mean", "max", "support"] = "mean"
-    presence: float = 0.2
+    presence: Share = 0.2
 
     def __post_init__(self) -> None:
-        _require(self.lam >= 0, f"--lam is {self.lam}: it must not be negative")
-        _require(self.radius > 0, f"--radius is {self.radius}: it must be positive")
-        _require(self.max_lag >= 1, f"--max-lag is {self.max_lag}: it must be at least 1 frame")
-        _require(0 <= self.presence <= 1, f"--presence is {self.presence}: it must lie between 0 and 1")
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -274,26 +259,17 @@ class FinishConfig:
         smooth_window_s: Window of "savgol", or 1 / cut-off frequency of "one-euro", in seconds.
     """
 
-    min_track_frames: int = 5
-    min_track_detections: int = 1
-    min_track_score: float = 0.4
-    min_joint_score: float = 0.25
+    min_track_frames: Positive = 5
+    min_track_detections: Count = 1
+    min_track_score: Share = 0.4
+    min_joint_score: Share = 0.25
     joint_thresholds: str = ""
-    fill_gaps: int = 0
+    fill_gaps: Count = 0
     smooth: Literal["none", "one-euro", "savgol"] = "none"
-    smooth_window_s: float = 0.3
+    smooth_window_s: Annotated[float, Range(0, above=True)] = 0.3
 
     def __post_init__(self) -> None:
-        _require(self.min_track_frames >= 1, f"--min-track-frames is {self.min_track_frames}: at least 1")
-        _require(
-            self.min_track_detections >= 0,
-            f"--min-track-detections is {self.min_track_detections}: it must not be negative",
-        )
-        for name in ("min_track_score", "min_joint_score"):
-            value = getattr(self, name)
-            _require(0 <= value <= 1, f"--{name.replace('_', '-')} is {value}: it must lie between 0 and 1")
-        _require(self.fill_gaps >= 0, f"--fill-gaps is {self.fill_gaps}: it must not be negative")
-        _require(self.smooth_window_s > 0, f"--smooth-window-s is {self.smooth_window_s}: must be positive")
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -306,3 +282,22 @@ class TrackConfig:
     sew: SewConfig = field(default_factory=SewConfig)
     polish: PolishConfig = field(default_factory=PolishConfig)
     finish: FinishConfig = field(default_factory=FinishConfig)
+
+    RENAMED: ClassVar[Mapping[str, str]] = {"after": "finish"}
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+def load_config(path: Path, defaults: TrackConfig | None = None) -> TrackConfig:
+    """Settings from a TOML file with a table for each section of `TrackConfig`.
+
+    Args:
+        path: The file.
+        defaults: What holds where the file says nothing; `TrackConfig()` if not given.
+
+    Raises:
+        InputError: The file cannot be read or is not TOML.
+        UsageError: An unknown section or key, or a value out of range.
+    """
+    return read_table(TrackConfig, read_toml(path), str(path), defaults or TrackConfig(), option_name)

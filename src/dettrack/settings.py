@@ -1,24 +1,191 @@
-"""TOML files from users: settings, and score thresholds of joints; a mistake in one gives one clear line."""
+"""Settings from users: one check of their values, and the one reader of TOML files into dataclasses.
+
+A setting is a field of a frozen dataclass. Its type says what it may be, and a `Range` beside the type which numbers:
+
+    lam: Annotated[float, Range(0)] = 0.1
+
+`check` holds the fields of an object against their types, so a mistake has one message wherever it comes from: the
+command line, a TOML file or Python. Nothing here imports torch.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import sys
-from collections.abc import Sequence
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from dettrack.errors import InputError
+from dettrack.errors import InputError, UsageError
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-__all__ = ["RENAMED_SECTIONS", "read_joint_thresholds", "read_toml"]
+__all__ = [
+    "Range",
+    "check",
+    "field_types",
+    "fit",
+    "option_name",
+    "read_joint_thresholds",
+    "read_table",
+    "read_toml",
+    "without_removed",
+]
 
-RENAMED_SECTIONS = {"after": "finish"}
-"""Sections that files written for 0.1 name otherwise -> their name now."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Bounds of a number, beside its type: `Annotated[float, Range(0, 1)]`. NaN and infinity are in no range.
+
+    Attributes:
+        least: The smallest value.
+        most: The largest value.
+        above: `least` itself is left out.
+        zero: 0 is accepted beside the range, with a meaning of its own.
+    """
+
+    least: int | float = -math.inf
+    most: int | float = math.inf
+    above: bool = False
+    zero: bool = False
+
+    def __contains__(self, value: int | float) -> bool:
+        return (self.zero and value == 0) or (
+            self.least <= value <= self.most and not (self.above and value == self.least)
+        )
+
+    def __str__(self) -> str:
+        zero = "0 or " if self.zero else ""
+        if self.most < math.inf:
+            return f", {zero}from {self.least:g} to {self.most:g}"
+        if self.least > -math.inf:
+            return f", {zero}{'above' if self.above else 'at least'} {self.least:g}"
+        return ""
+
+
+def option_name(name: str) -> str:
+    """Name of a setting on the command line, which all messages about it use: clip_length -> --clip-length."""
+    return "--" + name.replace("_", "-")
+
+
+def field_types(cls: type) -> Mapping[str, Any]:
+    """Types of the fields of a dataclass by name, `Annotated` ones with their `Range`."""
+    return _field_types(cls)
+
+
+@cache
+def _field_types(cls: Any) -> Mapping[str, Any]:
+    hints = get_type_hints(cls, include_extras=True)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+
+
+def check(settings: Any) -> None:
+    """Hold a product setting's dataclass against its types; to be called in `__post_init__`.
+
+    Whole numbers given for floats become floats and lists given for tuples become tuples, also in a frozen object.
+
+    Raises:
+        UsageError: The option's name, the value and what was expected.
+    """
+    for name, kind in field_types(type(settings)).items():
+        given = getattr(settings, name)
+        value = fit(kind, given, option_name(name))
+        if value is not given:
+            object.__setattr__(settings, name, value)
+
+
+def fit(kind: Any, value: Any, name: str) -> Any:
+    """A value as its type wants it.
+
+    Args:
+        kind: Type of a field: bool, int, float, str, Path, `Literal`, a tuple, a mapping, a dataclass, any of them or
+            None, and `Annotated` with a `Range`.
+        value: What was given.
+        name: How messages call it.
+
+    Returns:
+        The value; a float for a whole number, a tuple for a list, a dataclass for a table, where the type says so.
+
+    Raises:
+        UsageError: It is of another type, no finite number, or out of range.
+    """
+    origin, inner = get_origin(kind) or kind, get_args(kind)
+    if origin is Annotated:
+        try:
+            number = fit(inner[0], value, name)
+        except UsageError:
+            raise _unfit(name, value, kind) from None
+        if not all(number in bounds for bounds in inner[1:] if isinstance(bounds, Range)):
+            raise _unfit(name, value, kind)
+        return number
+    if origin in (Union, types.UnionType):
+        others = [one for one in inner if one is not type(None)]
+        return None if value is None and len(others) < len(inner) else fit(others[0], value, name)
+    if origin in (tuple, dict, Mapping):
+        return _fit_several(kind, value, name)
+    if dataclasses.is_dataclass(origin):
+        if isinstance(value, Mapping):
+            return read_table(origin, value, name)  # type: ignore[arg-type]
+        accepted = isinstance(value, origin)  # type: ignore[arg-type]
+    elif origin is Literal:
+        accepted = any(type(value) is type(one) and value == one for one in inner)
+    elif origin is int:
+        accepted = isinstance(value, Integral) and not isinstance(value, bool)
+    elif origin is float:
+        accepted = isinstance(value, Real) and not isinstance(value, bool) and _finite(value)
+    elif origin is Path:
+        accepted = isinstance(value, str | Path)
+    else:
+        accepted = origin is Any or isinstance(value, origin)
+    if not accepted:
+        raise _unfit(name, value, kind)
+    return origin(value) if origin in (int, float, Path) and type(value) is not origin else value
+
+
+def _finite(value: Any) -> bool:
+    """No NaN, no infinity, no whole number that is too large for a float."""
+    return abs(value) <= sys.float_info.max if isinstance(value, int) else math.isfinite(value)
+
+
+def _fit_several(kind: Any, value: Any, name: str) -> Any:
+    """A tuple or mapping, entry by entry."""
+    inner = get_args(kind)
+    if isinstance(value, Mapping) and get_origin(kind) is not tuple:
+        return {key: fit(inner[1], one, f"{name}.{key}") for key, one in value.items()}
+    if not isinstance(value, list | tuple) or get_origin(kind) is not tuple:
+        raise _unfit(name, value, kind)
+    kinds = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
+    if len(kinds) != len(value):
+        raise UsageError(f"{name} has {len(value)} entries: expected {len(kinds)}")
+    entries = tuple(fit(one, entry, f"{name}[{i}]") for i, (one, entry) in enumerate(zip(kinds, value, strict=True)))
+    return value if entries == value else entries
+
+
+def _unfit(name: str, value: Any, kind: Any) -> UsageError:
+    return UsageError(f"{name} is {value!r}: expected {_expected(kind)}")
+
+
+def _expected(kind: Any) -> str:
+    """What a type accepts, in words."""
+    origin, inner = get_origin(kind) or kind, get_args(kind)
+    if origin is Annotated:
+        return _expected(inner[0]) + "".join(str(bounds) for bounds in inner[1:] if isinstance(bounds, Range))
+    if origin is Literal:
+        return "one of " + ", ".join(repr(one) if one == "" else str(one) for one in inner)
+    if origin is tuple:
+        return f"a list, each of its entries {_expected(inner[0])}"
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Path: "a path"}
+    return words.get(origin, f"a table [{getattr(origin, '__name__', origin)}]")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -29,6 +196,58 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}") from error
+
+
+def read_table(cls: type[T], table: Any, where: str, defaults: T | None = None, label: Callable[[str], str] = str) -> T:
+    """A dataclass from a TOML table, checked key by key; tables in it become the dataclasses in its fields.
+
+    A dataclass may have `RENAMED` (old name of a field -> its name) and `REMOVED` (name of a former field -> why).
+
+    Args:
+        cls: The dataclass.
+        table: Its fields by name.
+        where: File, and place in it, for messages.
+        defaults: Where the fields come from that the table leaves out; the defaults of the class if not given.
+        label: How messages call a field, from its name.
+
+    Raises:
+        UsageError: An unknown or missing key, or a value of the wrong type or out of range; the message names it.
+    """
+    known = field_types(cls)
+    if not isinstance(table, Mapping):
+        raise UsageError(f"{where} is {table!r}: expected a table of {', '.join(known)}")
+    renamed: Mapping[str, str] = getattr(cls, "RENAMED", {})
+    removed: Mapping[str, str] = getattr(cls, "REMOVED", {})
+    values: dict[str, Any] = {}
+    for given, value in table.items():
+        name = renamed.get(given, given)
+        if name in removed:
+            raise UsageError(f"{where}: {name} was removed in {removed[name]}; delete it from the file")
+        if name not in known:
+            what = f"section [{given}]" if isinstance(value, Mapping) else f"key {given!r}"
+            raise UsageError(f"{where}: unknown {what}; expected some of {', '.join(known)}")
+        if dataclasses.is_dataclass(known[name]) and not isinstance(value, known[name]):
+            inner = getattr(cls if defaults is None else defaults, name, None)
+            values[name] = read_table(known[name], value, f"{where} [{given}]", inner, label)
+        else:
+            values[name] = fit(known[name], value, f"{where}: {label(name)}")
+    missing = [
+        field.name
+        for field in dataclasses.fields(cls)  # type: ignore[arg-type]
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+    missing = [name for name in missing if name not in values and defaults is None]
+    if missing:
+        raise UsageError(f"{where}: {', '.join(missing)} is missing")
+    try:
+        return cls(**values) if defaults is None else dataclasses.replace(defaults, **values)  # type: ignore[type-var]
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from error
+
+
+def without_removed(cls: type, saved: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a dataclass as an older version saved them, without those that are no more."""
+    return {name: value for name, value in saved.items() if name not in getattr(cls, "REMOVED", {})}
 
 
 def read_joint_thresholds(path: Path, joints: Sequence[str]) -> dict[str, float]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dettrack.cli.settings import read_toml
 from dettrack.models.pose.checkpoint import build_network
+from dettrack.settings import read_toml
 from dettrack.training.detector.run import detector_recipe
 from dettrack.training.loop import learning_rate
 from dettrack.training.pose.recipe import stages

@@ -43,7 +43,7 @@ class AssociateArgs:
 
 def run(args: Sequence[str]) -> int:
     """Entry point; see `dettrack.cli.main` for the exit codes."""
-    defaults = config_option(list(args))
+    defaults = config_option(args, ("sew", "polish", "finish"))
     parsed = tyro.cli(
         AssociateArgs,
         args=list(args),

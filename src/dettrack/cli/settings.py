@@ -1,61 +1,80 @@
-"""Settings from a TOML file: one table for each section of `TrackConfig`, checked key by key."""
+"""Settings on the command line: presets and files under the options, and one message for a wrong value."""
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
-from dettrack.config import TrackConfig
-from dettrack.errors import UsageError
+from dettrack.config import TrackConfig, load_config
 from dettrack.presets import preset_config
-from dettrack.settings import RENAMED_SECTIONS, read_toml
+from dettrack.settings import field_types, option_name
 
-__all__ = ["config_option", "format_names", "load_config"]
+__all__ = ["config_option", "format_names"]
 
 
-def load_config(path: Path, defaults: TrackConfig | None = None) -> TrackConfig:
-    """A `TrackConfig` from a TOML file; what the file leaves out keeps its default.
+def config_option(args: Sequence[str], sections: Sequence[str] = ()) -> TrackConfig:
+    """Defaults for the command line: those of `--preset NAME`, and over them those of `--config FILE`.
+
+    Settings among the arguments are checked too, before the parser sees them: a wrong one then has the message that it
+    has in a file. Of an option that is given several times the last one counts, as for all options.
+
+    Args:
+        args: What follows the command.
+        sections: Sections of `TrackConfig` whose settings the command has as options; all if not given.
 
     Raises:
         InputError: The file cannot be read or is not TOML.
-        UsageError: An unknown section or key, or a value out of range.
+        UsageError: An unknown preset, section or key, or a wrong value.
     """
-    defaults = defaults or TrackConfig()
-    known = [f.name for f in fields(defaults)]
-    sections: dict[str, Any] = {}
-    for given, table in read_toml(path).items():
-        name = RENAMED_SECTIONS.get(given, given)
-        if name not in known or not isinstance(table, dict):
-            raise UsageError(f"{path}: unknown section [{given}]; expected some of {', '.join(known)}")
-        section = getattr(defaults, name)
-        kinds = {f.name: type(getattr(section, f.name)) for f in fields(section)}
-        for key, value in table.items():
-            if key not in kinds:
-                raise UsageError(f"{path}: unknown key {key!r} in [{name}]; expected some of {', '.join(kinds)}")
-            if kinds[key] is float and type(value) is int:
-                table[key] = float(value)
-            elif type(value) is not kinds[key]:
-                raise UsageError(f"{path}: {key} in [{name}] is {value!r}: expected a {kinds[key].__name__}")
-        sections[name] = replace(section, **table)
-    return replace(defaults, **sections)
+    settings = {
+        option_name(name): (section, name, kind)
+        for section, cls in field_types(TrackConfig).items()
+        if not sections or section in sections
+        for name, kind in field_types(cls).items()
+        if kind is not bool  # --flip and --no-flip have no value
+    }
+    chosen, changes = {"--preset": "", "--config": ""}, defaultdict[str, dict[str, Any]](dict)
+    for option, texts in _given(args):
+        if option in chosen:
+            chosen[option] = texts[0]
+        elif option in settings:
+            section, name, kind = settings[option]
+            changes[section][name] = _value(kind, texts)
+    config = preset_config(chosen["--preset"])
+    if chosen["--config"]:
+        config = load_config(Path(chosen["--config"]), config)
+    for section, values in changes.items():
+        replace(getattr(config, section), **values)
+    return config
 
 
-def config_option(args: list[str]) -> TrackConfig:
-    """Defaults for the command line: those of `--preset NAME`, and over them those of `--config FILE`."""
-    defaults = preset_config(_value(args, "--preset"))
-    path = _value(args, "--config")
-    return load_config(Path(path), defaults) if path else defaults
-
-
-def _value(args: list[str], option: str) -> str:
-    """What is given for an option that decides on the defaults of the others; "" where it is not given."""
+def _given(args: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Options that have a value, each with the arguments up to the next option."""
     for i, arg in enumerate(args):
-        if arg == option and i + 1 < len(args):
-            return args[i + 1]
-        if arg.startswith(f"{option}="):
-            return arg.partition("=")[2]
-    return ""
+        name, equals, text = arg.partition("=")
+        texts = [text] if equals else list(takewhile(lambda one: not one.startswith("--"), args[i + 1 :]))
+        if name.startswith("--") and texts:
+            yield "--" + name[2:].replace("_", "-"), texts
+
+
+def _value(kind: Any, texts: Sequence[str]) -> Any:
+    """The arguments of an option as a TOML file would have them: a number where one is expected and it reads as one."""
+    origin, inner = get_origin(kind) or kind, get_args(kind)
+    if origin is tuple:
+        return [_value(inner[0], [text]) for text in texts]
+    if origin is Annotated:
+        return _value(inner[0], texts)
+    if origin in (int, float):
+        with suppress(ValueError):
+            return int(texts[0])
+        with suppress(ValueError):
+            return float(texts[0])
+    return texts[0]
 
 
 def format_names(text: str) -> tuple[str, ...]:

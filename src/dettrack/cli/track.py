@@ -89,7 +89,7 @@ class TrackArgs:
 
 def run(args: Sequence[str]) -> int:
     """Entry point; see `dettrack.cli.main` for the exit codes."""
-    defaults = config_option(list(args))
+    defaults = config_option(args)
     sections = {name: getattr(defaults, name) for name in ("cut", "detect", "estimate", "sew", "polish", "finish")}
     parsed = tyro.cli(
         Annotated[TrackArgs, tyro.conf.arg(name="")],

@@ -20,22 +20,19 @@ held_out = "path"                       # annotations on which joint thresholds 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Literal
 
 from dettrack.config import FinishConfig, SewConfig, TrackConfig
 from dettrack.errors import UsageError
 from dettrack.lab.simulate import SimulateConfig
-from dettrack.settings import read_toml
+from dettrack.settings import read_table, read_toml
 
 __all__ = ["NETWORKS", "DataConfig", "Study", "read_study"]
 
 NETWORKS = ("2d", "3d", "start", "none", "early", "last", "all", "zero-padding", "none-long", "early-long")
 DETECTORS = ("strong", "weak")
-
-T = TypeVar("T")
-
 
 # Tubes alone, and every track and joint, as in the paper; rows that bridge gaps, or have another floor, say so.
 _BASE = TrackConfig(
@@ -95,8 +92,8 @@ class Study:
     Attributes:
         name: Of the study.
         out: Folder of tables and plots.
-        cache: Folder of results by content.
         data: The sequences.
+        cache: Folder of results by content.
         tables: Keys of the tables wanted; () for all.
         seeds: How often chance (simulated tubes, dropped boxes) is drawn; all draws count together.
         bootstrap: Samples of the 95 % intervals.
@@ -109,8 +106,8 @@ class Study:
 
     name: str
     out: Path
-    cache: Path
     data: DataConfig
+    cache: Path = Path("runs/ablation")
     tables: tuple[str, ...] = ()
     seeds: int = 1
     bootstrap: int = 500
@@ -132,62 +129,9 @@ def read_study(path: Path) -> Study:
         InputError: The file cannot be read.
         UsageError: Something in it is unknown, missing or out of range.
     """
-    content = read_toml(path)
-    for name in ("name", "out", "data"):
-        if name not in content:
-            raise UsageError(f"{path}: {name} is missing; a study needs name, out and [data]")
-    settings = _BASE
-    for section, table in _table(content.pop("settings", {}), "settings", path).items():
-        if section not in {f.name for f in fields(settings)}:
-            raise UsageError(f"{path}: unknown section [settings.{section}]")
-        settings = replace(settings, **{section: _fill(getattr(settings, section), table, section, path)})
-    chosen: dict[str, Any] = {
-        "data": DataConfig(**_checked(DataConfig(folder="-", kind="synthetic"), content.pop("data"), "data", path)),
-        "simulate": _fill(SimulateConfig(), content.pop("simulate", {}), "simulate", path),
-        "networks": _roles(content.pop("networks", {}), "networks", NETWORKS, path),
-        "detectors": _roles(content.pop("detectors", {}), "detectors", DETECTORS, path),
-        "out": Path(content.pop("out")),
-        "cache": Path(content.pop("cache", "runs/ablation")),
-        "tables": tuple(content.pop("tables", ())),
-    }
-    plain = {"name": str, "seeds": int, "bootstrap": int, "speed_frames": int}
-    for key, value in content.items():
-        if key not in plain or type(value) is not plain[key]:
-            raise UsageError(f"{path}: {key} = {value!r} is not understood; expected some of {', '.join(plain)}")
-    return Study(settings=settings, **chosen, **content)
-
-
-def _table(value: object, name: str, path: Path) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise UsageError(f"{path}: {name} is {value!r}: expected a section [{name}]")
-    return value
-
-
-def _roles(value: object, name: str, known: tuple[str, ...], path: Path) -> dict[str, str]:
-    table = _table(value, name, path)
-    for role, file in table.items():
-        if role not in known or not isinstance(file, str):
-            raise UsageError(f"{path}: {role} = {file!r} in [{name}]: expected a file for some of {', '.join(known)}")
-    return table
-
-
-def _checked(defaults: object, value: object, name: str, path: Path) -> dict[str, Any]:
-    """The values of a section, each of the type of its default."""
-    table = dict(_table(value, name, path))
-    kinds = {f.name: type(getattr(defaults, f.name)) for f in fields(defaults)}  # type: ignore[arg-type]
-    hints = get_type_hints(type(defaults))
-    for key, given in table.items():
-        if key not in kinds:
-            raise UsageError(f"{path}: unknown key {key!r} in [{name}]; expected some of {', '.join(kinds)}")
-        choices = get_args(hints[key]) if get_origin(hints[key]) is Literal else ()
-        if choices and given not in choices:
-            raise UsageError(f"{path}: {key} in [{name}] is {given!r}: expected one of {', '.join(choices)}")
-        if kinds[key] is float and type(given) is int:
-            table[key] = float(given)
-        elif type(given) is not kinds[key]:
-            raise UsageError(f"{path}: {key} in [{name}] is {given!r}: expected a {kinds[key].__name__}")
-    return table
-
-
-def _fill(defaults: T, value: object, name: str, path: Path) -> T:
-    return replace(defaults, **_checked(defaults, value, name, path))  # type: ignore[type-var]
+    study = read_table(Study, read_toml(path), str(path))
+    for section, roles, known in (("networks", study.networks, NETWORKS), ("detectors", study.detectors, DETECTORS)):
+        for role in roles:
+            if role not in known:
+                raise UsageError(f"{path}: unknown role {role!r} in [{section}]; expected some of {', '.join(known)}")
+    return study

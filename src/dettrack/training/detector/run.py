@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from dettrack.settings import read_table
 from dettrack.training.detector.task import DetectorTask, DetectorTaskConfig
 from dettrack.training.loop import LoopConfig, train
-from dettrack.training.recipe import TRUNK_PACKAGE, build, resolve
+from dettrack.training.recipe import TRUNK_PACKAGE, resolve
 
 __all__ = ["DetectorRecipe", "detector_recipe", "run_detector"]
 
@@ -32,7 +33,7 @@ class DetectorRecipe:
 
 def detector_recipe(table: Mapping[str, Any], where: str) -> DetectorRecipe:
     """The recipe in a TOML table; raises `UsageError` for unknown keys and wrong values."""
-    return build(DetectorRecipe, table, where)
+    return read_table(DetectorRecipe, table, where)
 
 
 def run_detector(recipe: DetectorRecipe, out: Path, base: Path, *, resume: bool = True) -> dict[str, float]:

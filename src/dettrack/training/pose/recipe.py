@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from dettrack.errors import UsageError
 from dettrack.models.pose.checkpoint import NetworkSpec
+from dettrack.settings import read_table
 from dettrack.training.loop import LoopConfig
 from dettrack.training.pose.augment import AugmentConfig
-from dettrack.training.recipe import build
 
 __all__ = ["LossConfig", "SetConfig", "StageConfig", "StartConfig", "stages"]
 
@@ -143,7 +143,7 @@ def stages(table: Mapping[str, Any], where: str) -> list[StageConfig]:
     listed = table.get("stage", [{}])
     if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
         raise UsageError(f"{where}: stages are written as [[stage]]")
-    built = [build(StageConfig, _merged(common, one), where) for one in listed]
+    built = [read_table(StageConfig, _merged(common, one), where) for one in listed]
     names = [stage.name for stage in built]
     if len(set(names)) < len(names):
         raise UsageError(f"{where}: stages need different names, got {', '.join(names)}")

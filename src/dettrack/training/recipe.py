@@ -1,4 +1,4 @@
-"""What all recipes share: a checked TOML table, paths, and where ImageNet weights come from."""
+"""What all recipes share: paths, and where ImageNet weights come from."""
 
 from __future__ import annotations
 

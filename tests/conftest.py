@@ -41,3 +41,9 @@ def weights(shared: Path) -> Path:
 @pytest.fixture(scope="session")
 def annotated(shared: Path) -> Path:
     return shared / "data" / "annotated"
+
+
+@pytest.fixture(scope="session")
+def cases(shared: Path) -> Path:
+    """Small inputs on which programs of this kind fail."""
+    return shared / "cases"

@@ -1,40 +1,33 @@
-"""Boxes that another program found, read from a file: COCO-style detections JSON, or MOT text.
+"""Boxes that another program found, in place of a detector (`box_files` reads them).
 
 Which frame a box belongs to:
 
 - MOT: the first column counts frames from 1.
-- COCO with an `images` list: by image file name where frames have one (folders, lists of images), else by
-  the image's `frame_index`, or its position in the list.
+- COCO with an `images` list: by image file name where frames have one (folders, lists of images), else by frame index
+  (see `box_files`).
 - COCO without it, image ids of PoseTrack18 (`1VVVVVVFFFF`: sequence and frame number): the frame number is matched
   with the number in the frame's file name, or with the frame index. A file of several sequences needs frame names
   whose folder says the sequence.
 - COCO without it, any other whole number: the image id is the frame index, from 0. Text ids are file names.
 
-A frame of which the file says nothing has no boxes.
+A frame of which the file says nothing has no boxes; a video of which it says nothing is an error.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
-
-import numpy as np
 
 from dettrack.errors import InputError
+from dettrack.models.detector.box_files import read_boxes
 from dettrack.structures import Boxes, Frame
 
 __all__ = ["FileBoxes"]
 
-_PERSON = 1  # category of COCO, PoseTrack and MOT
-_POSETRACK_ID = 10**10  # PoseTrack18 image ids have eleven digits and start with 1
-
 
 class FileBoxes:
-    """A detector that looks its boxes up."""
+    """A detector that looks its boxes up (`protocol.PerVideo`)."""
 
     def __init__(self, path: Path) -> None:
         """Read the file.
@@ -42,43 +35,71 @@ class FileBoxes:
         Raises:
             InputError: It is unreadable or not of a known form; the message names the entry.
         """
-        if path.suffix.lower() == ".json":
-            self._boxes, kind, self._listed = _read_coco(path)
-        else:
-            self._boxes, kind = _read_mot(path)
-            self._listed = frozenset()
-        self._named = any(isinstance(key, str) for key in (*self._boxes, *self._listed))
-        self._sequences = {key[0] for key in self._boxes if isinstance(key, tuple)}
-        total = sum(map(len, self._boxes.values()))
-        self.description = f"{path.name} ({kind}: {total} boxes in {len(self._boxes)} frames)"
-        self._path = path
+        self._path, self._file = path, read_boxes(path)
+        self._sequences = {sequence for sequence, _ in self._file.by_sequence}
+        frames = max(map(len, (self._file.by_index, self._file.by_name, self._file.by_sequence)))
+        left_out = "".join(f"; {number} {reason} left out" for reason, number in self._file.left_out.items())
+        self.description = f"{path.name} ({self._file.kind}: {self._file.total} boxes in {frames} frames{left_out})"
+        self.begin()
+
+    def begin(self) -> None:
+        """A video begins."""
+        self._span: tuple[int, int] | None = None  # first and last frame looked up
+        self._known = False  # whether the file says something of one of these
+        self._by_name = False
+
+    def end(self) -> None:
+        """A video ends.
+
+        Raises:
+            InputError: The file has boxes, but none of a frame of this video, or of none that was looked up.
+        """
+        if self._known or not self._file.total or self._span is None:
+            return
+        first, last = self._span
+        between = sorted(index for index in self._file.by_index if first <= index <= last)
+        if between and not self._by_name:
+            raise InputError(
+                f"{self._path}: none of {self._file.total} boxes is of a frame where people are looked for; the first "
+                f"is of frame {between[0]}: use --step 1, or boxes of every frame"
+            )
+        raise InputError(
+            f"{self._path}: none of {self._file.total} boxes belongs to a frame of this video (frames {first} to "
+            f"{last}); {self._example()}"
+        )
 
     def detect(self, frames: Sequence[Frame]) -> list[Boxes]:
         """See `Detector.detect`.
 
         Raises:
             InputError: The file holds several sequences and a frame does not say which is its own; or it lists images
-                by name, and the first frames are not among them.
+                by name, and the first frames of the video are not among them; or frames have no names and the file
+                does not say which they are.
         """
         named = [key for frame in frames for key in _names(frame)]
-        if self._listed and named and self._listed.isdisjoint(named):
+        if self._file.listed and named and self._span is None and self._file.listed.isdisjoint(named):
             raise InputError(
-                f"{self._path}: its images list has no {frames[0].name} (but, for example, {min(self._listed)}): "
+                f"{self._path}: its images list has no {frames[0].name} (but, for example, {min(self._file.listed)}): "
                 "these are boxes of other images"
             )
-        self._listed = frozenset()  # checked: later frames may be missing
         return [self._lookup(frame) for frame in frames]
 
     def _lookup(self, frame: Frame) -> Boxes:
-        if self._sequences:
-            return self._boxes.get(self._posetrack_key(frame), Boxes.empty())
+        first, last = self._span or (frame.index, frame.index)
+        self._span = min(first, frame.index), max(last, frame.index)
         names = _names(frame)
-        for key in names:
-            if key in self._boxes:
-                return self._boxes[key]
-        if names and self._named:
-            return Boxes.empty()
-        return self._boxes.get(frame.index, Boxes.empty())
+        found: Boxes | None = None
+        if self._sequences:
+            found = self._file.by_sequence.get(self._posetrack_key(frame))
+        elif names and (self._file.by_name or self._file.listed):
+            self._by_name = True
+            found = next((self._file.by_name[name] for name in names if name in self._file.by_name), None)
+        elif self._file.unplaced:
+            raise InputError(self._file.unplaced)
+        else:
+            found = self._file.by_index.get(frame.index)
+        self._known |= found is not None or not self._file.listed.isdisjoint(names)
+        return Boxes.empty() if found is None else found
 
     def _posetrack_key(self, frame: Frame) -> tuple[int, int]:
         name = PurePosixPath(frame.name.replace("\\", "/"))
@@ -94,130 +115,15 @@ class FileBoxes:
             )
         return int(folder.group()), number
 
+    def _example(self) -> str:
+        if self._file.by_sequence:
+            return f"the file has, for example, frame {min(self._file.by_sequence)[1]} of a sequence"
+        if self._file.by_index:
+            return f"the file has, for example, frame {min(self._file.by_index)}"
+        return f"the file has, for example, {min(self._file.by_name)}"
+
 
 def _names(frame: Frame) -> tuple[str, ...]:
     """What a file may call the frame: its name with folders, and without."""
     name = PurePosixPath(frame.name.replace("\\", "/"))
     return (str(name), name.name) if frame.name else ()
-
-
-_Key = int | str | tuple[int, int]
-
-
-def _read_coco(path: Path) -> tuple[dict[_Key, Boxes], str, frozenset[str]]:
-    """Boxes by key, what the file is, and the names in its image list."""
-    content = _load_json(path)
-    images: list[dict[str, Any]] = []
-    if isinstance(content, dict):
-        images = content.get("images") or []
-        content = content.get("annotations", content.get("detections"))
-    if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
-        raise InputError(f"{path}: expected a list of detections, each with image_id, bbox [x, y, w, h] and score")
-    entries = [entry for entry in content if entry.get("category_id", _PERSON) == _PERSON]
-    if content and not entries:
-        seen = sorted({str(entry.get("category_id")) for entry in content})
-        raise InputError(f"{path}: no detection of category 1 (person); it has categories {', '.join(seen[:8])}")
-    xywh, scores = np.zeros((len(entries), 4)), np.ones(len(entries))
-    for i, entry in enumerate(entries):
-        try:
-            xywh[i] = entry["bbox"]
-            scores[i] = entry.get("score", 1.0)
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{path}: detection {i} needs bbox [x, y, w, h] and a score in [0, 1], got {str(entry)[:100]}"
-            ) from error
-        if "image_id" not in entry:
-            raise InputError(f"{path}: detection {i} has no image_id")
-    _check(path, xywh, scores)
-    ids = [entry["image_id"] for entry in entries]
-    keys, kind = _coco_keys(path, ids, images)
-    names = {str(image.get("file_name") or "").replace("\\", "/") for image in images} - {""}
-    listed = frozenset(names | {PurePosixPath(name).name for name in names})
-    return _group(keys, xywh, scores), kind, listed
-
-
-def _load_json(path: Path) -> Any:
-    try:
-        with path.open(encoding="utf-8") as file:
-            return json.load(file)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not JSON: line {error.lineno}: {error.msg}") from error
-
-
-def _coco_keys(path: Path, ids: list[Any], images: list[dict[str, Any]]) -> tuple[list[list[_Key]], str]:
-    """The keys under which each detection is found."""
-    if images:
-        known: dict[Any, list[_Key]] = {}
-        names = [str(image.get("file_name", "")).replace("\\", "/") for image in images]
-        bases = [PurePosixPath(name).name for name in names]
-        shared = Counter(bases)
-        for i, (image, name, base) in enumerate(zip(images, names, bases, strict=True)):
-            # A base name that several folders share says nothing. Our own files say the frame index.
-            index = int(image.get("frame_index", i))
-            keys: list[_Key] = [index, name, base] if shared[base] == 1 else [index, name]
-            known[image.get("id", image.get("image_id"))] = list(dict.fromkeys(key for key in keys if key != ""))
-        missing = [image_id for image_id in ids if image_id not in known]
-        if missing:
-            raise InputError(f"{path}: detections of image {missing[0]!r}, which is not in its images list")
-        return [known[image_id] for image_id in ids], "COCO detections, by image list"
-    if ids and all(isinstance(i, int) and _POSETRACK_ID <= i < 2 * _POSETRACK_ID for i in ids):
-        return [[((i - _POSETRACK_ID) // 10000, i % 10000)] for i in ids], "COCO detections, PoseTrack image ids"
-    if all(isinstance(i, int) and not isinstance(i, bool) and i >= 0 for i in ids):
-        return [[i] for i in ids], "COCO detections, image id = frame index"
-    if all(isinstance(i, str) for i in ids):
-        return [[i.replace("\\", "/")] for i in ids], "COCO detections, by file name"
-    raise InputError(f"{path}: image_id must be whole numbers or file names throughout, and not negative")
-
-
-def _read_mot(path: Path) -> tuple[dict[_Key, Boxes], str]:
-    """`frame, id, x, y, w, h[, confidence[, class, ...]]`; confidence -1 or absent: 1. Ground truth: class 1."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
-    rows = []
-    for number, line in enumerate(lines, 1):
-        cells = line.replace(",", " ").split()
-        if not cells or (number == 1 and re.match(r"[A-Za-z_]", cells[0])):
-            continue
-        try:
-            values = [float(cell) for cell in cells]
-        except ValueError:
-            values = []
-        if len(values) < 6:
-            raise InputError(
-                f"{path}: line {number}: expected frame, id, x, y, w, h[, confidence] as numbers, got {line[:80]!r}"
-            )
-        rows.append([*values, *(1.0, -1.0)[len(values) - 6 :]][:8])
-    table = np.array(rows).reshape(-1, 8)
-    table = table[np.isin(table[:, 7], (-1, _PERSON))]
-    if len(table) and (table[:, 0] < 1).any():
-        raise InputError(f"{path}: MOT frames count from 1, got frame {table[:, 0].min():g}")
-    scores = np.where(table[:, 6] == -1, 1.0, table[:, 6])
-    _check(path, table[:, 2:6], scores)
-    keys: list[list[_Key]] = [[int(frame) - 1] for frame in table[:, 0]]
-    return _group(keys, table[:, 2:6], scores), "MOT"
-
-
-def _check(path: Path, xywh: np.ndarray, scores: np.ndarray) -> None:
-    bad = ~((scores >= 0) & (scores <= 1))
-    if bad.any():
-        raise InputError(f"{path}: scores must lie in [0, 1], got {scores[bad][0]:g}: scale them first")
-    if not np.isfinite(xywh).all():
-        raise InputError(f"{path}: detection {int((~np.isfinite(xywh)).any(1).argmax())} has a box that is not finite")
-
-
-def _group(keys: list[list[_Key]], xywh: np.ndarray, scores: np.ndarray) -> dict[_Key, Boxes]:
-    """Boxes by key, best first."""
-    members: dict[tuple[_Key, ...], list[int]] = {}
-    for i, names in enumerate(keys):
-        members.setdefault(tuple(names), []).append(i)
-    grouped: dict[_Key, Boxes] = {}
-    for shared, indices in members.items():
-        order = np.array(indices)[np.argsort(-scores[indices], kind="stable")]
-        corners = np.concatenate([xywh[order, :2], xywh[order, :2] + xywh[order, 2:]], 1)
-        for key in shared:
-            grouped[key] = Boxes(corners, scores[order])
-    return grouped

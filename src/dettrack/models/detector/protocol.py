@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
 from dettrack.structures import Boxes, Frame
 
-__all__ = ["Detector"]
+__all__ = ["Detector", "PerVideo", "on_video"]
 
 
 @runtime_checkable
@@ -34,3 +35,26 @@ class Detector(Protocol):
             the user's threshold (see `filters.filter_boxes`).
         """
         ...
+
+
+@runtime_checkable
+class PerVideo(Protocol):
+    """What a detector offers beside `Detector` if it must know where a video begins and ends."""
+
+    def begin(self) -> None:
+        """The next frames are those of another video."""
+        ...
+
+    def end(self) -> None:
+        """The video is over; raises `InputError` where nothing that it knows was about it."""
+        ...
+
+
+@contextmanager
+def on_video(detector: Detector) -> Iterator[None]:
+    """A block in which the detector sees one video; one that breaks off is not judged."""
+    if isinstance(detector, PerVideo):
+        detector.begin()
+    yield
+    if isinstance(detector, PerVideo):
+        detector.end()

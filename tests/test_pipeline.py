@@ -7,11 +7,8 @@ import numpy as np
 import pytest
 from dot_people import draw_scene, write_boxes, write_model
 
-from dettrack.associate import Report
 from dettrack.config import CutConfig, DetectConfig, EstimateConfig, FinishConfig, SewConfig, TrackConfig
-from dettrack.cut.clips import iter_clips
-from dettrack.pipeline import Pipeline, earliest_later_frame, keyframes_at_once, track, track_all
-from dettrack.skeleton import COCO17
+from dettrack.pipeline import Pipeline, track, track_all
 from dettrack.structures import Frame, Source, TrackTable
 from dettrack.video import open_video
 
@@ -58,12 +55,12 @@ def test_everyone_is_followed_and_posed(scene, clip, step):
 
 def test_adaptive_keyframes_add_nothing_where_nothing_happens(scene):
     plain = track_all(str(scene.folder), settings(scene, step=8))
-    report = Report()
     adaptive = settings(scene, step=8)
     adaptive = replace(adaptive, cut=replace(adaptive.cut, adaptive=True))
     with open_video(str(scene.folder)) as video:
-        table = TrackTable.concatenate([s.table for s in Pipeline(adaptive).track(video, report)], plain.joint_set)
-    assert report.counts["keyframes_added"] == 0
+        run = Pipeline(adaptive).track(video)
+        table = run.gather()
+    assert run.report.counts["keyframes_added"] == 0
     np.testing.assert_array_equal(table.xy, plain.xy)
     np.testing.assert_array_equal(table.track_id, plain.track_id)
 
@@ -72,55 +69,18 @@ def test_adaptive_keyframes_find_who_was_missed_on_the_grid_and_every_frame_come
     missed = {(8, 0), (16, 1), *((t, 1) for t in range(5))}
     config = settings(scene, missed, step=8, name="grid.json", bridge=0)
     plain = track_all(str(scene.folder), config)
-    report = Report()
     config = replace(config, cut=replace(config.cut, adaptive=True, finest_step=1))
     with open_video(str(scene.folder)) as video:
-        segments = list(Pipeline(config).track(video, report))
+        run = Pipeline(config).track(video)
+        segments = list(run)
     np.testing.assert_array_equal(np.concatenate([s.frames for s in segments]), np.arange(N_FRAMES))
     table = TrackTable.concatenate([s.table for s in segments], plain.joint_set)
-    assert report.counts["keyframes_added"] >= 3
-    assert report.counts["asked_start_or_end"] >= 3
+    assert run.report.counts["keyframes_added"] >= 3
+    assert run.report.counts["asked_start_or_end"] >= 3
     assert len(np.unique(table.track_id)) == 2
     assert len(table) > len(plain)
     assert len(table) >= 2 * N_FRAMES - 5
     assert np.nanmax(errors(table, scene)) < 2.0
-
-
-@pytest.mark.parametrize(("every", "searched"), [(2, {0, 4, 12, 20}), (4, {0, 12, 20})])
-def test_the_detector_is_left_out_where_both_sides_agree_and_nobody_is_called_detected_there(scene, every, searched):
-    report = Report()
-    config = settings(scene, step=4)
-    config = replace(config, detect=replace(config.detect, detect_every=every))
-    with open_video(str(scene.folder)) as video:
-        table = TrackTable.concatenate([s.table for s in Pipeline(config).track(video, report)], COCO17)
-    assert len(table) == 2 * N_FRAMES
-    assert len(np.unique(table.track_id)) == 2
-    assert np.nanmax(errors(table, scene)) < 2.5
-    assert set(table.frame[table.source == Source.DETECTED].tolist()) == searched
-    assert report.counts["keyframes_not_searched"] == 6 - len(searched)
-    assert report.counts["keyframes"] == len(searched)
-
-
-def test_somebody_who_comes_between_is_searched_for(scene):
-    missed = {(t, 1) for t in range(11)}
-    report = Report()
-    config = settings(scene, missed, step=4, name="late.json")
-    config = replace(config, detect=replace(config.detect, detect_every=2))
-    with open_video(str(scene.folder)) as video:
-        list(Pipeline(config).track(video, report))
-    assert report.counts["keyframes_not_searched"] == 1  # at 16, between 12 and 20; not at 8
-
-
-@pytest.mark.parametrize("stride", [2, 4])
-def test_a_time_stride_looks_at_fewer_frames_and_loses_nothing_on_straight_ways(scene, stride):
-    report = Report()
-    config = settings(scene, step=8)
-    config = replace(config, cut=replace(config.cut, tube_stride=stride))
-    with open_video(str(scene.folder)) as video:
-        table = TrackTable.concatenate([s.table for s in Pipeline(config).track(video, report)], COCO17)
-    assert len(table) == 2 * N_FRAMES
-    assert np.nanmax(errors(table, scene)) < 2.5
-    assert report.counts["crops_256x192"] < 2 * N_FRAMES * (0.8 if stride == 2 else 0.6)
 
 
 def test_people_whom_the_detector_missed_are_recovered(scene):
@@ -138,9 +98,9 @@ def test_people_whom_the_detector_missed_are_recovered(scene):
     assert len(blind) == 2 * N_FRAMES - len(missed) - 2
 
 
-def test_the_rival_bridges_gaps_by_interpolation(scene):
+def test_the_baseline_bridges_gaps_by_interpolation(scene):
     missed = {(t, 0) for t in range(8, 14)}
-    table = track_all(str(scene.folder), settings(scene, missed, clip=1, linking="oks-velocity", name="rival.json"))
+    table = track_all(str(scene.folder), settings(scene, missed, clip=1, linking="oks-velocity", name="baseline.json"))
     assert len(table) == 2 * N_FRAMES
     filled = table.frame[table.source == Source.INTERPOLATED]
     np.testing.assert_array_equal(filled, np.arange(8, 14))
@@ -186,31 +146,19 @@ def test_videos_shorter_than_a_clip(scene, tmp_path, n):
     short = draw_scene(tmp_path / "short", np.array([[40.0, 30.0]]), np.zeros((1, 2)), n)
     write_model(tmp_path / "dots.onnx")
     table = track_all(str(short.folder), settings(short)) if n >= 3 else None
-    report = Report()
-    pipeline = Pipeline(settings(short))
     with open_video(str(short.folder)) as video:
-        frames = [f for segment in pipeline.track(video, report) for f in segment.frames]
+        run = Pipeline(settings(short)).track(video)
+        frames = [f for segment in run for f in segment.frames]
     assert frames == list(range(n))
     if table is not None:
         assert len(table) == n
     else:
-        assert report.dropped["short_tracks"] == 1
-
-
-@pytest.mark.parametrize("clip", [1, 3, 5, 9])
-@pytest.mark.parametrize("n", [1, 7, 20])
-def test_no_later_clip_starts_before_the_bound(clip, n):
-    pixel = np.zeros((1, 1, 3), np.uint8)
-    for step in range(1, max(clip, 2)):
-        made = list(iter_clips((Frame(i, 0.0, pixel) for i in range(n)), clip, step))
-        for i, one in enumerate(made):
-            bound = earliest_later_frame(one.keyframe.index, clip, step)
-            assert all(later.frames[0].index >= min(bound, n) for later in made[i + 1 :])
+        assert run.report.dropped["short_tracks"] == 1
 
 
 def rows_of(pipeline, scene):
     with open_video(str(scene.folder)) as video:
-        return TrackTable.concatenate([s.table for s in pipeline.track(video)], pipeline.joint_set)
+        return pipeline.track(video).gather()
 
 
 @pytest.mark.parametrize("depth", [1, 3])
@@ -252,11 +200,3 @@ def test_memory_is_bounded_while_nobody_takes_the_results(scene):
 
     lead = [read[-1] - int(segment.frames[-1]) for segment in pipeline.track(frames())]
     assert max(lead) < 60 + 16 + 9  # rows of people without a joint wait for a bridge: its gap and a clip
-
-
-@pytest.mark.parametrize(
-    ("width", "height", "step", "expected"),
-    [(768, 576, 8, 4), (1920, 1080, 1, 4), (1920, 1080, 8, 2), (3840, 2160, 8, 1)],
-)
-def test_large_frames_share_a_pass_with_fewer(width, height, step, expected):
-    assert keyframes_at_once(width * height * 3, step) == expected

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dettrack.skeleton import POSETRACK15
-from dettrack.structures import Boxes, Clip, Frame, Source, Tracklets, TrackTable
+from dettrack.structures import Boxes, Clip, Frame, FrameTimes, Segment, Source, Tracklets, TrackTable
 
 
 def table_of(frames: list[int], ids: list[int], smooth: bool = False) -> TrackTable:
@@ -48,9 +48,23 @@ def test_concatenate_undoes_a_cut(pairs, place):
     np.testing.assert_array_equal(joined.xy, table.xy)
 
 
-def test_times_come_from_the_frames():
-    table = table_of([5, 7, 7], [0, 0, 1]).at_times(5, np.array([0.5, 0.6, 0.9]))
-    assert table.time_s.tolist() == [0.5, 0.9, 0.9]
+def test_times_are_found_by_the_frame():
+    times = FrameTimes.of([(5, 0.5, 0, "a"), (6, 0.6, 0, "b"), (7, 0.9, 1, "c")])
+    np.testing.assert_array_equal(times.time_of(np.array([5, 7, 7])), [0.5, 0.9, 0.9])
+    assert len(times.time_of(np.zeros(0, int))) == 0
+    both = FrameTimes.concatenate([times[:1], times[1:], FrameTimes.of(())])
+    assert both.name == times.name
+    np.testing.assert_array_equal(both.shot, [0, 0, 1])
+
+
+def test_a_segment_gives_every_frame_also_those_without_people():
+    times = FrameTimes.of([(4, 0.4, 0, ""), (5, 0.5, 0, ""), (6, 0.6, 0, "")])
+    segment = Segment(times, table_of([4, 6, 6], [0, 0, 1]))
+    assert [(i, t, rows.track_id.tolist()) for i, t, rows in segment.by_frame()] == [
+        (4, 0.4, [0]),
+        (5, 0.5, []),
+        (6, 0.6, [0, 1]),
+    ]
 
 
 def test_boxes_and_tracklets_are_picked_together():

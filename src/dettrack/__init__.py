@@ -13,7 +13,8 @@ __version__ = "0.2.0.dev0"
 _HOMES = {
     "DettrackError": "dettrack.errors",
     "Pipeline": "dettrack.pipeline",
-    "Segment": "dettrack.associate",
+    "Run": "dettrack.pipeline",
+    "Segment": "dettrack.structures",
     "Source": "dettrack.structures",
     "TrackConfig": "dettrack.config",
     "TrackTable": "dettrack.structures",
@@ -26,13 +27,14 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
-    from dettrack.associate import Segment as Segment
     from dettrack.config import TrackConfig as TrackConfig
     from dettrack.errors import DettrackError as DettrackError
     from dettrack.formats import read_tracks as read_tracks
     from dettrack.pipeline import Pipeline as Pipeline
+    from dettrack.pipeline import Run as Run
     from dettrack.pipeline import track as track
     from dettrack.pipeline import track_all as track_all
+    from dettrack.structures import Segment as Segment
     from dettrack.structures import Source as Source
     from dettrack.structures import TrackTable as TrackTable
     from dettrack.threads import tune_process as tune_process

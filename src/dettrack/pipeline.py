@@ -1,273 +1,303 @@
-"""Video in, finished poses out: cut -> network -> sew -> polish, in one pass over the frames, with flat memory.
+"""Video in, finished poses out: cut, sew and polish in one pass over the frames, with flat memory.
 
-The only room that knows all steps. Frames stream through a window of one clip; a keyframe's tubes are cut as soon as
-its clip is complete; a frame's poses leave as soon as no later tube covers it and its paths are decided.
+Frames stream through a window of one clip; a keyframe's tubes are cut as soon as its clip is complete; a frame's poses
+leave as soon as no later tube covers it and its paths are decided.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, runtime_checkable
 
-import numpy as np
-
-from dettrack.associate import Report, Segment, associate
+from dettrack.associate import associate
 from dettrack.config import TrackConfig
-from dettrack.cut.clips import iter_clips
-from dettrack.cut.estimate import ThriftyEstimator
-from dettrack.cut.plan import Look, Refiner, Seen
-from dettrack.cut.skipping import detector_turns, gaps_filled
-from dettrack.finish.stages import check_after
+from dettrack.cut.detect import DetectionThread
+from dettrack.cut.estimate import TubeEstimation
+from dettrack.cut.plan import Planner, group_keyframes
+from dettrack.finish.stages import check_finish
 from dettrack.models.detector import Detector, load_detector
-from dettrack.models.detector.filters import filter_boxes, for_frame
+from dettrack.models.detector.protocol import on_video
 from dettrack.models.pose import Estimator, load_estimator
 from dettrack.models.pose.small import load_small_estimator
+from dettrack.report import Report
 from dettrack.skeleton import JointSet
-from dettrack.structures import Boxes, Clip, Frame, FrameStamp, Step, Tracklets, TrackTable
+from dettrack.structures import Frame, Segment, TrackletBatch, TrackTable, VideoInfo
 from dettrack.threads import ahead
 from dettrack.video import open_video
 from dettrack.video.sources import VideoSource
 
-__all__ = ["KEYFRAMES_AT_ONCE", "Pipeline", "earliest_later_frame", "keyframes_at_once", "track", "track_all"]
-
-# Keyframes whose tubes share a pass of the networks: enough to fill a batch, few enough to bound delay and memory.
-KEYFRAMES_AT_ONCE = 4
+__all__ = ["BatchSink", "Pipeline", "Run", "Video", "track", "track_all"]
 
 
-# Pixels that one pass may hold; three passes are on their way at a time. Frames of 1920x1080 at S = 8 come in twos.
-_PASS_BYTES = 100 << 20
+@runtime_checkable
+class Video(Protocol):
+    """Frames with what is known of them: `video.VideoReader`, `video.live.LiveFrames`, or anything like them."""
 
+    @property
+    def info(self) -> VideoInfo | None:
+        """What is known before the frames are read; None: nothing."""
+        ...
 
-def keyframes_at_once(frame_bytes: int, step: int) -> int:
-    """How many keyframes share a pass: `KEYFRAMES_AT_ONCE`, fewer where frames are large and far apart; at least 1."""
-    return max(1, min(KEYFRAMES_AT_ONCE, _PASS_BYTES // (frame_bytes * step)))
+    @property
+    def notes(self) -> list[str]:
+        """What went wrong on the way, one line each."""
+        ...
 
+    @property
+    def complete(self) -> bool:
+        """False once reading has stopped before the end of the source."""
+        ...
 
-def earliest_later_frame(keyframe: int, clip_length: int, step: int) -> int:
-    """First frame that a clip after the one at `keyframe` may cover.
-
-    The next regular keyframe's clip starts at `keyframe + step - reach`; the extra keyframe at a shot's end
-    (`cut.keyframe_indices`) is at least `keyframe + reach + 1`, so its clip starts at `keyframe + 1` or later.
-    """
-    return keyframe + min(step - clip_length // 2, 1)
+    def __iter__(self) -> Iterator[Frame]: ...
 
 
 @dataclass(frozen=True)
-class _Work:
-    """What one pass of the pose network gets, and the step that will come of it (see `Step`)."""
+class _PlainFrames:
+    """Frames of which nothing more is known, as a `Video`."""
 
-    people: list[tuple[Clip, Boxes | None]]  # None where the detector was left out
-    stamps: tuple[FrameStamp, ...]
-    final_before: int
-    shot_ended: bool
+    frames: Iterable[Frame]
+    info: VideoInfo | None = None
+    notes: list[str] = field(default_factory=list)
+    complete: bool = True
+
+    def __iter__(self) -> Iterator[Frame]:
+        return iter(self.frames)
 
 
-class Pipeline:
-    """Detector and network, loaded once, ready to track many videos one after the other.
+@runtime_checkable
+class BatchSink(Protocol):
+    """Takes the tracklets of a run before they are sewn, such as `formats.tracklets.TrackletWriter`."""
 
-    Decoding, detection, the pose network, and what follows it overlap in threads, with the results of one after the
-    other (see `overlap`).
+    def write(self, batch: TrackletBatch) -> None:
+        """Take the next batch."""
+        ...
+
+
+class Run:
+    """One video being tracked: iterate it for finished segments, once; memory stays flat.
+
+    Also a context manager: `close` stops early.
+
+    Attributes:
+        video: The video.
+        joint_set: Joints of the results.
+        report: Counts, what was dropped and why, and seconds by stage; complete after the last segment, and also after
+            a run that broke off.
     """
 
     def __init__(
-        self, config: TrackConfig | None = None, *, detector: Detector | None = None, ahead: int = 1, live: bool = False
+        self,
+        pipeline: Pipeline,
+        video: Video,
+        *,
+        immediate: bool = False,
+        save: BatchSink | None = None,
+        close: Callable[[], None] | None = None,
     ) -> None:
+        """Prepare; nothing is read before the first segment is wanted. See `Pipeline.track`.
+
+        Args:
+            pipeline: Models and settings.
+            video: The video.
+            immediate: Poses come as early as they can.
+            save: Receives the tracklets too.
+            close: Called at the end of the run, in whatever way it ends.
+        """
+        self.video = video
+        self.joint_set = pipeline.joint_set
+        self.report = Report()
+        self._ended = False
+        self._close = close or (lambda: None)
+        self._segments = self._track(pipeline, immediate, save)
+
+    @property
+    def notes(self) -> list[str]:
+        """What went wrong with the video on the way, one line each; all of them after the last segment."""
+        return list(self.video.notes)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run has come to its end, and the video could be read to its own."""
+        return self._ended and self.video.complete
+
+    def __iter__(self) -> Iterator[Segment]:
+        return self._segments
+
+    def gather(self) -> TrackTable:
+        """All remaining segments as one table."""
+        return TrackTable.concatenate((segment.table for segment in self), self.joint_set)
+
+    def close(self) -> None:
+        """Stop; safe to call again."""
+        self._segments.close()
+        self._close()
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _track(self, pipeline: Pipeline, immediate: bool, save: BatchSink | None) -> Generator[Segment, None, None]:
+        made = pipeline.tracklets(self.video, immediate=immediate)
+        rate = self.video.info.fps if self.video.info else None
+        try:
+            with ahead(made, 0 if immediate else pipeline.ahead) as batches:
+                yield from associate(
+                    batches if save is None else _saved(batches, save),
+                    self.joint_set,
+                    pipeline.config,
+                    fps=None if rate is None else float(rate),
+                    report=self.report,
+                )
+            self._ended = True
+        finally:
+            self._close()
+
+
+class Pipeline:
+    """Detector and pose network, loaded once, ready to track many videos one after the other.
+
+    Decoding, detection, the pose network, and what follows them overlap in threads; results are those of one after the
+    other.
+
+    Attributes:
+        config: All settings.
+        detector: Finds people on keyframes.
+        estimator: Finds joints in tubes.
+        ahead: How many batches a stage may be ahead of the next one; 0 does one thing after the other.
+    """
+
+    def __init__(self, config: TrackConfig | None = None, *, detector: Detector | None = None, ahead: int = 1) -> None:
         """Load the models.
 
         Args:
-            config: All settings; the paper's by default.
+            config: All settings.
             detector: Your own, instead of the one that `config.detect` names.
-            ahead: How many steps a stage may be ahead of the next one; 0 does one thing after the other.
-            live: Each keyframe goes through at once and by itself, so that poses come as early as they can; the frames
-                must be of one shot.
+            ahead: How many batches a stage may be ahead of the next one; 0 does one thing after the other.
 
         Raises:
             InputError: A weights file or the file of joint thresholds cannot be used.
             MissingExtraError: A weights file needs an optional dependency.
         """
-        self.config, self.ahead, self.live = config or TrackConfig(), 0 if live else ahead, live
+        self.config, self.ahead = config or TrackConfig(), ahead
         options = self.config.estimate
         if detector is None:
             detector = load_detector(self.config.detect, device=options.device, threads=options.threads)
         self.detector = detector
         self.estimator: Estimator = load_estimator(options, self.config.cut)
-        small = load_small_estimator(options, self.config.cut)
-        self._thrifty = ThriftyEstimator(self.config, self.estimator, small)
-        self._detecting = threading.Lock()
-        check_after(self.config.finish, self.joint_set)
+        self._small = load_small_estimator(options, self.config.cut)
+        check_finish(self.config.finish, self.joint_set)
 
     @property
     def joint_set(self) -> JointSet:
         """Joints of the results."""
         return self.estimator.joint_set
 
-    def track(self, frames: Iterable[Frame], report: Report | None = None) -> Iterator[Segment]:
-        """Track the people in a stream of frames.
+    def track(self, frames: Video | Iterable[Frame], *, immediate: bool = False, save: BatchSink | None = None) -> Run:
+        """Track the people in a video.
 
         Args:
-            frames: Consecutive frames of one video.
-            report: Filled on the way.
+            frames: Consecutive frames of one video; where it is a `Video`, its rate, notes and completeness are known
+                to the run.
+            immediate: Poses come as early as they can, keyframe by keyframe, for live sources of one shot.
+            save: Receives the tracklets too.
 
-        Yields:
-            Finished frames, in order, each frame exactly once.
+        Returns:
+            The run: nothing happens before it is iterated.
         """
-        report = report or Report()
-        with ahead(self.tracklets(frames, report), self.ahead) as steps:
-            yield from associate(steps, self.joint_set, self.config, report)
+        video = frames if isinstance(frames, Video) else _PlainFrames(frames)
+        return Run(self, video, immediate=immediate, save=save)
 
-    def tracklets(self, frames: Iterable[Frame], report: Report | None = None) -> Iterator[Step]:
+    def tracklets(self, frames: Iterable[Frame], *, immediate: bool = False) -> Iterator[TrackletBatch]:
         """Cut and estimate only: the tracklets of one video, for `associate` or for saving.
 
         Args:
             frames: Consecutive frames of one video.
-            report: Filled on the way.
+            immediate: As in `track`.
 
         Yields:
-            One step for every few keyframes.
+            One batch for every few keyframes.
+
+        Raises:
+            InputError: At the end, where none of a file of boxes belongs to a frame of this video.
         """
-        report = report or Report()
-        used_before = Counter(self._thrifty.counts)
-        refiner = Refiner(
-            self.config.cut,
-            self.joint_set,
-            lambda looks: self._look(looks, report),
-            self.config.sew.joint_confidence,
-            short=not self.estimator.temporal,
-        )
-        last: Seen | None = None
-        with ahead(self._found(frames, report), self.ahead) as found:
-            for work in found:
-                grid = self._grid(work.people, last, report)
-                made = refiner.add(grid) if self.config.cut.adaptive else [seen.tracklets for seen in grid]
-                last = None if work.shot_ended else grid[-1]
-                if work.shot_ended:
-                    refiner.end_shot()
-                yield Step(work.stamps, tuple(made), work.final_before, work.shot_ended)
-        report.counts.update(self._thrifty.counts - used_before)
-        report.counts.update(refiner.counts)
-
-    def _found(self, frames: Iterable[Frame], report: Report) -> Iterator[_Work]:
-        """Keyframes of the grid with their people, a few at a time."""
-        cut = self.config.cut
-        finest = 1 if cut.adaptive else cut.step
-        stamps: list[FrameStamp] = []
-        batch: list[Clip] = []
-        shot_starts = True
-
-        def work(final_before: int, *, shot_ended: bool = False) -> _Work:
-            nonlocal shot_starts
-            turns = detector_turns(len(batch), self.config.detect.detect_every, shot_starts=shot_starts)
-            searched = iter(self._detect([clip for clip, turn in zip(batch, turns, strict=True) if turn], report))
-            people: list[tuple[Clip, Boxes | None]] = [
-                next(searched) if turn else (clip, None) for clip, turn in zip(batch, turns, strict=True)
-            ]
-            made = _Work(people, tuple(stamps), final_before, shot_ended)
-            shot_starts = shot_ended
-            batch.clear()
-            stamps.clear()
-            return made
-
-        for clip in iter_clips(_stamped(frames, stamps, report), cut.clip_length, cut.step):
-            if batch and (clip.keyframe.shot != batch[-1].keyframe.shot):
-                yield work(clip.frames[0].index, shot_ended=True)
-            elif batch and len(batch) >= keyframes_at_once(batch[0].keyframe.image.nbytes, cut.step):
-                yield work(earliest_later_frame(batch[-1].keyframe.index, cut.clip_length, finest))
-            batch.append(clip)
-            if self.live:  # without waiting for the next clip, which would tell whether this one ends its shot
-                yield work(earliest_later_frame(clip.keyframe.index, cut.clip_length, finest))
-        if batch:
-            yield work(batch[-1].frames[-1].index + 1, shot_ended=True)
-
-    def _detect(self, batch: Sequence[Clip], report: Report, stage: str = "detect") -> list[tuple[Clip, Boxes]]:
-        """Find people on the keyframes."""
-        work: list[tuple[Clip, Boxes]] = []
-        if not batch:
-            return work
-        with self._detecting:  # the grid is searched ahead, in another thread
-            with report.stage(stage):
-                found = self.detector.detect([clip.keyframe for clip in batch])
-            for clip, raw in zip(batch, found, strict=True):
-                boxes, dropped = filter_boxes(raw, for_frame(self.config.detect, clip.keyframe.image))
-                report.dropped.update(dropped)
-                report.counts["keyframes"] += 1
-                report.counts["boxes"] += len(boxes)
-                work.append((clip, boxes))
-        return work
-
-    def _estimate(self, people: Sequence[tuple[Clip, Boxes]], report: Report) -> list[Tracklets]:
-        with report.stage("estimate"):
-            return self._thrifty.estimate(people)
-
-    def _grid(self, people: Sequence[tuple[Clip, Boxes | None]], last: Seen | None, report: Report) -> list[Seen]:
-        """Keyframes of the grid, also those that the detector left out."""
-        made = iter(self._estimate([(clip, boxes) for clip, boxes in people if boxes is not None], report))
-        row = [None if boxes is None else Seen(clip, next(made)) for clip, boxes in people]
-        clips = [clip for clip, _ in people]
-        if last is None:
-            return gaps_filled(row, clips, lambda asked: self._look_between(asked, report))
-        return gaps_filled([last, *row], [last.clip, *clips], lambda asked: self._look_between(asked, report))[1:]
-
-    def _look_between(self, asked: Sequence[tuple[Clip, Boxes | None]], report: Report) -> list[Tracklets]:
-        """Estimate at boxes moved there from other keyframes, or where there are none, at those of the detector."""
-        searched = iter(self._detect([clip for clip, boxes in asked if boxes is None], report, "detect_added"))
-        work = [next(searched) if boxes is None else (clip, boxes) for clip, boxes in asked]
-        made = []
-        for (_, boxes), tracklets in zip(asked, self._estimate(work, report), strict=True):
-            if boxes is not None:
-                report.counts["keyframes_not_searched"] += 1
-                tracklets = replace(tracklets, detected=np.zeros(len(tracklets), bool))
-            made.append(tracklets)
-        return made
-
-    def _look(self, looks: Sequence[Look], report: Report) -> list[Tracklets]:
-        """Detect and estimate on added keyframes, for the people in question."""
-        found = self._detect([look.clip for look in looks], report, "detect_added")
-        asked = [(clip, boxes[look.about(boxes.xyxy)]) for look, (clip, boxes) in zip(looks, found, strict=True)]
-        return self._estimate(asked, report)
+        cut, estimate = self.config.cut, self.config.estimate
+        short = not self.estimator.temporal
+        planner = Planner(cut, self.joint_set, self.config.sew.joint_confidence, short=short)
+        estimation = TubeEstimation(self.estimator, cut.enlarge, self._small, estimate.small_crops_below)
+        groups = group_keyframes(frames, cut, immediate=immediate)
+        with on_video(self.detector), DetectionThread(self.detector, self.config.detect) as detection:
+            for group in detection.ahead(groups, 0 if immediate else self.ahead):
+                planner.begin(group)
+                while visits := planner.ask():
+                    people, detected = detection.find(visits)
+                    seen, estimated = estimation.estimate(people)
+                    planner.tell(seen, detected + estimated)
+                batch = planner.take()
+                if batch is not None:
+                    yield batch
 
 
-def _stamped(frames: Iterable[Frame], stamps: list[FrameStamp], report: Report) -> Iterator[Frame]:
-    iterator = iter(frames)
-    while True:
-        with report.stage("read"):
-            frame = next(iterator, None)
-        if frame is None:
-            return
-        stamps.append(FrameStamp(frame.index, frame.time_s, frame.shot, frame.name))
-        yield frame
+def _saved(batches: Iterable[TrackletBatch], sink: BatchSink) -> Iterator[TrackletBatch]:
+    for batch in batches:
+        sink.write(batch)
+        yield batch
 
 
 def track(
     source: VideoSource, config: TrackConfig | None = None, *, start_s: float = 0.0, end_s: float | None = None
-) -> Iterator[Segment]:
+) -> Run:
     """Track every person in a video; finished frames arrive while it is read, memory stays flat.
 
     Args:
         source: Video file, GIF, folder of frames, or a list of image files.
-        config: All settings; the paper's by default.
+        config: All settings.
         start_s: Skip frames before this timestamp, in seconds.
         end_s: Stop at this timestamp, in seconds; None reads to the end.
 
-    Yields:
-        `Segment`s: consecutive finished frames with the poses in them.
+    Returns:
+        A `Run`: iterate it for `Segment`s, consecutive finished frames with the poses in them; its `notes`,
+        `complete` and `report` say how it went.
 
     Raises:
         InputError: The video or a weights file cannot be used.
     """
     config = config or TrackConfig()
     pipeline = Pipeline(config)
-    with open_video(source, start_s=start_s, end_s=end_s, shots=config.cut.shots) as video:
-        yield from pipeline.track(video)
+    video = open_video(source, start_s=start_s, end_s=end_s, shots=config.cut.shots)
+    return Run(pipeline, video, close=video.close)
 
 
 def track_all(
     source: VideoSource, config: TrackConfig | None = None, *, start_s: float = 0.0, end_s: float | None = None
 ) -> TrackTable:
-    """`track`, gathered into one table (see there)."""
-    config = config or TrackConfig()
-    pipeline = Pipeline(config)
-    with open_video(source, start_s=start_s, end_s=end_s, shots=config.cut.shots) as video:
-        tables = [segment.table for segment in pipeline.track(video)]
-    return TrackTable.concatenate(tables, pipeline.joint_set)
+    """`track`, gathered into one table.
+
+    Args:
+        source: See `track`.
+        config: See `track`.
+        start_s: See `track`.
+        end_s: See `track`.
+
+    Returns:
+        All rows, sorted by frame and track id.
+
+    Warns:
+        UserWarning: Not all of the video could be read; the table holds what could.
+
+    Raises:
+        InputError: The video or a weights file cannot be used.
+    """
+    with track(source, config, start_s=start_s, end_s=end_s) as run:
+        table = run.gather()
+    for note in run.notes:
+        warnings.warn(f"{source}: {note}", stacklevel=2)
+    if not run.complete and not run.notes:
+        warnings.warn(f"{source}: reading stopped before the end of the video", stacklevel=2)
+    return table

@@ -1,4 +1,4 @@
-"""The arrays that flow through the house, one frozen dataclass each.
+"""The arrays that flow from a video to finished tracks, one frozen dataclass each.
 
 Conventions, everywhere: pixels are those of the displayed frame (after the container's display matrix), x to the
 right and y down, with integer coordinates at pixel centres; boxes are `x1, y1, x2, y2`; images are RGB uint8;
@@ -9,7 +9,7 @@ NaN means missing, never (0, 0).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from fractions import Fraction
 from typing import Any
@@ -17,16 +17,19 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
+from dettrack.report import Tally
 from dettrack.skeleton import JointSet
 
 __all__ = [
     "Boxes",
     "Clip",
     "Frame",
-    "FrameStamp",
+    "FrameTimes",
+    "Segment",
+    "SewnBatch",
     "Source",
-    "Step",
     "TrackTable",
+    "TrackletBatch",
     "Tracklets",
     "Tubes",
     "VideoInfo",
@@ -148,8 +151,7 @@ class Tracklets:
         boxes: The keyframe's boxes as detected, not enlarged.
         xy: `(n, clip, joints, 2)` in displayed pixels, NaN where there is no prediction.
         scores: `(n, clip, joints)` in [0, 1].
-        detected: `(n,)` whether the detector found the person in the keyframe; a box that was moved there from other
-            keyframes is none (see `skipping`). None: everybody was found.
+        detected: `(n,)` whether the detector found the person in the keyframe itself; None: everybody was found.
     """
 
     keyframe: int
@@ -168,30 +170,77 @@ class Tracklets:
 
 
 @dataclass(frozen=True)
-class FrameStamp:
-    """A frame without its pixels: index, timestamp in seconds, shot number, image file name ("" for a video)."""
+class FrameTimes:
+    """Consecutive frames of a video, without their pixels.
 
-    index: int
-    time_s: float
-    shot: int = 0
-    name: str = ""
+    Attributes:
+        index: `(n,)` frame indices.
+        time_s: `(n,)` timestamps in seconds; NaN where the source has no clock.
+        shot: `(n,)` number of the shot that the frame belongs to, from 0.
+        name: Image file name of each frame, "" for a video.
+    """
+
+    index: Int[np.ndarray, " n"]
+    time_s: Float[np.ndarray, " n"]
+    shot: Int[np.ndarray, " n"]
+    name: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, keep: slice) -> FrameTimes:
+        return FrameTimes(self.index[keep], self.time_s[keep], self.shot[keep], self.name[keep])
+
+    def time_of(self, frames: Int[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+        """Timestamps of some of these frames, given by index."""
+        return self.time_s[frames - self.index[0]] if len(frames) else np.zeros(0)
+
+    @staticmethod
+    def of(rows: Iterable[tuple[int, float, int, str]]) -> FrameTimes:
+        """From index, timestamp, shot and name of each frame."""
+        index, time_s, shot, name = zip(*rows, strict=True) if (rows := list(rows)) else ((), (), (), ())
+        return FrameTimes(np.array(index, np.int64), np.array(time_s, np.float64), np.array(shot, np.int64), name)
+
+    @staticmethod
+    def concatenate(parts: Sequence[FrameTimes]) -> FrameTimes:
+        """All frames of at least one part, in the order given."""
+        index, time_s, shot = (np.concatenate([getattr(part, key) for part in parts]) for key in _TIME_COLUMNS)
+        return FrameTimes(index, time_s, shot, tuple(name for part in parts for name in part.name))
+
+
+_TIME_COLUMNS = ("index", "time_s", "shot")
 
 
 @dataclass(frozen=True)
-class Step:
-    """What one pass of the networks adds to a run.
+class TrackletBatch:
+    """What one pass of the networks adds to a run: all that later stages need travels in it.
 
     Attributes:
-        stamps: The frames read since the step before.
-        tracklets: One item per keyframe, in order; it may hold nobody.
+        frames: The frames read since the batch before.
+        tracklets: One item per keyframe, in order; an item without people is empty.
         final_before: No later tracklet covers a frame before this one.
         shot_ended: The last of `tracklets` is the last of its shot.
+        tally: What reading, detection and the networks counted for this batch.
     """
 
-    stamps: tuple[FrameStamp, ...]
+    frames: FrameTimes
     tracklets: tuple[Tracklets, ...]
     final_before: int
     shot_ended: bool
+    tally: Tally = field(default_factory=Tally)
+
+
+@dataclass(frozen=True)
+class SewnBatch:
+    """A batch whose tracklets have identities.
+
+    Attributes:
+        batch: The tracklets.
+        ids: For each keyframe of the batch `(n,)` track ids; below 0 for a tracklet that belongs to no track.
+    """
+
+    batch: TrackletBatch
+    ids: tuple[Int[np.ndarray, " _"], ...]
 
 
 class Source(IntEnum):
@@ -250,10 +299,6 @@ class TrackTable:
         """Rows by frame, then by track id."""
         return self[np.lexsort((self.track_id, self.frame))]
 
-    def at_times(self, first_frame: int, times_s: Float[np.ndarray, " n"]) -> TrackTable:
-        """The same rows with their timestamps, where `times_s[i]` is that of frame `first_frame + i`."""
-        return replace(self, time_s=times_s[self.frame - first_frame])
-
     def by_frame(self) -> Iterator[tuple[int, TrackTable]]:
         """Each frame index that has rows, with its rows, in order."""
         starts = np.flatnonzero(np.diff(self.frame, prepend=self.frame[:1] - 1))
@@ -279,11 +324,52 @@ class TrackTable:
         )
 
     @staticmethod
-    def concatenate(tables: Iterable[TrackTable], joint_set: JointSet) -> TrackTable:
-        """All rows of `tables`, in the order given; `xy_smooth` is kept where every table with rows has it."""
-        parts: Sequence[TrackTable] = [table for table in tables if len(table)] or [TrackTable.empty(joint_set)]
+    def concatenate(tables: Iterable[TrackTable], joint_set: JointSet | None = None) -> TrackTable:
+        """All rows of `tables`, in the order given; `xy_smooth` is kept where every table with rows has it.
+
+        Args:
+            tables: Tables of one joint set.
+            joint_set: That set; needed where there may be no table at all.
+        """
+        tables = list(tables)
+        empty = tables[:1] if joint_set is None else [TrackTable.empty(joint_set)]
+        parts: Sequence[TrackTable] = [table for table in tables if len(table)] or empty
         columns: dict[str, Any] = {}
         for name in (f.name for f in fields(TrackTable) if f.name != "joint_set"):
             values = [getattr(part, name) for part in parts]
             columns[name] = None if any(value is None for value in values) else np.concatenate(values)
-        return TrackTable(joint_set, **columns)
+        return TrackTable(parts[0].joint_set, **columns)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A run of finished frames.
+
+    Attributes:
+        times: The frames; those without people are listed too.
+        table: Poses in these frames, sorted by frame and track id.
+    """
+
+    times: FrameTimes
+    table: TrackTable
+
+    @property
+    def frames(self) -> Int[np.ndarray, " n"]:
+        """`(n,)` frame indices, consecutive."""
+        return self.times.index
+
+    @property
+    def times_s(self) -> Float[np.ndarray, " n"]:
+        """`(n,)` timestamps of the frames in seconds."""
+        return self.times.time_s
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Image file name of each frame, "" for a video."""
+        return self.times.name
+
+    def by_frame(self) -> Iterator[tuple[int, float, TrackTable]]:
+        """Every frame of the segment: its index, its timestamp and its poses (maybe none)."""
+        edges = np.searchsorted(self.table.frame, [*self.frames, self.frames[-1] + 1])
+        for i, (index, time_s) in enumerate(zip(self.frames, self.times_s, strict=True)):
+            yield int(index), float(time_s), self.table[int(edges[i]) : int(edges[i + 1])]

@@ -9,10 +9,20 @@ from hypothesis import strategies as st
 
 from dettrack.config import CutConfig
 from dettrack.cut.clips import iter_clips, keyframe_indices, make_clip
-from dettrack.cut.plan import Look, Refiner, Seen, clip_between, questions
+from dettrack.cut.compare import Seen, questions
+from dettrack.cut.plan import (
+    KeyframeGroup,
+    Planner,
+    Requested,
+    clip_between,
+    earliest_later_frame,
+    group_keyframes,
+    keyframes_at_once,
+)
 from dettrack.geometry import box_iou, boxes_at, boxes_with_joints
+from dettrack.report import Tally
 from dettrack.skeleton import POSETRACK15
-from dettrack.structures import Boxes, Frame, Tracklets
+from dettrack.structures import Boxes, Frame, FrameTimes, Tracklets
 
 PIXEL = np.zeros((1, 1, 3), np.uint8)
 JOINTS = len(POSETRACK15)
@@ -35,15 +45,15 @@ class World:
         self.start, self.velocity = np.array(start, float), np.array(velocity, float)
         self.shows = shows  # (first, last) frame in which the detector finds each person
         self.error, self.n = error, n
-        self.looks: Counter[int] = Counter()
+        self.added: Counter[int] = Counter()  # visits beside those of the grid
 
-    def tracklets(self, clip, about=None):
+    def tracklets(self, clip, among=None):
         key = clip.keyframe.index
         there = np.array([a <= key <= b for a, b in self.shows], bool)
         corner = self.start + key * self.velocity
         boxes = np.concatenate([corner, corner + np.array([40, 100])], 1)
-        if about is not None:
-            there[there] = about(boxes[there])
+        if among is not None:
+            there[there] = among(boxes[there])
         frames = clip.indices
         xy = (self.start[:, None] + frames[:, None] * self.velocity[:, None])[:, :, None] + FIGURE
         xy = xy + np.random.default_rng(key).normal(0, 1, (len(boxes), 1, JOINTS, 2)) * self.error
@@ -51,23 +61,38 @@ class World:
         found = Boxes(boxes[there], np.ones(int(there.sum())))
         return Tracklets(key, frames, found, xy[there], scores[there])
 
-    def look(self, looks):
-        self.looks.update(look.clip.keyframe.index for look in looks)
-        return [self.tracklets(look.clip, look.about) for look in looks]
+    def visit(self, visit):
+        if visit.requested is None:
+            return self.tracklets(visit.clip)
+        self.added[visit.clip.keyframe.index] += 1
+        return self.tracklets(visit.clip, visit.requested.among)
+
+    def frames(self):
+        return (Frame(i, i / 25, PIXEL) for i in range(self.n))
 
     def clips(self, cut):
-        return list(iter_clips((Frame(i, i / 25, PIXEL) for i in range(self.n)), cut.clip_length, cut.step))
+        return list(iter_clips(self.frames(), cut.clip_length, cut.step))
+
+    def batches(self, cut, at_once=3, short=False, cuts=()):
+        """What a planner makes of the keyframes, `at_once` of the grid at a time, with shot cuts after the groups."""
+        planner, clips = Planner(cut, POSETRACK15, short=short), self.clips(cut)
+        out = []
+        for number, i in enumerate(range(0, len(clips), at_once)):
+            part = tuple(clips[i : i + at_once])
+            planner.begin(KeyframeGroup(part, FrameTimes.of(()), 0, number in cuts, Tally()))
+            while visits := planner.ask():
+                assert planner.take() is None, "not before all is told"
+                planner.tell([self.visit(visit) for visit in visits], Tally())
+            out.append(planner.take())
+            assert out[-1].tracklets[-1].keyframe == part[-1].keyframe.index
+        return out
 
     def run(self, cut, at_once=3, short=False):
-        """All tracklets in order, and the keyframes of the grid."""
-        refiner, out = Refiner(cut, POSETRACK15, self.look, short=short), []
-        clips = self.clips(cut)
-        for i in range(0, len(clips), at_once):
-            part = [Seen(clip, self.tracklets(clip)) for clip in clips[i : i + at_once]]
-            made = refiner.add(part)
-            assert made[-1].keyframe == part[-1].key
-            out += made
-        return out, [clip.keyframe.index for clip in clips], refiner
+        """All tracklets in order, the keyframes of the grid, and the counts."""
+        batches = self.batches(cut, at_once, short)
+        counts = sum((batch.tally for batch in batches), Tally()).counts
+        made = [tracklets for batch in batches for tracklets in batch.tracklets]
+        return made, [clip.keyframe.index for clip in self.clips(cut)], counts
 
 
 def apart(people, n=40, error=0.0, speed=1.0):
@@ -105,12 +130,12 @@ cuts = st.builds(
 @settings(max_examples=30, deadline=None)
 @given(worlds(), cuts, st.integers(1, 4))
 def test_the_grid_is_kept_and_keyframes_are_added_between_in_order(world, cut, at_once):
-    made, grid, refiner = world.run(cut, at_once)
+    made, grid, counts = world.run(cut, at_once)
     keys = [tracklets.keyframe for tracklets in made]
     assert keys == sorted(set(keys))
     assert set(grid) <= set(keys)
-    assert refiner.counts["keyframes_added"] == len(keys) - len(grid)
-    assert all(number == 1 for number in world.looks.values())
+    assert counts.get("keyframes_added", 0) == len(keys) - len(grid)
+    assert all(number == 1 for number in world.added.values())
 
 
 @settings(max_examples=30, deadline=None)
@@ -142,14 +167,14 @@ def obvious(world, cut, short):
         beside = beside + [(a, p) for p in only_a - in_a] + [(b, p) for p in only_b - in_b]
         theirs = [box_at(side, key)[p] for side, p in beside]
 
-        def about(found):
+        def among(found):
             def best(box, others):
                 return max((box_iou(box[None], other[None])[0, 0] for other in others), default=0.0)
 
             return np.array([best(x, mine) >= best(x, theirs) or best(x, theirs) < 0.3 for x in found], bool)
 
         reach_there = max(key - a.keyframe, b.keyframe - key) if short else reach
-        middle = world.tracklets(make_clip(video, key, 2 * min(reach_there, reach) + 1), about)
+        middle = world.tracklets(make_clip(video, key, 2 * min(reach_there, reach) + 1), among)
         everyone = set(range(len(middle)))
         return [middle, *split(a, middle, in_a, everyone, beside), *split(middle, b, everyone, in_b, beside)]
 
@@ -197,21 +222,21 @@ def slow_questions(a, b, cut):
     return in_a, in_b
 
 
-def test_a_dull_scene_gets_the_grid_only():
+def test_a_calm_scene_gets_the_grid_only():
     world = apart(4)
     made, grid, _ = world.run(ADAPTIVE)
     assert [tracklets.keyframe for tracklets in made] == grid
-    assert not world.looks
+    assert not world.added
 
 
 def test_where_everything_disagrees_every_frame_is_a_keyframe():
     world = apart(2, error=30.0)
-    made, _, refiner = world.run(replace(ADAPTIVE, agreement=0.9, finest_step=1))
+    made, _, counts = world.run(replace(ADAPTIVE, agreement=0.9, finest_step=1))
     assert [tracklets.keyframe for tracklets in made] == list(range(40 - 40 % 8 + 1))[: made[-1].keyframe + 1]
-    assert refiner.counts["asked_disagree"] > 0
+    assert counts["asked_disagree"] > 0
 
 
-def test_only_the_people_in_question_are_looked_at():
+def test_only_the_people_in_question_are_requested():
     # the first two stand in each other's box, the third is alone
     world = World([(0, 0), (5, 0), (300, 0)], [(0, 0)] * 3, [(0, 40)] * 3)
     made, grid, _ = world.run(ADAPTIVE)
@@ -221,23 +246,19 @@ def test_only_the_people_in_question_are_looked_at():
 
 def test_a_track_that_starts_between_is_found_in_the_middle_and_not_looked_for_again():
     world = World([(0, 0), (300, 0)], [(1, 0)] * 2, [(0, 40), (11, 40)])
-    made, _, refiner = world.run(ADAPTIVE)
-    assert sorted(world.looks) == [12]
-    assert refiner.counts["asked_start_or_end"] == 1
+    made, _, counts = world.run(ADAPTIVE)
+    assert sorted(world.added) == [12]
+    assert counts["asked_start_or_end"] == 1
     added = next(tracklets for tracklets in made if tracklets.keyframe == 12)
     assert len(added) == 1, "the person who goes on is in no question"
     assert added.boxes.xyxy[0, 0] == pytest.approx(312)
 
 
-def test_a_shot_cut_is_no_interval():
+def test_nothing_is_compared_across_a_shot_cut():
     world = apart(2, error=30.0)
-    clips = world.clips(ADAPTIVE)
-    refiner = Refiner(replace(ADAPTIVE, agreement=1.0, finest_step=1), POSETRACK15, world.look)
-    refiner.add([Seen(clips[0], world.tracklets(clips[0]))])
-    refiner.end_shot()
-    assert len(refiner.add([Seen(clips[1], world.tracklets(clips[1]))])) == 1
-    assert not world.looks
-    assert len(refiner.add([Seen(clips[2], world.tracklets(clips[2]))])) == 8
+    batches = world.batches(replace(ADAPTIVE, agreement=1.0, finest_step=1), at_once=1, cuts={0})
+    assert [len(batch.tracklets) for batch in batches[:3]] == [1, 1, 8]
+    assert [batch.shot_ended for batch in batches[:3]] == [True, False, False]
 
 
 @given(st.integers(1, 8), st.integers(0, 12), st.sampled_from([3, 5, 9]), st.integers(0, 20))
@@ -260,8 +281,53 @@ def test_questions_name_their_reasons():
     assert not questions(right, right, replace(ADAPTIVE, overlap=1.0), POSETRACK15, 0.2)
 
 
-def test_a_look_is_about_people_in_question_and_strangers():
-    look = Look(make_clip([Frame(0, 0.0, PIXEL)], 0, 9), Boxes(np.array([[0.0, 0, 10, 20]]), np.ones(1)),
-                np.array([[50.0, 0, 60, 20]]))  # fmt: skip
-    about = look.about(np.array([[1.0, 0, 11, 20], [51, 0, 61, 20], [100, 0, 110, 20]]))
-    assert about.tolist() == [True, False, True]
+def test_a_visit_is_for_the_requested_people_and_strangers():
+    requested = Requested(Boxes(np.array([[0.0, 0, 10, 20]]), np.ones(1)), np.array([[50.0, 0, 60, 20]]))
+    among = requested.among(np.array([[1.0, 0, 11, 20], [51, 0, 61, 20], [100, 0, 110, 20]]))
+    assert among.tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+@pytest.mark.parametrize("immediate", [False, True])
+@given(st.integers(1, 60), st.sampled_from([(9, 8), (9, 2), (5, 3), (3, 1)]), st.integers(0, 60))
+def test_groups_hold_every_keyframe_and_frame_once_and_bound_what_comes_later(
+    adaptive, immediate, n, clip_step, cut_at
+):
+    clip, step = clip_step
+    cut = CutConfig(clip_length=clip, step=step, adaptive=adaptive and step > 1)
+    frames = [Frame(i, i / 25, PIXEL, int(i >= cut_at and not immediate), f"{i}.png") for i in range(n)]
+    groups = list(group_keyframes(iter(frames), cut, immediate=immediate))
+    assert [c.keyframe.index for g in groups for c in g.clips] == [
+        c.keyframe.index for c in iter_clips(iter(frames), clip, step)
+    ]
+    times = FrameTimes.concatenate([group.frames for group in groups])
+    read = len(times)
+    assert times.index.tolist() == list(range(read))
+    assert times.name == tuple(f"{i}.png" for i in range(read))
+    assert read == n or immediate, "live, the last frames without a keyframe of their own come with no group"
+    for i, group in enumerate(groups):
+        assert len({one.keyframe.shot for one in group.clips}) == 1
+        assert not immediate or len(group.clips) == 1
+        for later in groups[i + 1 :]:
+            assert all(one.frames[0].index >= min(group.final_before, n) for one in later.clips)
+    if not immediate:
+        assert groups[-1].shot_ended
+        assert sum(group.shot_ended for group in groups) == len({frame.shot for frame in frames})
+
+
+@pytest.mark.parametrize("clip", [1, 3, 5, 9])
+@pytest.mark.parametrize("n", [1, 7, 20])
+def test_no_later_clip_starts_before_the_bound(clip, n):
+    for step in range(1, max(clip, 2)):
+        made = list(iter_clips((Frame(i, 0.0, PIXEL) for i in range(n)), clip, step))
+        for i, one in enumerate(made):
+            bound = earliest_later_frame(one.keyframe.index, clip, step)
+            assert all(later.frames[0].index >= min(bound, n) for later in made[i + 1 :])
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "step", "expected"),
+    [(768, 576, 8, 4), (1920, 1080, 1, 4), (1920, 1080, 8, 2), (3840, 2160, 8, 1)],
+)
+def test_large_frames_share_a_pass_with_fewer(width, height, step, expected):
+    assert keyframes_at_once(width * height * 3, step) == expected

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dettrack.associate import Report, associate
+from dettrack.associate import associate
 from dettrack.config import SewConfig, TrackConfig
 from dettrack.finish.bridge import Bridge, bridge_frames
 from dettrack.lab.simulate import SimulateConfig, simulate, walkers
+from dettrack.report import Report
 from dettrack.structures import Source, TrackTable
 
 BRIDGE = SewConfig(bridge=16, min_similarity=0.3)
@@ -56,7 +57,7 @@ def bridged(table, config=BRIDGE, *, frames=40, chunks=(), cut=None):
         piece = table[(table.frame >= before) & (table.frame < until)]
         out.append(bridge.add(piece, until))
         before = until
-    return TrackTable.concatenate([*out, bridge.finish()], table.joint_set)
+    return TrackTable.concatenate([*out, bridge.finish()])
 
 
 def test_a_person_who_walks_on_is_one_track_again_and_the_gap_is_filled_where_it_was():
@@ -154,7 +155,7 @@ def test_association_bridges_what_tubes_cannot_and_says_so():
     found = {}
     for gap in (0, 16):
         report = Report()
-        segments = associate(steps, truth.joint_set, TrackConfig(sew=SewConfig(bridge=gap)), report)
+        segments = associate(steps, truth.joint_set, TrackConfig(sew=SewConfig(bridge=gap)), report=report)
         table = TrackTable.concatenate([segment.table for segment in segments], truth.joint_set)
         found[gap] = (len(np.unique(table.track_id)), len(table), report.counts["bridged_gaps"])
     assert found[0] == (4, 2 * (60 - 8), 0)

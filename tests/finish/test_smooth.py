@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -39,7 +41,7 @@ def rows(xy, track=0, start=0):
 
 
 def smooth(table, name, chunk):
-    smoother = Smoother(FinishConfig(smooth=name), POSETRACK15, 25.0)
+    smoother = Smoother(FinishConfig(smooth=name), 25.0)
     out, last = [], int(table.frame[-1])
     for start in range(0, last + 1, chunk):
         part = table[(table.frame >= start) & (table.frame < start + chunk)]
@@ -83,7 +85,7 @@ def test_a_long_empty_stretch_costs_no_memory_and_is_not_smoothed_across(name):
     _, a = walk(30, 2.0, 1)
     _, b = walk(30, 2.0, 2)
     table = TrackTable.concatenate([rows(a), rows(b + 500, start=10**7)], POSETRACK15)
-    smoother = Smoother(FinishConfig(smooth=name), POSETRACK15, 25.0)
+    smoother = Smoother(FinishConfig(smooth=name), 25.0)
     got = TrackTable.concatenate([smoother.add(table, 10**7 + 30), smoother.finish()], POSETRACK15)
     alone = smooth(rows(a), name, 10**6)
     np.testing.assert_allclose(got.xy_smooth[:30], alone.xy_smooth)
@@ -107,3 +109,16 @@ def test_one_euro_leaves_a_still_point_still_and_follows_a_fast_one():
     got = one_euro(jump, time_s, size, 0.3)
     assert np.abs(got[35:, 0, 0] - 107).max() < 3
     assert np.abs(got[:15, 0, 0] - 7).max() < 3
+
+
+@pytest.mark.parametrize(("fps", "window"), [(10.0, 5), (25.0, 9), (None, 9), (60.0, 19), (120.0, 37)])
+def test_the_window_is_meant_in_seconds(fps, window):
+    """A third of a second is more frames at a higher rate (at least five, always an odd number)."""
+    rate = fps or 25.0
+    smoother = Smoother(FinishConfig(smooth="savgol", smooth_window_s=0.3), fps)
+    assert smoother.lag == window
+    assert window == 5 or abs(window / rate - 0.3) <= 1.5 / rate
+    _, xy = walk(200, noise=2.0)
+    table = replace(rows(xy), time_s=np.arange(200) / rate)
+    got = TrackTable.concatenate([smoother.add(table, 200), smoother.finish()])
+    np.testing.assert_allclose(got.xy_smooth, savgol(xy, window), atol=1e-9)

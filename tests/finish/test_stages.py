@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dettrack.config import FinishConfig
+from dettrack.config import CutConfig, FinishConfig, SewConfig, TrackConfig
 from dettrack.errors import InputError
-from dettrack.finish.stages import After, GapFiller, ShortTracks, apply_thresholds, read_thresholds
+from dettrack.finish.gaps import GapFiller
+from dettrack.finish.stages import Chain, finishing
+from dettrack.finish.thresholds import apply_thresholds, read_thresholds
+from dettrack.finish.tracks import TrackRules
 from dettrack.skeleton import POSETRACK15
 from dettrack.structures import Source, TrackTable
 
@@ -50,12 +53,26 @@ def stream(stage, rows, chunk=1):
     for start in range(0, last + 1, chunk):
         part = rows[(rows.frame >= start) & (rows.frame < start + chunk)]
         out.append(stage.add(part, min(start + chunk, last + 1)))
-    out.append(stage.finish())
+    out.append(stage.finish() or rows[:0])
     frames = np.concatenate([t.frame for t in out])
     assert (np.diff(frames) >= 0).all()
     for a, b in itertools.pairwise(out):
         assert not len(a) or not len(b) or a.frame[-1] < b.frame[0]
     return TrackTable.concatenate(out, POSETRACK15)
+
+
+def chain(config, fps=25.0, linking="oks-gbm", **sew):
+    """The stages after the polisher without bridging, as one."""
+    stages = finishing(
+        TrackConfig(cut=CutConfig(), sew=SewConfig(linking=linking, **sew), finish=config), POSETRACK15, fps
+    )
+    return Chain(*stages)
+
+
+def through(stage, rows):
+    """All rows at once."""
+    added = stage.add(rows, int(rows.frame.max(initial=-1)) + 1)
+    return TrackTable.concatenate([added, stage.finish() or added[:0]])
 
 
 def random_rows(seed, n_frames=30, tracks=4):
@@ -74,7 +91,7 @@ def random_rows(seed, n_frames=30, tracks=4):
 def test_short_tracks_go_whole_and_are_counted(seed, frames, detections, score, chunk):
     rows = random_rows(seed, n_frames=60, tracks=6)
     config = FinishConfig(min_track_frames=frames, min_track_detections=detections, min_track_score=score)
-    stage = ShortTracks(config, POSETRACK15, max_gap=12, patience=60)
+    stage = TrackRules(config, max_gap=12, patience=60)
     got = stream(stage, rows, chunk)
     sure = rows.score >= score
     long = [
@@ -84,25 +101,25 @@ def test_short_tracks_go_whole_and_are_counted(seed, frames, detections, score, 
     ]
     keep = np.isin(rows.track_id, long)
     equal(got, rows[keep])
-    assert stage.removed["short_tracks"] == len(np.unique(rows.track_id)) - len(long)
-    assert stage.removed["poses_of_short_tracks"] == int((~keep).sum())
+    assert stage.tally.dropped["short_tracks"] == len(np.unique(rows.track_id)) - len(long)
+    assert stage.tally.dropped["poses_of_short_tracks"] == int((~keep).sum())
 
 
 def test_rows_wait_no_longer_than_their_track_needs():
-    stage = ShortTracks(FinishConfig(min_track_frames=3), POSETRACK15, max_gap=4)
+    stage = TrackRules(FinishConfig(min_track_frames=3), max_gap=4)
     assert [len(stage.add(table([f], [7]), f + 1)) for f in range(5)] == [0, 0, 3, 1, 1]
     # a newcomer holds everybody back until it is long enough or cannot come back any more
     assert len(stage.add(table([5, 5], [7, 8]), 6)) == 0
     counts = [len(stage.add(table([f], [7]), f + 1)) for f in range(6, 12)]
     assert counts == [0, 0, 0, 0, 6, 1]
-    assert stage.removed == {"short_tracks": 1, "poses_of_short_tracks": 1}
+    assert stage.tally.dropped == {"short_tracks": 1, "poses_of_short_tracks": 1}
     assert len(stage._seen) == 1
 
 
 def test_nobody_waits_for_a_doubtful_track_for_ever():
     """A tree that moves along all through the video holds up the others for a while, and is not shown."""
     config = FinishConfig(min_track_frames=2, min_track_score=0.4)
-    stage = ShortTracks(config, POSETRACK15, max_gap=4, patience=10)
+    stage = TrackRules(config, max_gap=4, patience=10)
     counts = []
     for frame in range(30):
         tree, person = (0.3 if frame < 25 else 0.9), (0.8 if frame < 20 else 0.1)
@@ -111,7 +128,7 @@ def test_nobody_waits_for_a_doubtful_track_for_ever():
     assert counts[10:26] == [1] * 16  # the person alone, ten frames late
     # What still waits of the track when it convinces at last (frame 26) is kept.
     assert counts[26:] == [2 * 11, 2, 2, 2]
-    assert stage.removed == {"short_tracks": 0, "poses_of_short_tracks": 0, "poses_of_doubtful_tracks": 16}
+    assert stage.tally.dropped == {"short_tracks": 0, "poses_of_short_tracks": 0, "poses_of_doubtful_tracks": 16}
     assert len(stage.finish()) == 0
 
 
@@ -119,11 +136,10 @@ def test_nobody_waits_for_a_doubtful_track_for_ever():
 @settings(max_examples=25)
 def test_gaps_are_filled_in_a_straight_line_and_marked(seed, max_gap, chunk):
     rows = random_rows(seed)
-    stage = GapFiller(max_gap, POSETRACK15)
+    stage = GapFiller(max_gap)
     got = stream(stage, rows, chunk)
     equal(got[got.source != Source.INTERPOLATED], rows)
     filled = got[got.source == Source.INTERPOLATED]
-    assert stage.added["interpolated_poses"] == len(filled)
     want = []
     for i in np.unique(rows.track_id):
         one = rows[rows.track_id == i]
@@ -190,8 +206,8 @@ def test_all_stages_together(tmp_path):
     path.write_text("[thresholds]\nnose = 0.6\n")
     config = FinishConfig(min_track_frames=3, joint_thresholds=str(path), fill_gaps=2, smooth="savgol")
     rows = table([0, 0, 1, 2, 5, 6], [1, 9, 1, 1, 1, 1])
-    after = After(config, POSETRACK15, max_gap=9, fps=25.0)
-    got = TrackTable.concatenate([after.add(rows), after.finish()], POSETRACK15)
+    stages = chain(config)
+    got = through(stages, rows)
     assert got.frame.tolist() == [0, 1, 2, 3, 4, 5, 6]
     assert (got.track_id == 1).all()
     assert got.source.tolist() == [0, 0, 0, 2, 2, 0, 0]
@@ -200,7 +216,7 @@ def test_all_stages_together(tmp_path):
     assert got.xy_smooth is not None
     assert np.isnan(got.xy_smooth[:, nose]).all()
     assert np.isfinite(np.delete(got.xy_smooth, nose, 1)).all()
-    assert after.counts == {
+    assert stages.tally.dropped == {
         "short_tracks": 1,
         "poses_of_short_tracks": 1,
         "joints_below_threshold": 5,
@@ -214,8 +230,7 @@ def test_low_joints_are_missing_by_default_and_the_file_can_only_ask_for_more(tm
     rows = table(range(6), [1] * 6, scores=scores)
 
     def kept(config):
-        after = After(config, POSETRACK15, max_gap=9)
-        got = TrackTable.concatenate([after.add(rows), after.finish()], POSETRACK15)
+        got = through(chain(config), rows)
         np.testing.assert_array_equal(got.joint_scores, scores)  # they say why a joint is missing
         return np.isfinite(got.xy).all(-1).all(0)
 
@@ -228,16 +243,16 @@ def test_low_joints_are_missing_by_default_and_the_file_can_only_ask_for_more(tm
 
 
 def test_the_linkings_own_gaps_are_filled_without_being_asked():
-    after = After(FinishConfig(min_track_frames=1), POSETRACK15, max_gap=16, fill_gaps=16)
-    got = TrackTable.concatenate([after.add(table([0, 10], [1, 1])), after.finish()], POSETRACK15)
+    got = through(chain(FinishConfig(min_track_frames=1), linking="oks-velocity", memory=16), table([0, 10], [1, 1]))
     assert got.frame.tolist() == list(range(11))
 
 
 def test_nobody_in_view():
-    after = After(FinishConfig(fill_gaps=3, smooth="one-euro"), POSETRACK15, max_gap=9)
-    assert len(after.add(TrackTable.empty(POSETRACK15), 10)) == 0
-    assert len(after.add(TrackTable.empty(POSETRACK15))) == 0
-    assert len(after.finish()) == 0
+    stages = chain(FinishConfig(fill_gaps=3, smooth="one-euro"))
+    assert stages.finish() is None, "nothing was ever added"
+    assert len(stages.add(TrackTable.empty(POSETRACK15), 10)) == 0
+    assert len(stages.add(TrackTable.empty(POSETRACK15), 12)) == 0
+    assert len(stages.finish()) == 0
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -245,8 +260,19 @@ def test_nobody_in_view():
 def test_frame_by_frame_gives_the_same_rows_as_all_at_once(seed):
     rows = random_rows(seed, n_frames=60)
     config = FinishConfig(min_track_frames=4, fill_gaps=3)
-    whole = After(config, POSETRACK15, max_gap=9)
+    equal(stream(chain(config), rows), through(chain(config), rows))
+
+
+def test_the_seconds_of_each_stage_are_told_by_name():
+    stages = chain(FinishConfig(fill_gaps=3, smooth="savgol"))
+    through(stages, table([0, 1, 2], [1, 1, 1]))
+    assert set(stages.tally.seconds) == {"tracks", "thresholds", "gaps", "smooth"}
+
+
+def test_a_chain_is_a_stage_of_a_chain():
+    rows = random_rows(3, n_frames=60)
+    parts = [TrackRules(FinishConfig(min_track_frames=3), max_gap=9), GapFiller(3)]
+    nested = Chain(Chain(parts[0]), parts[1])
     equal(
-        stream(After(config, POSETRACK15, max_gap=9), rows),
-        TrackTable.concatenate([whole.add(rows), whole.finish()], POSETRACK15),
+        stream(nested, rows), stream(Chain(TrackRules(FinishConfig(min_track_frames=3), max_gap=9), GapFiller(3)), rows)
     )

@@ -7,10 +7,10 @@ from dettrack.config import CutConfig
 from dettrack.errors import InputError
 from dettrack.formats.tracklets import TrackletFile, TrackletWriter
 from dettrack.skeleton import POSETRACK15
-from dettrack.structures import Boxes, FrameStamp, Step, Tracklets
+from dettrack.structures import Boxes, FrameTimes, TrackletBatch, Tracklets
 
 
-def random_step(rng: np.random.Generator, people: list[int], first: int) -> Step:
+def random_batch(rng: np.random.Generator, people: list[int], first: int) -> TrackletBatch:
     keyframes = []
     for i, n in enumerate(people):
         frames = np.arange(first + i, first + i + rng.integers(1, 10))
@@ -18,8 +18,8 @@ def random_step(rng: np.random.Generator, people: list[int], first: int) -> Step
         xy[rng.random(xy.shape[:-1]) < 0.2] = np.nan
         boxes = Boxes(rng.random((n, 4)), rng.random(n))
         keyframes.append(Tracklets(int(frames[0]), frames, boxes, xy, rng.random(xy.shape[:-1])))
-    stamps = tuple(FrameStamp(first + i, first / 30, 0, f"{i}.jpg") for i in range(rng.integers(0, 4)))
-    return Step(stamps, tuple(keyframes), first + 3, bool(rng.integers(2)))
+    frames = FrameTimes.of((first + i, first / 30, 0, f"{i}.jpg") for i in range(rng.integers(0, 4)))
+    return TrackletBatch(frames, tuple(keyframes), first + 3, bool(rng.integers(2)))
 
 
 @settings(max_examples=20)
@@ -27,17 +27,19 @@ def random_step(rng: np.random.Generator, people: list[int], first: int) -> Step
 def test_steps_come_back_as_float32(tmp_path_factory, plan, seed):
     path = tmp_path_factory.mktemp("run") / "tracklets.parquet"
     rng = np.random.default_rng(seed)
-    steps = [random_step(rng, people, 10 * i) for i, people in enumerate(plan)]
+    batches = [random_batch(rng, people, 10 * i) for i, people in enumerate(plan)]
     cut = CutConfig(clip_length=7, step=3)
     with TrackletWriter(path, POSETRACK15, cut, {"video": {"fps": "25"}}) as writer:
-        for step in steps:
-            writer.write(step)
+        for batch in batches:
+            writer.write(batch)
     file = TrackletFile.open(path)
     assert (file.joints, file.cut, file.about) == (POSETRACK15, cut, {"video": {"fps": "25"}})
-    back = list(file.steps())
-    assert len(back) == len(steps)
-    for a, b in zip(steps, back, strict=True):
-        assert (a.stamps, a.final_before, a.shot_ended) == (b.stamps, b.final_before, b.shot_ended)
+    back = list(file.batches())
+    assert len(back) == len(batches)
+    for a, b in zip(batches, back, strict=True):
+        assert (a.frames.name, a.final_before, a.shot_ended) == (b.frames.name, b.final_before, b.shot_ended)
+        for column in ("index", "time_s", "shot"):
+            np.testing.assert_array_equal(getattr(a.frames, column), getattr(b.frames, column))
         assert [x.keyframe for x in a.tracklets] == [x.keyframe for x in b.tracklets]
         for x, y in zip(a.tracklets, b.tracklets, strict=True):
             np.testing.assert_array_equal(x.frames, y.frames)

@@ -42,16 +42,13 @@ from dettrack.config import TrackConfig
 from dettrack.formats.jsonl import frame_line
 from dettrack.pipeline import Pipeline
 from dettrack.video import open_video
-try:
-    from dettrack.runs.live import live_settings
-except ImportError:
-    from dettrack.live import live_settings
+from dettrack.runs.live import live_settings
 config = TrackConfig()
 config = replace(config, cut=replace(config.cut, step=4, adaptive=False),
     estimate=replace(config.estimate, small_crops_below=0.0, precision="auto"))
 settings, _ = live_settings(config)
 with open_video(sys.argv[1], shots=False) as video, open(sys.argv[2], "w") as out:
-    for segment in Pipeline(settings, live=True).track(video):
+    for segment in Pipeline(settings, ahead=0).track(video, immediate=True):
         for index, time_s, rows in segment.by_frame():
             out.write(frame_line(index, time_s, rows))
 """

@@ -25,7 +25,7 @@ def test_without_errors_the_tubes_are_the_truth_of_every_clip(n_frames, reach, s
     steps = list(simulate(truth, SimulateConfig(**{**vars(CLEAN), "clip_length": clip, "step": step})))
     keys = keyframe_indices(0, n_frames, step, clip).tolist()
     assert [s.tracklets[0].keyframe for s in steps] == keys
-    assert [stamp.index for s in steps for stamp in s.stamps] == list(range(n_frames))
+    assert [index for s in steps for index in s.frames.index.tolist()] == list(range(n_frames))
     assert [s.shot_ended for s in steps] == [False] * (len(steps) - 1) + [True]
     for number, s in enumerate(steps):
         tubes = s.tracklets[0]

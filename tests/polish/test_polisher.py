@@ -34,7 +34,7 @@ def polish(tubes, config=None, joint_set=POSETRACK15, every=True):
     polisher = Polisher(config or PolishConfig(), joint_set)
     tables = []
     for number, (tracklets, ids) in enumerate(tubes):
-        polisher.add(tracklets, np.array(ids, int))
+        polisher.collect(tracklets, np.array(ids, int))
         if every:
             later = [t.frames[0] for t, _ in tubes[number + 1 :]]
             tables.append(polisher.pop(int(min(later, default=tracklets.frames[0]))))
@@ -60,7 +60,7 @@ def test_agreeing_tubes_give_their_pose_in_every_frame(merge):
     np.testing.assert_allclose(table.joint_scores, 0.9)
     np.testing.assert_allclose(table.score, 0.9)
     np.testing.assert_allclose(table.spread, 0, atol=1e-9)
-    assert not polisher.dropped["absent_poses"]
+    assert not polisher.tally.dropped["absent_poses"]
 
 
 def test_missed_keyframes_are_recovered_with_the_moved_box_of_the_nearest_one():
@@ -135,7 +135,7 @@ def test_a_person_whom_no_tube_sees_any_more_is_no_row_and_is_counted():
         tracklets.scores[:, tracklets.frames > 4] = 0.1
     table, polisher = polish(tubes)
     assert table.frame.tolist() == [0, 1, 2, 3, 4]
-    assert polisher.dropped["absent_poses"] == 3  # frames 5, 6 and 7 were covered
+    assert polisher.tally.dropped["absent_poses"] == 3  # frames 5, 6 and 7 were covered
 
 
 def test_dropped_tracklets_take_no_part_and_joints_that_a_model_lacks_stay_missing():
@@ -210,7 +210,7 @@ def test_hypothesis_0_is_that_of_the_nearest_keyframe():
 def test_memory_is_flat():
     polisher = Polisher(PolishConfig(), POSETRACK15)
     for tracklets, ids in walk(300, noise=3):
-        polisher.add(tracklets, np.array(ids))
+        polisher.collect(tracklets, np.array(ids))
         polisher.pop(max(0, tracklets.keyframe - 3))
         assert len(polisher._buffer.frames()) <= 9
         assert len(polisher._pending) <= 64

@@ -54,7 +54,7 @@ def test_poses_come_at_most_a_clip_later(scene, clip, step):
     config, _ = live_settings(settings(scene, clip_length=clip, step=step))
     lines = []
     with unhurried(scene) as frames:
-        report = track_live(Pipeline(config, live=True), frames, lines.append)
+        report = track_live(Pipeline(config, ahead=0), frames, lines.append)
     assert report.latency_frames <= clip
     assert (report.frames, report.received, report.dropped, report.interrupted) == (N_FRAMES, N_FRAMES, 0, False)
     poses = [json.loads(line) for line in lines]
@@ -65,7 +65,7 @@ def test_poses_come_at_most_a_clip_later(scene, clip, step):
 
 def test_a_tracker_that_is_too_slow_drops_frames_and_says_so(scene):
     config, _ = live_settings(settings(scene))
-    pipeline = Pipeline(config, live=True)
+    pipeline = Pipeline(config, ahead=0)
     estimate = pipeline.estimator.estimate
     pipeline.estimator.estimate = lambda work: (time.sleep(0.05), estimate(work))[1]
     lines = []
@@ -92,7 +92,7 @@ def test_interrupting_keeps_what_came(scene):
             raise KeyboardInterrupt
 
     with unhurried(scene) as frames:
-        report = track_live(Pipeline(config, live=True), frames, write)
+        report = track_live(Pipeline(config, ahead=0), frames, write)
     assert report.interrupted
     assert len(lines) == 5
 

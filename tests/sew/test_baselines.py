@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 
 from dettrack.config import SewConfig
-from dettrack.sew.baselines import KeyframeLinker, gap_frames, make_sewer
+from dettrack.sew import gap_frames, make_linker
+from dettrack.sew.baselines import KeyframeLinker
 from dettrack.sew.sewer import Sewer
 from dettrack.skeleton import POSETRACK15
 from dettrack.structures import Boxes, Tracklets
 
 J = len(POSETRACK15)
 POSE = np.random.default_rng(5).uniform(0, 1, (J, 2)) * [50, 150]
-RIVALS = ["oks-gbm", "oks-gbm-greedy", "oks-velocity"]
+BASELINES = ["oks-gbm", "oks-gbm-greedy", "oks-velocity"]
 
 
 def poses(key, corners, scores=None):
@@ -26,18 +27,18 @@ def poses(key, corners, scores=None):
 
 
 def linker(name, **settings):
-    return make_sewer(SewConfig(linking=name, **settings), POSETRACK15, 1)
+    return make_linker(SewConfig(linking=name, **settings), POSETRACK15, 1)
 
 
 def test_the_linking_is_chosen_by_name():
-    assert isinstance(make_sewer(SewConfig(linking="tubes"), POSETRACK15, 9), Sewer)
+    assert isinstance(make_linker(SewConfig(linking="tubes"), POSETRACK15, 9), Sewer)
     assert isinstance(linker("tubes"), KeyframeLinker), "at |C| = 1 tubes never overlap"
-    assert all(isinstance(linker(name), KeyframeLinker) for name in RIVALS)
+    assert all(isinstance(linker(name), KeyframeLinker) for name in BASELINES)
     assert gap_frames(SewConfig(linking="oks-velocity", memory=9)) == 9
     assert gap_frames(SewConfig(linking="oks-gbm")) == gap_frames(SewConfig()) == 0
 
 
-@pytest.mark.parametrize("name", RIVALS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_walkers_keep_their_ids_in_any_order(name):
     link = linker(name)
     start = np.array([[0.0, 0], [200, 0], [400, 20]])
@@ -48,16 +49,16 @@ def test_walkers_keep_their_ids_in_any_order(name):
         assert (link.last_similarity > 0.7).all()
 
 
-@pytest.mark.parametrize("name", RIVALS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_duplicates_are_dropped_a_shot_cut_ends_tracks_and_ids_are_new(name):
     link = linker(name)
     assert link.add(poses(0, [[0, 0], [1, 0], [300, 0]], [0.5, 0.9, 0.4])).tolist() == [-1, 0, 1]
-    assert link.dropped == {"oks_nms": 1}
+    assert link.tally.dropped == {"oks_nms": 1}
     link.end_shot()
     assert link.add(poses(1, [[0, 0], [300, 0]])).tolist() == [2, 3]
 
 
-@pytest.mark.parametrize("name", RIVALS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_only_the_velocity_memory_outlasts_a_missed_keyframe(name):
     link = linker(name, memory=5)
     for key in range(6):

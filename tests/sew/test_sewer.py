@@ -74,7 +74,7 @@ def test_of_two_boxes_on_one_person_the_weaker_is_dropped_and_counted():
     both = tracklets(0, [walker(0), walker(1), walker(300)])
     both = Tracklets(0, both.frames, Boxes(both.boxes.xyxy, np.array([0.5, 0.9, 0.4])), both.xy, both.scores)
     assert sew.add(both).tolist() == [-1, 0, 1]
-    assert sew.dropped == {"oks_nms": 1}
+    assert sew.tally.dropped == {"oks_nms": 1}
 
 
 def test_people_who_cross_in_one_frame_are_both_kept_with_their_ids():
@@ -82,7 +82,7 @@ def test_people_who_cross_in_one_frame_are_both_kept_with_their_ids():
     people = [walker(0, 20), walker(400, -20)]  # they meet in frame 10
     for key in range(21):
         assert sew.add(tracklets(key, people)).tolist() == [0, 1]
-    assert not sew.dropped["oks_nms"]
+    assert not sew.tally.dropped["oks_nms"]
 
 
 @pytest.mark.parametrize(("link_to", "joins"), [("all", False), ("last", True)])

@@ -37,7 +37,7 @@ def run_live(source: str, config: TrackConfig, out: Path | None, *, quiet: bool 
     for note in notes:
         say(f"live: {note}")
     tune_process(settings.estimate.threads)
-    pipeline = Pipeline(settings, live=True)
+    pipeline = Pipeline(settings, ahead=0)
     say(f"detector: {pipeline.detector.description}")
     say(f"model: {pipeline.estimator.description}")
     with ExitStack() as stack:

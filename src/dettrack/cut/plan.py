@@ -1,189 +1,168 @@
-"""Adaptive keyframes: a coarse grid of keyframes, and more only where they would change something.
+"""Which keyframes are visited, and for which of their people (paper 3.1).
 
-Beyond the paper, whose S is one number for a whole video. Between two neighbouring keyframes of the grid (S = 8, say)
-their tubes meet, and what they say of the same frames is compared, person by person. Another keyframe is put in the
-middle, for the people in question alone, where
+The paper visits one keyframe in S for everybody: the grid. Adaptive keyframes go beyond it: a coarse grid (S = 8, say),
+and between two of its keyframes another one in the middle, where the two leave people in question (see `compare`) and
+for these people alone. Both halves are then compared in the same way, until no one is in question or the finest step
+is reached (8, 4, 2, 1). So a calm scene costs what the grid costs, and people in a scuffle get what a fine step gives.
 
-* **a track starts or ends**: someone of one keyframe has no counterpart in the other, and frames of the interval are
-  out of reach of the person's tube;
-* **hypotheses disagree**: the two poses of a person in the frames that both tubes cover have an OKS below
-  `CutConfig.agreement`;
-* **detector and propagated box differ**: the boxes of the two keyframes, moved with their poses to those frames,
-  overlap by less than `CutConfig.box_agreement`;
-* **people overlap**: the boxes of two people, so moved, overlap by more than `CutConfig.overlap`.
-
-Both halves are then compared in the same way, until nothing is in question or the finest step is reached (8, 4, 2, 1).
-So a dull scene costs what the grid costs, and people in a scuffle get what a fine step gives them. A 2D network sees
-each frame alone, so the tube of an added keyframe need not be whole: it reaches to the two keyframes beside it. That
-costs 9, 5 or 3 frames instead of 9, and was more accurate: a fresh box is worth most near its keyframe.
+A 2D network sees each frame alone, so the tube of an added keyframe need not be whole: it reaches to the two keyframes
+beside it. That costs 9, 5 or 3 frames instead of 9, and was more accurate: a box is worth most near its own keyframe.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from dettrack.config import CutConfig
-from dettrack.cut.clips import make_clip
-from dettrack.geometry import box_iou, boxes_at, boxes_with_joints
-from dettrack.matching import match
-from dettrack.oks import MIN_JOINTS, object_areas, oks
+from dettrack.cut.clips import iter_clips, make_clip
+from dettrack.cut.compare import Seen, questions
+from dettrack.geometry import box_iou
+from dettrack.report import Report, Tally
 from dettrack.skeleton import JointSet
-from dettrack.structures import Boxes, Clip, Tracklets
+from dettrack.structures import Boxes, Clip, Frame, FrameTimes, TrackletBatch, Tracklets
 
-__all__ = ["Look", "Questions", "Refiner", "Seen", "clip_between", "questions"]
+__all__ = [
+    "KEYFRAMES_AT_ONCE",
+    "KeyframeGroup",
+    "Planner",
+    "Requested",
+    "Visit",
+    "clip_between",
+    "earliest_later_frame",
+    "group_keyframes",
+    "keyframes_at_once",
+]
 
-# Box overlap from which a detected box is about a propagated one.
+KEYFRAMES_AT_ONCE = 4
+"""Keyframes whose tubes share a pass of the networks: enough to fill a batch, few enough to bound delay and memory."""
+
+# Pixels that the frames of one group may hold; up to three groups are under way at a time.
+_GROUP_BYTES = 100 << 20
+# Box overlap (IoU) from which a detected box is that of a propagated one.
 _SAME = 0.3
 
 
-@dataclass(frozen=True)
-class Seen:
-    """A keyframe that was looked at: its clip and what was found."""
+def keyframes_at_once(frame_bytes: int, step: int) -> int:
+    """How many keyframes share a pass: `KEYFRAMES_AT_ONCE`, fewer where frames are large and far apart; at least 1."""
+    return max(1, min(KEYFRAMES_AT_ONCE, _GROUP_BYTES // (frame_bytes * step)))
 
-    clip: Clip
-    tracklets: Tracklets
 
-    @cached_property
-    def moved(self) -> Float[np.ndarray, "n clip 4"]:
-        """The boxes moved along the tubes; only adaptive keyframes, and those left out by the detector, ask."""
-        tubes = self.tracklets
-        return boxes_with_joints(tubes.boxes.xyxy, tubes.xy, tubes.scores, tubes.keyframe - int(tubes.frames[0]))
+def earliest_later_frame(keyframe: int, clip_length: int, step: int) -> int:
+    """First frame that a clip after the one at `keyframe` may cover.
 
-    def boxes_at(self, frame: int) -> Float[np.ndarray, "n 4"]:
-        """The boxes in any frame, beyond the tubes moved on with the speed of their end."""
-        return boxes_at(self.moved, int(self.tracklets.frames[0]), np.array([frame]))[:, 0]
+    The next regular keyframe's clip starts at `keyframe + step - reach`; the extra keyframe at a shot's end
+    (`clips.keyframe_indices`) is at least `keyframe + reach + 1`, so its clip starts at `keyframe + 1` or later.
 
-    @property
-    def key(self) -> int:
-        """Frame index of the keyframe."""
-        return self.tracklets.keyframe
+    Args:
+        keyframe: Frame index.
+        clip_length: |C|.
+        step: Frames between keyframes, at the finest.
+    """
+    return keyframe + min(step - clip_length // 2, 1)
 
 
 @dataclass(frozen=True)
-class Look:
-    """A keyframe to look at, for some of its people.
+class Requested:
+    """The people of a keyframe for whom it is visited.
 
     Attributes:
-        clip: Around the keyframe.
-        people: Where the people in question should be in the keyframe.
-        others: Where those are who are in no question.
+        people: Where they should be in the keyframe.
+        others: `(m, 4)` where those are for whom it is not.
     """
 
-    clip: Clip
     people: Boxes
     others: Float[np.ndarray, "m 4"]
 
-    def about(self, boxes: Float[np.ndarray, "n 4"]) -> Bool[np.ndarray, " n"]:
-        """Which boxes, as detected in the keyframe, are of people in question, or of people not seen before."""
+    def among(self, boxes: Float[np.ndarray, "n 4"]) -> Bool[np.ndarray, " n"]:
+        """Which boxes, as detected in the keyframe, are of requested people, or of people not seen before."""
         mine = box_iou(boxes, self.people.xyxy).max(1, initial=0.0)
         theirs = box_iou(boxes, self.others).max(1, initial=0.0)
         return (mine >= theirs) | (theirs < _SAME)
 
 
 @dataclass(frozen=True)
-class Questions:
-    """Who is in question between two keyframes.
+class Visit:
+    """A keyframe to visit: its people are detected, and their poses estimated in every frame of its clip.
 
     Attributes:
-        left: `(n,)` people of the earlier keyframe.
-        right: `(m,)` people of the later one.
-        counts: People in question by reason; one person may have several.
+        clip: Around the keyframe.
+        requested: For whom; None: for everybody.
     """
 
-    left: Bool[np.ndarray, " n"]
-    right: Bool[np.ndarray, " m"]
-    counts: Counter[str]
-
-    def __bool__(self) -> bool:
-        return bool(self.left.any() or self.right.any())
+    clip: Clip
+    requested: Requested | None = None
 
 
-def clip_between(left: Clip, right: Clip, keyframe: int, clip_length: int) -> Clip:
-    """The clip around a frame between two keyframes whose clips touch."""
-    first = left.frames[0].index
-    window = [*left.frames, *right.frames[max(left.frames[-1].index + 1 - right.frames[0].index, 0) :]]
-    return make_clip(window, keyframe - first, clip_length)
+@dataclass(frozen=True)
+class KeyframeGroup:
+    """Neighbouring keyframes of the grid, which share a pass of the networks.
+
+    Attributes:
+        clips: Around the keyframes, in order.
+        frames: The frames read since the group before.
+        final_before: No clip of a later keyframe, of the grid or added, covers a frame before this one.
+        shot_ended: The last keyframe is the last of its shot.
+        tally: Of reading.
+    """
+
+    clips: tuple[Clip, ...]
+    frames: FrameTimes
+    final_before: int
+    shot_ended: bool
+    tally: Tally
 
 
-def questions(left: Seen, right: Seen, cut: CutConfig, joint_set: JointSet, confidence: float) -> Questions:
-    """Compare two neighbouring keyframes of a shot (see above).
+def group_keyframes(frames: Iterable[Frame], cut: CutConfig, *, immediate: bool = False) -> Iterator[KeyframeGroup]:
+    """The keyframes of the grid, a few at a time, while the frames are read.
 
     Args:
-        left: The earlier one.
-        right: The later one.
-        cut: Thresholds.
-        joint_set: Of the poses.
-        confidence: A joint counts where both sides have at least this score.
+        frames: Consecutive frames of one video.
+        cut: S and |C|; with `adaptive`, keyframes may be added between those of the grid.
+        immediate: Every keyframe is a group of its own, as soon as its clip is complete: for live sources, where
+            nothing may wait to learn whether a shot has ended. The frames must be of one shot.
     """
-    i, j, similarity, same_box = _pairs(left, right, joint_set, confidence)
-    matched = match(i, j, similarity, (len(left.tracklets), len(right.tracklets)))
-    i, j, similarity, same_box = i[matched], j[matched], similarity[matched], same_box[matched]
-    found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    finest = 1 if cut.adaptive else cut.step
+    report = Report()
+    read: list[tuple[int, float, int, str]] = []
+    clips: list[Clip] = []
 
-    def ask(reason: str, rows: Int[np.ndarray, " n"], columns: Int[np.ndarray, " m"]) -> None:
-        found[reason] = (
-            np.isin(np.arange(len(left.tracklets)), rows),
-            np.isin(np.arange(len(right.tracklets)), columns),
-        )
+    def group(final_before: int, *, shot_ended: bool = False) -> KeyframeGroup:
+        made = KeyframeGroup(tuple(clips), FrameTimes.of(read), final_before, shot_ended, report.tally())
+        for taken in (clips, read, report.seconds):
+            taken.clear()
+        return made
 
-    differ, moved_apart = similarity < cut.agreement, same_box < cut.box_agreement
-    ask("disagree", i[differ], j[differ])
-    ask("box", i[moved_apart], j[moved_apart])
-    ask("overlap", *(np.flatnonzero(_crowded(side, left.key, right.key, cut.overlap)) for side in (left, right)))
-    if right.key - left.key > cut.clip_length // 2:
-        alone = (np.delete(np.arange(len(left.tracklets)), i), np.delete(np.arange(len(right.tracklets)), j))
-        ask("start_or_end", *alone)
-    counts = Counter({reason: int(max(a.sum(), b.sum())) for reason, (a, b) in found.items()})
-    rows, columns = (np.any([sides[k] for sides in found.values()], axis=0) for k in (0, 1))
-    # Whoever is in question on one side is so on the other.
-    rows[i[columns[j]]] = True
-    columns[j[rows[i]]] = True
-    return Questions(rows, columns, counts)
+    def later(clip: Clip) -> int:
+        return earliest_later_frame(clip.keyframe.index, cut.clip_length, finest)
 
-
-def _pairs(
-    left: Seen, right: Seen, joint_set: JointSet, confidence: float
-) -> tuple[
-    Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"], Float[np.ndarray, " pairs"], Float[np.ndarray, " pairs"]
-]:
-    """Pairs of people with common ground: mean OKS and mean box overlap over the frames that both tubes cover."""
-    first, stop = int(right.tracklets.frames[0]), int(left.tracklets.frames[-1]) + 1
-    of_left = slice(first - int(left.tracklets.frames[0]), None)
-    of_right = slice(0, max(stop - first, 0))
-    a_boxes, b_boxes = left.moved[:, of_left], right.moved[:, of_right]
-    overlap = np.zeros((len(a_boxes), len(b_boxes)))
-    for t in range(max(stop - first, 0)):
-        overlap += box_iou(a_boxes[:, t], b_boxes[:, t]) / (stop - first)
-    i, j = np.nonzero(overlap)
-    a_xy, b_xy = left.tracklets.xy[i, of_left], right.tracklets.xy[j, of_right]
-    a_has = np.isfinite(a_xy).all(-1) & (left.tracklets.scores[i, of_left] >= confidence)
-    b_has = np.isfinite(b_xy).all(-1) & (right.tracklets.scores[j, of_right] >= confidence)
-    area = (object_areas(left.tracklets.boxes.xyxy)[i] + object_areas(right.tracklets.boxes.xyxy)[j]) / 2
-    frames = np.repeat(area[:, None], a_has.shape[1], 1)
-    values = oks(a_xy, a_has, b_xy, b_has, frames, joint_set.sigmas, MIN_JOINTS)
-    known = np.isfinite(values)
-    similarity = np.where(known, values, 0.0).sum(1) / np.maximum(known.sum(1), 1)
-    near = similarity > 0
-    return i[near], j[near], similarity[near], overlap[i, j][near]
+    for clip in iter_clips(_timed(frames, read, report), cut.clip_length, cut.step):
+        if clips and clip.keyframe.shot != clips[-1].keyframe.shot:
+            yield group(clip.frames[0].index, shot_ended=True)
+        elif clips and len(clips) >= keyframes_at_once(clip.keyframe.image.nbytes, cut.step):
+            yield group(later(clips[-1]))
+        clips.append(clip)
+        if immediate:
+            yield group(later(clip))
+    if clips:
+        yield group(clips[-1].frames[-1].index + 1, shot_ended=True)
 
 
-def _crowded(seen: Seen, first: int, last: int, limit: float) -> Bool[np.ndarray, " n"]:
-    """Who shares more than `limit` of a box with somebody else in a frame between `first` and `last`."""
-    crowded = np.zeros(len(seen.tracklets), bool)
-    inside = (seen.tracklets.frames >= first) & (seen.tracklets.frames <= last)
-    for boxes in seen.moved[:, inside].swapaxes(0, 1):
-        shared = box_iou(boxes, boxes)
-        np.fill_diagonal(shared, 0.0)
-        crowded |= shared.max(1, initial=0.0) > limit
-    return crowded
+def _timed(frames: Iterable[Frame], read: list[tuple[int, float, int, str]], report: Report) -> Iterator[Frame]:
+    """The frames; what is known of them beside their pixels goes into `read`."""
+    iterator = iter(frames)
+    while True:
+        with report.timed("read"):
+            frame = next(iterator, None)
+        if frame is None:
+            return
+        read.append((frame.index, frame.time_s, frame.shot, frame.name))
+        yield frame
 
 
 # Some people of a keyframe, as a mask.
@@ -192,111 +171,144 @@ _Group: TypeAlias = tuple[Seen, np.ndarray]
 
 @dataclass(frozen=True)
 class _Interval:
-    """Two neighbouring keyframes; only the people of the masks may be asked about.
+    """Two neighbouring keyframes, and for whom another one may be put between them.
 
     Attributes:
-        beside: People of this keyframe or of wider intervals who are in no question here.
+        beside: People of these two or of wider intervals for whom none may be.
     """
 
     left: Seen
     right: Seen
-    left_asked: Bool[np.ndarray, " n"]
-    right_asked: Bool[np.ndarray, " m"]
+    left_open: Bool[np.ndarray, " n"]
+    right_open: Bool[np.ndarray, " m"]
     beside: tuple[_Group, ...] = ()
 
+    def closing(self, left: Bool[np.ndarray, " n"], right: Bool[np.ndarray, " m"]) -> tuple[_Group, ...]:
+        """Everybody but those of the masks."""
+        return (*self.beside, (self.left, self.left_open & ~left), (self.right, self.right_open & ~right))
 
-class Refiner:
-    """Adds keyframes to a grid, a few of the grid at a time.
 
-    Attributes:
-        counts: Keyframes added, and people in question by reason.
+@dataclass(frozen=True)
+class _Split:
+    """An interval that gets a keyframe in its middle, for the people of the masks."""
+
+    interval: _Interval
+    left: Bool[np.ndarray, " n"]
+    right: Bool[np.ndarray, " m"]
+
+    def halves(self, middle: Seen) -> list[_Interval]:
+        everyone = np.ones(len(middle.tracklets), bool)
+        beside = self.interval.closing(self.left, self.right)
+        return [
+            _Interval(self.interval.left, middle, self.left, everyone, beside),
+            _Interval(middle, self.interval.right, everyone, self.right, beside),
+        ]
+
+
+class Planner:
+    """Decides which keyframes of one video are visited; it is asked and told, and calls no network.
+
+    For each group of keyframes: `begin` it; as long as `ask` names visits, make them and `tell` what was seen; then
+    `take` the batch that they became.
     """
 
-    def __init__(
-        self,
-        cut: CutConfig,
-        joint_set: JointSet,
-        look: Callable[[Sequence[Look]], list[Tracklets]],
-        confidence: float = 0.2,
-        *,
-        short: bool = False,
-    ) -> None:
+    def __init__(self, cut: CutConfig, joint_set: JointSet, confidence: float = 0.2, *, short: bool = False) -> None:
         """Start a video.
 
         Args:
-            cut: Thresholds and |C|.
+            cut: |C|, and the thresholds of adaptive keyframes.
             joint_set: Of the poses.
-            look: Detects and estimates; gives one item for each look, about its people in question.
-            confidence: A joint counts where both poses have at least this score.
+            confidence: A joint counts where both poses that are compared have at least this score, in [0, 1].
             short: Tubes of added keyframes reach to the two keyframes beside them only; for networks that see each
                 frame alone.
         """
-        self._short = short
-        self._cut, self._joints, self._look, self._confidence = cut, joint_set, look, confidence
-        self._previous: Seen | None = None
-        self.counts: Counter[str] = Counter()
+        self._cut, self._joints, self._confidence, self._short = cut, joint_set, confidence, short
+        self._previous: Seen | None = None  # the last keyframe of the grid that belongs to the same shot
+        self._group: KeyframeGroup | None = None
+        self._visits: list[Visit] = []  # to make next, or under way
+        self._splits: list[_Split] = []  # what they will split; nothing for those of the grid
+        self._intervals: list[_Interval] = []  # to compare
+        self._found: dict[int, Tracklets] = {}
+        self._report = Report()
 
-    def add(self, grid: Sequence[Seen]) -> list[Tracklets]:
-        """Tracklets of the next keyframes of the grid, and of those added before and between them, in order."""
-        row = [*([self._previous] if self._previous else []), *grid]
-        found = {seen.key: seen.tracklets for seen in grid}
-        intervals = [
-            _Interval(a, b, np.ones(len(a.tracklets), bool), np.ones(len(b.tracklets), bool)) for a, b in pairwise(row)
-        ]
-        while intervals:
-            intervals = self._split(intervals, found)
-        self._previous = grid[-1] if grid else self._previous
-        return [found[key] for key in sorted(found)]
+    def begin(self, group: KeyframeGroup) -> None:
+        """Turn to the next group, once the batch of the one before was taken."""
+        self._group, self._visits = group, [Visit(clip) for clip in group.clips]
+        self._report.add(group.tally)
 
-    def end_shot(self) -> None:
-        """Forget the last keyframe: nothing is compared across a shot cut."""
-        self._previous = None
+    def ask(self) -> list[Visit]:
+        """The visits to make next; none once nothing is in question any more."""
+        if not self._visits:
+            self._compare()
+        return self._visits
 
-    def _split(self, intervals: Sequence[_Interval], found: dict[int, Tracklets]) -> list[_Interval]:
-        """Look into the middle of the intervals that raise questions; returns their halves."""
-        asked = []
-        for interval in intervals:
-            if (interval.right.key - interval.left.key) // 2 >= self._cut.finest_step:
-                about = questions(interval.left, interval.right, self._cut, self._joints, self._confidence)
-                left, right = about.left & interval.left_asked, about.right & interval.right_asked
-                if left.any() or right.any():
-                    self.counts.update({f"asked_{reason}": n for reason, n in about.counts.items() if n})
-                    asked.append((interval, left, right))
-        if not asked:
-            return []
-        looks = [self._middle(*item) for item in asked]
-        halves = []
-        for (interval, left, right), look, tracklets in zip(asked, looks, self._look(looks), strict=True):
-            middle = Seen(look.clip, tracklets)
-            found[middle.key] = tracklets
-            everyone = np.ones(len(tracklets), bool)
-            beside = _beside(interval, left, right)
-            halves.append(_Interval(interval.left, middle, left, everyone, beside))
-            halves.append(_Interval(middle, interval.right, everyone, right, beside))
-        self.counts["keyframes_added"] += len(looks)
-        return halves
+    def tell(self, seen: Sequence[Tracklets], tally: Tally) -> None:
+        """Take what was seen at the visits.
 
-    def _middle(self, interval: _Interval, left: Bool[np.ndarray, " n"], right: Bool[np.ndarray, " m"]) -> Look:
-        a, b = interval.left, interval.right
+        Args:
+            seen: One item for each visit, with the requested people.
+            tally: Of making the visits.
+        """
+        made = [Seen(visit.clip, tracklets) for visit, tracklets in zip(self._visits, seen, strict=True)]
+        self._found.update({one.key: one.tracklets for one in made})
+        self._report.add(tally)
+        if self._splits:
+            halves = [split.halves(middle) for split, middle in zip(self._splits, made, strict=True)]
+            self._intervals = [half for pair in halves for half in pair]
+        elif self._cut.adaptive:
+            row = [*([self._previous] if self._previous else []), *made]
+            everyone = [np.ones(len(one.tracklets), bool) for one in row]
+            pairs = zip(pairwise(row), pairwise(everyone), strict=True)
+            self._intervals = [_Interval(*two, *masks) for two, masks in pairs]
+            self._previous = made[-1]
+        self._visits, self._splits = [], []
+
+    def take(self) -> TrackletBatch | None:
+        """The group's tracklets, also those of keyframes added before and between its own; None until told all."""
+        group = self._group
+        if group is None or self._visits or self._intervals:
+            return None
+        tracklets = tuple(self._found[key] for key in sorted(self._found))
+        batch = TrackletBatch(group.frames, tracklets, group.final_before, group.shot_ended, self._report.tally())
+        self._group, self._found, self._report = None, {}, Report()
+        if group.shot_ended:
+            self._previous = None  # nothing is compared across a shot cut
+        return batch
+
+    def _compare(self) -> None:
+        """Find the intervals with people in question, and plan a visit to the middle of each."""
+        for interval in self._intervals:
+            if (interval.right.key - interval.left.key) // 2 < self._cut.finest_step:
+                continue
+            found = questions(interval.left, interval.right, self._cut, self._joints, self._confidence)
+            left, right = found.left & interval.left_open, found.right & interval.right_open
+            if left.any() or right.any():
+                self._report.counts.update({f"asked_{reason}": n for reason, n in found.counts.items() if n})
+                self._splits.append(_Split(interval, left, right))
+        self._intervals = []
+        self._visits = [self._middle(split) for split in self._splits]
+        if self._visits:
+            self._report.counts["keyframes_added"] += len(self._visits)
+
+    def _middle(self, split: _Split) -> Visit:
+        a, b = split.interval.left, split.interval.right
         key = (a.key + b.key) // 2
 
         def at_key(groups: Iterable[_Group]) -> Float[np.ndarray, "n 4"]:
             boxes = [seen.boxes_at(key)[rows] for seen, rows in groups]
             return np.concatenate(boxes)
 
-        scores = np.concatenate([a.tracklets.boxes.scores[left], b.tracklets.boxes.scores[right]])
-        people = Boxes(at_key([(a, left), (b, right)]), scores)
-        others = at_key(_beside(interval, left, right))
+        scores = np.concatenate([a.tracklets.boxes.scores[split.left], b.tracklets.boxes.scores[split.right]])
+        people = Boxes(at_key([(a, split.left), (b, split.right)]), scores)
+        others = at_key(split.interval.closing(split.left, split.right))
         length = self._cut.clip_length
         if self._short:
             length = min(length, 2 * max(key - a.key, b.key - key) + 1)
-        return Look(clip_between(a.clip, b.clip, key, length), people, others)
+        return Visit(clip_between(a.clip, b.clip, key, length), Requested(people, others))
 
 
-def _beside(interval: _Interval, left: Bool[np.ndarray, " n"], right: Bool[np.ndarray, " m"]) -> tuple[_Group, ...]:
-    """People in no question, where those of the masks are."""
-    return (
-        *interval.beside,
-        (interval.left, interval.left_asked & ~left),
-        (interval.right, interval.right_asked & ~right),
-    )
+def clip_between(left: Clip, right: Clip, keyframe: int, clip_length: int) -> Clip:
+    """The clip around a frame between two keyframes whose clips touch."""
+    first = left.frames[0].index
+    window = [*left.frames, *right.frames[max(left.frames[-1].index + 1 - right.frames[0].index, 0) :]]
+    return make_clip(window, keyframe - first, clip_length)

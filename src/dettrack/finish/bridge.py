@@ -19,9 +19,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from dettrack.config import SewConfig
-from dettrack.finish.stages import interpolate
+from dettrack.finish.gaps import interpolate
 from dettrack.matching import match
 from dettrack.oks import MIN_JOINTS, object_areas, oks
+from dettrack.report import Tally
 from dettrack.skeleton import JointSet
 from dettrack.structures import TrackTable
 
@@ -37,7 +38,7 @@ def bridge_frames(config: SewConfig) -> int:
 
 
 class Bridge:
-    """Joins tracks; used like the stages of `after`.
+    """Joins tracks; a stage (see `stages.Stage`).
 
     Args:
         config: `bridge` is the longest gap in frames, `min_similarity` the OKS below which two tracks stay two,
@@ -46,22 +47,28 @@ class Bridge:
         reach: A track that has had no row for more frames than this will not come back by itself: |C|.
 
     Attributes:
-        counts: Gaps bridged, and poses added in them.
         settled_before: Every row of the frames before this one has been given out.
     """
 
+    name = "bridge"
+
     def __init__(self, config: SewConfig, joint_set: JointSet, reach: int) -> None:
-        self.counts: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
         self.settled_before = 0
         self._config = config
         self._gap = bridge_frames(config)
         self._reach = max(reach, _FRAMES)
-        self._joint_set = joint_set
-        self._rows = TrackTable.empty(joint_set)  # of the newest frames, given out or not, joined where decided
+        self._sigmas = joint_set.sigmas
+        self._rows: TrackTable | None = None  # of the newest frames, given out or not, joined where decided
         self._id: dict[int, int] = {}  # id that a track has now, by the one that it comes with
         self._seen: dict[int, int] = {}  # its newest frame
         self._begun: dict[int, int] = {}  # first frame of the tracks whose past is not decided
         self._cuts: list[int] = []  # first frames of shots
+
+    @property
+    def tally(self) -> Tally:
+        """Gaps bridged so far, and poses added in them."""
+        return Tally(self._counts)
 
     def end_shot(self, frame: int) -> None:
         """Frames from `frame` on, which have not been added yet or are of the table added next, are another shot."""
@@ -74,7 +81,7 @@ class Bridge:
                 self._id[track], self._begun[track] = track, frame
             self._seen[track] = frame
         table = replace(table, track_id=np.array([self._id[i] for i in table.track_id.tolist()], np.int64))
-        rows = TrackTable.concatenate([self._rows, table], self._joint_set)
+        rows = table if self._rows is None else TrackTable.concatenate([self._rows, table])
         # Frame by frame in the order of time, so that a chain of three takes the first one's id.
         for frame in sorted(set(self._begun.values())):
             ids, last = self._past(rows, frame)
@@ -90,10 +97,12 @@ class Bridge:
         self._forget(rows, until)
         return out
 
-    def finish(self) -> TrackTable:
+    def finish(self) -> TrackTable | None:
         """The rest: nothing comes any more."""
+        if self._rows is None:
+            return None
         last = int(self._rows.frame.max(initial=0))
-        return self.add(TrackTable.empty(self._joint_set), last + self._gap + self._reach + 2)
+        return self.add(self._rows[:0], last + self._gap + self._reach + 2)
 
     def _past(self, rows: TrackTable, frame: int) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
         """Ids and last frames of the tracks that may have ended for those that begin at `frame` to continue."""
@@ -122,7 +131,7 @@ class Bridge:
             young.after(-half, j),
             young.sure[j],
             (old.area[i] + young.area[j]) / 2,
-            self._joint_set.sigmas,
+            self._sigmas,
             MIN_JOINTS,
         )
         good = np.nan_to_num(similar) >= max(self._config.min_similarity, np.finfo(float).tiny)
@@ -138,9 +147,9 @@ class Bridge:
         mine = rows[rows.track_id == old].sorted()
         at = int(np.searchsorted(mine.frame, frame))
         between = interpolate(mine[at - 1 : at + 1], self._gap)
-        self.counts["bridged_gaps"] += 1
-        self.counts["bridged_poses"] += len(between)
-        return TrackTable.concatenate([rows, between], self._joint_set)
+        self._counts["bridged_gaps"] += 1
+        self._counts["bridged_poses"] += len(between)
+        return TrackTable.concatenate([rows, between])
 
     def _settled(self, rows: TrackTable, until: int) -> int:
         """First frame whose rows may still change their id, or to which a bridge may add one."""

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dettrack.config import FinishConfig
-from dettrack.skeleton import JointSet
+from dettrack.report import Tally
 from dettrack.structures import TrackTable
 
 __all__ = ["Smoother", "one_euro", "savgol"]
@@ -26,6 +26,7 @@ _FORGOTTEN = 3.0  # windows; at the lowest cut-off the memory decays by e^-2π p
 _SPEED_CUTOFF = 1.0  # Hz, cut-off of the speed estimate, the filter's usual value
 _BETA = 8.0  # Hz per box height per second
 _ORDER = 2
+FPS_WITHOUT_CLOCK = 25.0
 
 
 def _one_way(
@@ -97,21 +98,22 @@ class Smoother:
 
     Args:
         config: `smooth` and `smooth_window_s`.
-        joint_set: Of the tables.
-        fps: Frames per second.
+        fps: Frames per second; None, for a source without a clock, counts as `FPS_WITHOUT_CLOCK`.
 
     Attributes:
         settled_before: Every row of the frames before this one has been given out.
     """
 
-    def __init__(self, config: FinishConfig, joint_set: JointSet, fps: float) -> None:
+    name = "smooth"
+    tally = Tally()
+
+    def __init__(self, config: FinishConfig, fps: float | None) -> None:
         self._config = config
-        self._joint_set = joint_set
-        self._fps = fps
+        self._fps = fps = fps or FPS_WITHOUT_CLOCK
         self._window = 2 * (max(5, round(config.smooth_window_s * fps)) // 2) + 1
         forgotten = math.ceil(_FORGOTTEN * config.smooth_window_s * fps)
         self.lag = self._window if config.smooth == "savgol" else max(forgotten, 2)
-        self._rows = TrackTable.empty(joint_set)
+        self._rows: TrackTable | None = None
         self._next = -1  # first frame that was not given out; rows before it are context
         self.settled_before = 0
 
@@ -122,21 +124,23 @@ class Smoother:
         """
         if self._next < 0 and len(table):
             self._next = int(table.frame[0])
-        self._rows = TrackTable.concatenate([self._rows, table], self._joint_set)
-        if not (self._rows.frame >= self._next).any():  # only context, or nothing
+        self._rows = rows = table if self._rows is None else TrackTable.concatenate([self._rows, table])
+        if not (rows.frame >= self._next).any():  # only context, or nothing
             self.settled_before = until
-            return TrackTable.empty(self._joint_set)
+            return table[:0]
         if until - self._next < 2 * self.lag:
-            return TrackTable.empty(self._joint_set)
-        return self._give(until - self.lag)
+            return table[:0]
+        return self._give(rows, until - self.lag)
 
-    def finish(self) -> TrackTable:
+    def end_shot(self, frame: int) -> None:
+        """No track goes on after a shot cut."""
+
+    def finish(self) -> TrackTable | None:
         """The rest."""
-        return self._give(int(self._rows.frame.max(initial=0)) + 1)
+        return None if self._rows is None else self._give(self._rows, int(self._rows.frame.max(initial=0)) + 1)
 
-    def _give(self, before: int) -> TrackTable:
+    def _give(self, rows: TrackTable, before: int) -> TrackTable:
         """Smooth what is held and give out the frames up to `before`."""
-        rows = self._rows
         give = (rows.frame >= self._next) & (rows.frame < before)
         smooth = self._smooth(rows)
         columns = {name: value for name, value in vars(rows).items() if name != "xy_smooth"}

@@ -1,7 +1,7 @@
 """Saved tracklets (`tracklets.parquet`): what the networks found, so that linking and merging can be run again.
 
-One row for every `Step` of a run: the frames read, and the tracklets of its keyframes as flat float32 lists. The file's
-metadata holds the joint set, |C|, S and the settings of the run, so that it can be read alone.
+One row for every `TrackletBatch` of a run: the frames read, and the tracklets of its keyframes as flat float32 lists.
+The file's metadata holds the joint set, |C|, S and the settings of the run, so that it can be read alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dettrack.config import CutConfig
 from dettrack.errors import InputError
 from dettrack.files import NewFile, output_error
 from dettrack.skeleton import JointSet, joint_set
-from dettrack.structures import Boxes, FrameStamp, Step, Tracklets
+from dettrack.structures import Boxes, FrameTimes, TrackletBatch, Tracklets
 
 __all__ = ["TrackletFile", "TrackletWriter"]
 
@@ -54,7 +54,7 @@ _SCHEMA = pa.schema(
 
 
 class TrackletWriter:
-    """Writes the steps of one run while they come; a context manager.
+    """Writes the batches of one run while they come; a context manager.
 
     The file has its name only when it is whole.
     """
@@ -79,13 +79,13 @@ class TrackletWriter:
         except OSError as error:
             raise output_error(path, error) from error
 
-    def write(self, step: Step) -> None:
-        """Append one step; raises `OutputError` if the disk does not take it."""
+    def write(self, batch: TrackletBatch) -> None:
+        """Append one batch; raises `OutputError` if the disk does not take it."""
         row = {
-            "stamps": [asdict(stamp) for stamp in step.stamps],
-            "keyframes": [_pack(tracklets) for tracklets in step.tracklets],
-            "final_before": step.final_before,
-            "shot_ended": step.shot_ended,
+            "stamps": _rows(batch.frames),
+            "keyframes": [_pack(tracklets) for tracklets in batch.tracklets],
+            "final_before": batch.final_before,
+            "shot_ended": batch.shot_ended,
         }
         try:
             self._writer.write_table(pa.Table.from_pylist([row], self._writer.schema))
@@ -108,6 +108,11 @@ class TrackletWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _rows(frames: FrameTimes) -> list[dict[str, Any]]:
+    columns = (frames.index.tolist(), frames.time_s.tolist(), frames.shot.tolist(), frames.name)
+    return [dict(zip(("index", "time_s", "shot", "name"), row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _pack(tracklets: Tracklets) -> dict[str, Any]:
@@ -153,15 +158,15 @@ class TrackletFile:
             raise InputError(f"{path} has tracklets version {header['version']}: this release reads {_VERSION}")
         return TrackletFile(path, joint_set(header["joint_set"]), CutConfig(**header["cut"]), header["about"])
 
-    def steps(self) -> Iterator[Step]:
-        """The steps of the run, in order, read one at a time."""
+    def batches(self) -> Iterator[TrackletBatch]:
+        """The batches of the run, in order, read one at a time."""
         with pq.ParquetFile(self.path) as file:
             for batch in file.iter_batches(batch_size=16):
                 for row in batch.to_struct_array():
                     yield self._unpack(row)
 
-    def _unpack(self, row: pa.StructScalar) -> Step:
-        stamps = tuple(FrameStamp(**stamp) for stamp in row["stamps"].as_py())
+    def _unpack(self, row: pa.StructScalar) -> TrackletBatch:
+        stamps = [(one["index"], one["time_s"], one["shot"], one["name"]) for one in row["stamps"].as_py()]
         tracklets = []
         for item in row["keyframes"].values if row["keyframes"].values is not None else ():
             floats = {
@@ -181,4 +186,6 @@ class TrackletFile:
                     None if detected is None else np.array(detected, bool),
                 )
             )
-        return Step(stamps, tuple(tracklets), row["final_before"].as_py(), row["shot_ended"].as_py())
+        return TrackletBatch(
+            FrameTimes.of(stamps), tuple(tracklets), row["final_before"].as_py(), row["shot_ended"].as_py()
+        )

@@ -19,7 +19,7 @@ from dettrack.errors import UsageError
 from dettrack.formats.posetrack import PoseSequence
 from dettrack.geometry import box_iou
 from dettrack.skeleton import POSETRACK15, JointSet
-from dettrack.structures import Boxes, FrameStamp, Step, Tracklets
+from dettrack.structures import Boxes, FrameTimes, TrackletBatch, Tracklets
 
 __all__ = ["SimulateConfig", "Trajectories", "simulate", "trajectories_of", "walkers"]
 
@@ -177,7 +177,7 @@ def _share(joint: str) -> tuple[float, float]:
     return -x if joint.startswith("right_") else x, y
 
 
-def simulate(truth: Trajectories, config: SimulateConfig, seed: int = 0) -> Iterator[Step]:
+def simulate(truth: Trajectories, config: SimulateConfig, seed: int = 0) -> Iterator[TrackletBatch]:
     """What cutting and estimating a video of these people might give, one step per keyframe.
 
     Args:
@@ -186,7 +186,7 @@ def simulate(truth: Trajectories, config: SimulateConfig, seed: int = 0) -> Iter
         seed: Of all chance; equal arguments give equal tubes.
 
     Yields:
-        Steps as `associate.associate` takes them; timestamps are those of 25 frames per second.
+        Batches as `associate.associate` takes them; timestamps are those of 25 frames per second.
     """
     rng = np.random.default_rng(seed)
     n_frames, reach = truth.xy.shape[1], config.clip_length // 2
@@ -200,10 +200,10 @@ def simulate(truth: Trajectories, config: SimulateConfig, seed: int = 0) -> Iter
         frames = np.arange(max(0, key - reach), min(n_frames, key + reach + 1))
         who = np.flatnonzero(truth.present[:, key] & found[:, number])
         last = number == len(keys) - 1
-        stamps = range(read, n_frames if last else int(frames[-1]) + 1)
+        new = range(read, n_frames if last else int(frames[-1]) + 1)
         read = max(read, int(frames[-1]) + 1)
-        yield Step(
-            tuple(FrameStamp(t, t / 25) for t in stamps),
+        yield TrackletBatch(
+            FrameTimes.of((t, t / 25, 0, "") for t in new),
             (_tubes(truth, config, rng, key, frames, who, other, common),),
             n_frames if last else max(0, keys[number + 1] - reach),
             last,

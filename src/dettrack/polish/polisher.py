@@ -18,7 +18,7 @@ Rules that the paper leaves open:
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -33,8 +33,9 @@ from dettrack.polish.hypotheses import (
 )
 from dettrack.polish.meanshift import cluster
 from dettrack.polish.path import OnlinePaths
+from dettrack.report import Tally
 from dettrack.skeleton import JointSet
-from dettrack.structures import Source, Tracklets, TrackTable
+from dettrack.structures import FrameTimes, SewnBatch, Source, Tracklets, TrackTable
 
 __all__ = ["Candidates", "Polisher", "make_candidates"]
 
@@ -161,23 +162,40 @@ class Polisher:
     """One pose per person and frame, in frame order, as soon as it is decided.
 
     Attributes:
-        dropped: Poses that became no row so far, by reason.
-        decided_before: Every row of the frames before this one has been given out.
+        settled_before: Every row of the frames before this one has been given out.
     """
+
+    name = "polish"
 
     def __init__(self, config: PolishConfig, joint_set: JointSet) -> None:
         self.config = config
         self.joint_set = joint_set
-        self.dropped: Counter[str] = Counter()
+        self._dropped: Counter[str] = Counter()
         self._buffer = HypothesisBuffer()
+        self._times: list[FrameTimes] = []  # of frames whose rows have not been given out
         self._pending: deque[_Pending] = deque()
         self._paths = OnlinePaths(config.lam, config.temporal_form == "l2-squared", config.max_lag)
         self._last_frame = -1
-        self.decided_before = 0
+        self.settled_before = 0
         self._heads = (np.zeros(0, np.int64), np.zeros((0, _HEAD_MEMORY)))  # ids and last head sizes
 
-    def add(self, tracklets: Tracklets, ids: Int[np.ndarray, " n"]) -> None:
-        """Add one keyframe's tracklets with the ids that the sewer gave; those below 0 are left out."""
+    @property
+    def tally(self) -> Tally:
+        """Poses that became no row so far, by reason."""
+        return Tally(dropped=self._dropped)
+
+    def add(self, sewn: SewnBatch, until: int) -> TrackTable:
+        """Take the next batch; see `finish.stages.Stage.add`."""
+        self._times.append(sewn.batch.frames)
+        for tracklets, ids in zip(sewn.batch.tracklets, sewn.ids, strict=True):
+            self.collect(tracklets, ids)
+        return self.pop(until)
+
+    def end_shot(self, frame: int) -> None:
+        """No track goes on after a shot cut: its paths end by themselves."""
+
+    def collect(self, tracklets: Tracklets, ids: Int[np.ndarray, " n"]) -> None:
+        """Add one keyframe's tracklets with their track ids; those below 0 are left out."""
         self._buffer.add(tracklets, ids)
 
     def pop(self, final_before: int) -> TrackTable:
@@ -187,7 +205,7 @@ class Polisher:
             final_before: First frame that later tubes may still cover.
 
         Returns:
-            Rows by frame, then by track id. `time_s` is NaN: the polisher sees no clock.
+            Rows by frame, then by track id; `time_s` is NaN where no batch told the frame's time.
         """
         tables = []
         for frame in self._buffer.frames(final_before):
@@ -198,13 +216,21 @@ class Polisher:
         if final_before > self._last_frame + 1:
             self._paths.end()
             tables += self._decided()
-        self.decided_before = self._pending[0].hypotheses.frame if self._pending else final_before
-        return TrackTable.concatenate(tables, self.joint_set)
+        self.settled_before = self._pending[0].hypotheses.frame if self._pending else final_before
+        return self._timed(TrackTable.concatenate(tables, self.joint_set))
 
     def finish(self) -> TrackTable:
         """All remaining rows; the polisher is empty afterwards."""
         frames = self._buffer.frames()
         return self.pop(frames[-1] + 2 if frames else self._last_frame + 2)
+
+    def _timed(self, table: TrackTable) -> TrackTable:
+        """The rows with the timestamps of their frames; forgets those of frames that have left."""
+        if not self._times:
+            return table
+        times = FrameTimes.concatenate(self._times)
+        self._times = [times[int(np.searchsorted(times.index, self.settled_before)) :]]
+        return replace(table, time_s=times.time_of(table.frame))
 
     def _process(self, frame: int) -> None:
         """Station two: hypotheses into candidates, and into the path where there is something to choose."""
@@ -268,7 +294,7 @@ class Polisher:
         there = np.isfinite(chosen.centres[..., 0, 0])
         scores = np.where(there, scores, 0.0)
         keep = hypotheses.detected | (scores.max(1, initial=0.0) >= self.config.presence)
-        self.dropped["absent_poses"] += int((~keep).sum())
+        self._dropped["absent_poses"] += int((~keep).sum())
         n = len(hypotheses.ids)
         table = TrackTable(
             self.joint_set,

@@ -46,14 +46,13 @@ def track_sequence(
         raise InputError(f"{annotation.name} lists {sequence.images[0].file_name}, which is not in {images}")
     tables = []
     source = ImageList(paths, name=sequence.name)
-    with open_video(source, shots=pipeline.config.cut.shots) as video:
-        for segment in pipeline.track(video):
+    with open_video(source, shots=pipeline.config.cut.shots) as video, pipeline.track(video) as run:
+        for segment in run:
             tables.append(segment.table)
             if progress:
                 progress(int(segment.frames[-1]) + 1, len(paths))
-        notes = list(video.notes)
-    table = TrackTable.concatenate(tables, pipeline.joint_set)
+    table = TrackTable.concatenate(tables, run.joint_set)
     predictions, more = prediction_sequence(sequence, table)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_sequence(predictions, target)
-    return notes + more
+    return run.notes + more

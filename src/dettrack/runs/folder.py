@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -15,21 +15,21 @@ from typing import Any
 import numpy as np
 
 from dettrack import __version__
-from dettrack.associate import Report, Segment, associate, narrow
+from dettrack.associate import associate
 from dettrack.config import TrackConfig
 from dettrack.errors import DettrackError, OutputError, UsageError
 from dettrack.files import write_json
-from dettrack.finish.stages import check_after
-from dettrack.formats import FORMATS, open_writers
-from dettrack.formats.jsonl import iter_jsonl
+from dettrack.finish.stages import check_finish
+from dettrack.formats import FORMATS, Writer, open_writers
 from dettrack.formats.tracklets import TrackletFile, TrackletWriter
-from dettrack.pipeline import Pipeline
-from dettrack.skeleton import JointSet
-from dettrack.structures import Step, VideoInfo
-from dettrack.threads import ahead
+from dettrack.pipeline import Pipeline, Video
+from dettrack.report import Report
+from dettrack.runs.watch import WatchedVideo
+from dettrack.sew.replay import narrow
+from dettrack.structures import Segment, VideoInfo
 from dettrack.video import choose_encoder, open_video
 from dettrack.video.sources import VideoSource
-from dettrack.visual.render import render_video
+from dettrack.visual.render import RenderWriter
 
 __all__ = [
     "RENDER",
@@ -55,8 +55,8 @@ class RunOptions:
     """What to write and which part of the video to read.
 
     Attributes:
-        formats: Names of `dettrack.formats.FORMATS`; "jsonl" joins them where a picture is asked for.
-        render: Write `render.mp4` too, in a second pass over the video.
+        formats: Names of `dettrack.formats.FORMATS`.
+        render: Write `render.mp4` too.
         save_tracklets: Write `tracklets.parquet`, from which `dettrack associate` links and merges again.
         start_s: Skip frames before this time, in seconds from the first frame.
         end_s: Stop at this time, in seconds from the first frame; None reads to the end.
@@ -69,11 +69,6 @@ class RunOptions:
     start_s: float = 0.0
     end_s: float | None = None
     preset: str = ""
-
-    def __post_init__(self) -> None:
-        # The picture is drawn in a second pass, from the rows on disk: frames are not kept in memory.
-        if self.render and "jsonl" not in self.formats:
-            object.__setattr__(self, "formats", (*self.formats, "jsonl"))
 
 
 def check_formats(names: Sequence[str]) -> None:
@@ -111,27 +106,29 @@ def track_to_folder(
     """
     options = options or RunOptions()
     if options.render:
-        choose_encoder()  # fails now rather than after hours of tracking
-    config, report, start = pipeline.config, Report(), time.perf_counter()
-    with open_video(source, start_s=options.start_s, end_s=options.end_s, shots=config.cut.shots) as video:
+        choose_encoder()  # fails now rather than after the models were loaded
+    config, start = pipeline.config, time.perf_counter()
+    with ExitStack() as stack:
+        video = stack.enter_context(
+            open_video(source, start_s=options.start_s, end_s=options.end_s, shots=config.cut.shots)
+        )
         _prepare_folder(out)
         about = {"video": _video_entry(video.info), **_models_entry(pipeline)}
-        with ExitStack() as stack:
-            steps: Iterable[Step] = stack.enter_context(ahead(pipeline.tracklets(video, report), pipeline.ahead))
-            if options.save_tracklets:
-                keep = TrackletWriter(out / TRACKLETS, pipeline.joint_set, config.cut, about)
-                steps = _saving(steps, stack.enter_context(keep))
-            segments = stack.enter_context(closing(associate(steps, pipeline.joint_set, config, report)))
-            failure = _write(segments, out, options.formats, video.info, pipeline.joint_set, report, progress)
-    if failure is None and options.render:
-        with report.stage("render"):
-            rows = ((index, table) for index, _, table in iter_jsonl(out / FORMATS["jsonl"]))
-            render_video(source, rows, out / RENDER, start_s=options.start_s, end_s=options.end_s)
+        save = None
+        if options.save_tracklets:
+            save = stack.enter_context(TrackletWriter(out / TRACKLETS, pipeline.joint_set, config.cut, about))
+        writers = open_writers(options.formats, out, video.info, pipeline.joint_set)
+        watched: Video = video
+        if options.render:
+            render = RenderWriter(out / RENDER, video.info)
+            writers, watched = [*writers, render], WatchedVideo(video, render.add)
+        run = stack.enter_context(pipeline.track(watched, save=save))
+        failure = _write(run, writers, run.report, video.info.n_frames, progress)
     summary = {
-        "complete": failure is None and video.complete,
+        "complete": failure is None and run.complete,
         **about,
-        **_report_entry(report, time.perf_counter() - start),
-        "notes": [*video.notes, *_failure_note(failure)],
+        **_report_entry(run.report, time.perf_counter() - start),
+        "notes": [*run.notes, *_failure_note(failure)],
         "preset": options.preset,
         **_settings_entry(config),
     }
@@ -149,7 +146,7 @@ def associate_to_folder(
     Args:
         saved: Tracklets of a run.
         out: Result folder to write; may be the run's own.
-        config: Settings; a shorter clip or larger step than saved is imitated (see `associate.narrow`).
+        config: Settings; a shorter clip or larger step than saved is imitated (see `sew.replay.narrow`).
         formats: Names of `dettrack.formats.FORMATS`.
 
     Returns:
@@ -161,12 +158,14 @@ def associate_to_folder(
         OutputError: `out` cannot be written.
     """
     start, report = time.perf_counter(), Report()
-    check_after(config.finish, saved.joints)
-    steps = narrow(saved.steps(), saved.cut, config.cut)
+    check_finish(config.finish, saved.joints)
+    batches = narrow(saved.batches(), saved.cut, config.cut)
     _prepare_folder(out)
     info = _video_info(saved.about["video"])
-    with closing(associate(steps, saved.joints, config, report)) as segments:
-        failure = _write(segments, out, formats, info, saved.joints, report, None)
+    writers = open_writers(formats, out, info, saved.joints)
+    fps = None if info.fps is None else float(info.fps)
+    with closing(associate(batches, saved.joints, config, fps=fps, report=report)) as segments:
+        failure = _write(segments, writers, report, None, None)
     summary = {
         "complete": failure is None,
         **saved.about,
@@ -195,36 +194,27 @@ def is_complete(out: Path) -> bool:
     return bool((read_summary(out) or {}).get("complete"))
 
 
-def _saving(steps: Iterable[Step], writer: TrackletWriter) -> Iterator[Step]:
-    for step in steps:
-        writer.write(step)
-        yield step
-
-
 def _write(
     segments: Iterable[Segment],
-    out: Path,
-    formats: tuple[str, ...],
-    info: VideoInfo,
-    joints: JointSet,
+    writers: Sequence[Writer],
     report: Report,
+    n_frames: int | None,
     progress: Progress | None,
 ) -> DettrackError | KeyboardInterrupt | None:
     """Write segments while they come; what stops them is returned, after the files were closed properly."""
     failure: DettrackError | KeyboardInterrupt | None = None
-    writers = open_writers(formats, out, info, joints)
     try:
         for segment in segments:
-            with report.stage("write"):
+            with report.timed("write"):
                 for (index, time_s, rows), name in zip(segment.by_frame(), segment.names, strict=True):
                     for writer in writers:
                         writer.write(index, time_s, rows, name)
             if progress:
-                progress(int(segment.frames[-1]) + 1, info.n_frames)
+                progress(int(segment.frames[-1]) + 1, n_frames)
     except (KeyboardInterrupt, DettrackError) as error:
         failure = error
     finally:
-        with report.stage("write"):
+        with report.timed("write"):
             for writer in writers:  # every one of them, whatever happens to another
                 try:
                     writer.close()

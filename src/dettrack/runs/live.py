@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from dettrack.associate import Report
 from dettrack.config import TrackConfig
 from dettrack.errors import UsageError
 from dettrack.formats.jsonl import frame_line
 from dettrack.pipeline import Pipeline
+from dettrack.runs.watch import WatchedVideo
+from dettrack.structures import Frame
 from dettrack.video.live import LiveFrames
 
 __all__ = ["LiveReport", "live_settings", "track_live", "waiting_frames"]
@@ -94,7 +94,7 @@ def track_live(pipeline: Pipeline, frames: LiveFrames, write: Callable[[str], No
     """Track until the source ends or the user interrupts.
 
     Args:
-        pipeline: Made with `live=True` and settings from `live_settings`.
+        pipeline: With settings from `live_settings`.
         frames: The source.
         write: Receives a line of `tracks.jsonl` for every frame, in order, as it comes.
     """
@@ -102,14 +102,12 @@ def track_live(pipeline: Pipeline, frames: LiveFrames, write: Callable[[str], No
     arrived: dict[int, float] = {}
     late, delays, done, interrupted = 0, [], 0, False
 
-    def noted() -> Any:
-        for frame in frames:
-            arrived[frame.index] = time.perf_counter()
-            yield frame
+    def see(frame: Frame) -> None:
+        arrived[frame.index] = time.perf_counter()
 
-    with closing(pipeline.track(noted(), Report())) as segments:  # type: ignore[type-var]
+    with pipeline.track(WatchedVideo(frames, see), immediate=True) as run:
         try:
-            for segment in segments:
+            for segment in run:
                 for index, time_s, rows in segment.by_frame():
                     write(frame_line(index, time_s, rows))
                     late = max(late, frames.taken - 1 - index)

@@ -1,10 +1,10 @@
-"""Rivals of `sew.Sewer` for comparison: they link the poses of keyframes and never look at the tubes' other frames.
+"""Baselines beside `sewer.Sewer`: they link the poses of keyframes and never use the other frames of the tubes.
 
 * "oks-gbm" and "oks-gbm-greedy": bipartite matching by OKS between one keyframe and the next (the usual baseline of
   the paper's table 7); a person missed in one keyframe comes back as somebody else.
-* "oks-velocity": the strongest simple rival. A lost person is kept for `SewConfig.memory` frames, moved on with
+* "oks-velocity": the strongest simple baseline. A lost person is kept for `SewConfig.memory` frames, moved on with
   constant velocity, and matched by OKS with the Hungarian algorithm; gaps are interpolated afterwards
-  (`after.fill_gaps` with the memory as bound, see `gap_frames`).
+  (`finish.gaps` with the memory as bound, see `linker.gap_frames`).
 
 All drop duplicates by OKS-NMS first, as the sewer does.
 """
@@ -21,31 +21,14 @@ from dettrack.config import SewConfig
 from dettrack.geometry import extents
 from dettrack.matching import match, match_greedily
 from dettrack.oks import MIN_JOINTS, neighbours, object_areas, oks, oks_nms, reach
-from dettrack.sew.sewer import Sewer
+from dettrack.report import Tally
 from dettrack.skeleton import JointSet
 from dettrack.structures import Tracklets
 
-__all__ = ["KeyframeLinker", "gap_frames", "make_sewer"]
+__all__ = ["KeyframeLinker"]
 
 # Share of the newest displacement in the running velocity of a track: one keyframe's noise must not throw it off.
 _NEWEST = 0.5
-
-
-def make_sewer(config: SewConfig, joint_set: JointSet, clip_length: int) -> Sewer | KeyframeLinker:
-    """The association that `config.linking` names; all have `add`, `end_shot`, `last_similarity` and `dropped`.
-
-    At |C| = 1 tubes never overlap: "tubes" then links as "oks-gbm", the paper's 2D baseline (figure 5a).
-    """
-    if config.linking != "tubes":
-        return KeyframeLinker(config, joint_set)
-    if clip_length == 1:
-        return KeyframeLinker(replace(config, linking="oks-gbm"), joint_set)
-    return Sewer(config, joint_set, clip_length)
-
-
-def gap_frames(config: SewConfig) -> int:
-    """Longest gap inside a track that the linking itself interpolates: what to pass to `after` as a lower bound."""
-    return config.memory if config.linking == "oks-velocity" else 0
 
 
 @dataclass(frozen=True)
@@ -68,22 +51,26 @@ class _Tracks:
 
 
 class KeyframeLinker:
-    """Identities from the keyframes' poses alone; used like `sew.Sewer`.
+    """Identities from the keyframes' poses alone; used like `sewer.Sewer`.
 
     Attributes:
         last_similarity: `(n,)` OKS of each tracklet of the last `add` with the pose that it was joined to; NaN where
             it started a track or was dropped.
-        dropped: Tracklets dropped so far, by reason.
     """
 
     def __init__(self, config: SewConfig, joint_set: JointSet) -> None:
         self.config = config
         self.last_similarity: Float[np.ndarray, " n"] = np.zeros(0)
-        self.dropped: Counter[str] = Counter()
+        self._dropped: Counter[str] = Counter()
         self._sigmas = joint_set.sigmas
         self._tracks = _no_tracks(len(self._sigmas))
         self._last_keyframe = -1
         self._next_id = 0
+
+    @property
+    def tally(self) -> Tally:
+        """Tracklets dropped so far, by reason."""
+        return Tally(dropped=self._dropped)
 
     def add(self, tracklets: Tracklets) -> Int[np.ndarray, " n"]:
         """Identities of the tracklets of the next keyframe; -1 for a duplicate that OKS-NMS dropped."""
@@ -92,7 +79,7 @@ class KeyframeLinker:
         i, j, similarity = self._similar(new, new, self.config.nms_similarity)
         duplicate = (i < j) & (similarity > self.config.nms_similarity)
         keep = oks_nms((i[duplicate], j[duplicate]), scores)
-        self.dropped["oks_nms"] += int((~keep).sum())
+        self._dropped["oks_nms"] += int((~keep).sum())
         self.last_similarity = np.full(len(tracklets), np.nan)
         joined = np.full(len(tracklets), -1)
         live = self._live(tracklets.keyframe)

@@ -31,6 +31,7 @@ from dettrack.config import SewConfig
 from dettrack.geometry import extents
 from dettrack.matching import match
 from dettrack.oks import MIN_JOINTS, PackedPoses, neighbours, object_areas, oks_nms, oks_of_rows, pack, reach
+from dettrack.report import Tally
 from dettrack.skeleton import JointSet
 from dettrack.structures import Tracklets
 
@@ -139,17 +140,21 @@ class Sewer:
     Attributes:
         last_similarity: `(n,)` similarity of each tracklet of the last `add` with the track that it joined; NaN where
             it started a track or was dropped. A low one is a suspect link.
-        dropped: Tracklets dropped so far, by reason.
     """
 
     def __init__(self, config: SewConfig, joint_set: JointSet, clip_length: int) -> None:
         self.config = config
         self.clip_length = clip_length
         self.last_similarity: Float[np.ndarray, " n"] = np.zeros(0)
-        self.dropped: Counter[str] = Counter()
+        self._dropped: Counter[str] = Counter()
         self._sigmas = joint_set.sigmas
         self._past: deque[_Prepared] = deque()  # keyframes whose tubes may overlap the next one's
         self._next_id = 0
+
+    @property
+    def tally(self) -> Tally:
+        """Tracklets dropped so far, by reason."""
+        return Tally(dropped=self._dropped)
 
     def add(self, tracklets: Tracklets) -> Int[np.ndarray, " n"]:
         """Identities of the tracklets of the next keyframe.
@@ -162,7 +167,7 @@ class Sewer:
         """
         new = _Prepared.of(tracklets, self.config.joint_confidence, self._sigmas)
         keep = strongest(tracklets, new, self._sigmas, self.config.nms_similarity)
-        self.dropped["oks_nms"] += int((~keep).sum())
+        self._dropped["oks_nms"] += int((~keep).sum())
         # Tubes of added keyframes may be short: it is the reach of a whole one that decides what may still be needed.
         earliest = tracklets.keyframe - self.clip_length // 2
         self._past = deque(past for past in self._past if past.stop[0] > earliest)

@@ -40,7 +40,11 @@ class LiveFrames:
         received: Frames that have arrived.
         taken: Frames that were given out.
         dropped: Frames that were left out.
+        notes: Nothing: what a live source does not send cannot be told from its end.
+        complete: True, for the same reason.
     """
+
+    complete = True
 
     def __init__(
         self, frames: Iterator[Frame], info: VideoInfo, waiting: int, close: Callable[[], None] = lambda: None
@@ -53,7 +57,7 @@ class LiveFrames:
             waiting: At most so many frames wait; at least 1.
             close: Called in the end, after the thread's last frame.
         """
-        self.info = info
+        self.info, self.notes = info, list[str]()
         self.received = self.taken = self.dropped = 0
         self._frames, self._close = frames, close
         self._waiting: deque[Frame] = deque()

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from dettrack.associate import with_keyframes
 from dettrack.config import PolishConfig, SewConfig
 from dettrack.cut.clips import keyframe_indices
 from dettrack.lab.ablation.tubes import lose_boxes, unlinked
 from dettrack.lab.simulate import SimulateConfig, simulate, walkers
+from dettrack.sew.replay import with_keyframes
 
 EXACT = {"noise": 0.0, "drift": 0.0, "hidden_noise": 0.0, "wild": 0.0, "jump": 0.0, "mixed": 0.0}
 
@@ -29,7 +29,7 @@ def test_the_share_of_boxes_asked_for_is_lost_and_always_the_same(walk, run):
     assert [len(t) for s in lost for t in s.tracklets] == [len(t) for s in again for t in s.tracklets]
     other = list(lose_boxes(steps, 0.4, run, seed=4))
     assert [len(t) for s in lost for t in s.tracklets] != [len(t) for s in other for t in s.tracklets]
-    assert [s.stamps for s in lost] == [s.stamps for s in steps]
+    assert [s.frames for s in lost] == [s.frames for s in steps]
 
 
 @pytest.mark.parametrize("step", [1, 3, 8])

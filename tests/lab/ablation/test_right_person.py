@@ -10,7 +10,7 @@ from walking import walking
 
 from dettrack.lab.ablation.right_person import FIGURES, RightPerson, figures
 from dettrack.skeleton import POSETRACK17
-from dettrack.structures import Boxes, Step, Tracklets
+from dettrack.structures import Boxes, FrameTimes, TrackletBatch, Tracklets
 
 KEY = 6
 
@@ -30,7 +30,7 @@ def tracklets(gt, key=KEY, reach=2, follow=lambda person, offset: person, score=
 
 
 def measured(gt, *tubes, presence=0.2):
-    counter = RightPerson(gt, POSETRACK17, presence).add([Step((), tubes, 0, False)])
+    counter = RightPerson(gt, POSETRACK17, presence).add([TrackletBatch(FrameTimes.of(()), tubes, 0, False)])
     return {name: float(value) for name, value in figures(counter.counts).items()}
 
 

@@ -148,8 +148,8 @@ class FrameSource:
             open_video(source, shots=cut.shots) as video,
             TrackletWriter(path, pipeline.joint_set, cut) as writer,
         ):
-            for step in pipeline.tracklets(video):
-                writer.write(step)
+            for batch in pipeline.tracklets(video):
+                writer.write(batch)
 
     def _boxes_file(self, sequence: PoseSequence, config: TrackConfig) -> Path:
         detect = asdict(replace(config.detect, detector=""))
@@ -195,7 +195,7 @@ class _Saved:
     """A tracklet file as `sources.SequenceTubes`."""
 
     def __init__(self, file: TrackletFile) -> None:
-        self.joints, self.cut, self.steps = file.joints, file.cut, file.steps
+        self.joints, self.cut, self.batches = file.joints, file.cut, file.batches
 
 
 def _detect(base: DetectConfig, given: str) -> DetectConfig:

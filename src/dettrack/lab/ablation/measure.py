@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Bool, Int
 
-from dettrack.associate import associate, narrow, with_keyframes
+from dettrack.associate import associate
 from dettrack.evaluation.bootstrap import draws, resampled
 from dettrack.evaluation.boxes import BoxCounts
 from dettrack.evaluation.precision import Labels
@@ -28,6 +28,7 @@ from dettrack.lab.ablation.right_person import figures as right_person_figures
 from dettrack.lab.ablation.rows import Row
 from dettrack.lab.ablation.sources import SequenceSource
 from dettrack.lab.ablation.tubes import lose_boxes, unlinked
+from dettrack.sew.replay import narrow, with_keyframes
 from dettrack.structures import TrackTable
 
 __all__ = ["Result", "measure", "track_row"]
@@ -55,16 +56,16 @@ class Result:
 def track_row(source: SequenceSource, sequence: PoseSequence, row: Row, seed: int) -> TrackTable:
     """What the row's method makes of a sequence."""
     tubes = source.tubes(sequence, row, seed)
-    steps = tubes.steps()
+    batches = tubes.batches()
     if row.missed:
-        steps = lose_boxes(steps, row.missed, row.missed_run, seed)
+        batches = lose_boxes(batches, row.missed, row.missed_run, seed)
     if row.config.sew.linking == "tubes":
-        steps = narrow(steps, tubes.cut, row.config.cut)
+        batches = narrow(batches, tubes.cut, row.config.cut)
     else:
-        steps = with_keyframes(steps, row.config.cut.step, row.config.cut.clip_length // 2, keep=0)
+        batches = with_keyframes(batches, row.config.cut.step, row.config.cut.clip_length // 2, keep=0)
     if not row.linked:
-        return unlinked(steps, tubes.joints, row.config.sew, row.config.polish)
-    return TrackTable.concatenate((s.table for s in associate(steps, tubes.joints, row.config)), tubes.joints)
+        return unlinked(batches, tubes.joints, row.config.sew, row.config.polish)
+    return TrackTable.concatenate((s.table for s in associate(batches, tubes.joints, row.config)), tubes.joints)
 
 
 def measure(source: SequenceSource, row: Row, *, seeds: int, bootstrap: int) -> Result:
@@ -120,7 +121,7 @@ def _right_person(source: SequenceSource, sequence: PoseSequence, row: Row, seed
     for seed in range(seeds):
         tubes = source.tubes(sequence, row, seed)
         counter = RightPerson(sequence, tubes.joints, row.config.polish.presence)
-        counts = counter.add(narrow(tubes.steps(), tubes.cut, row.config.cut)).counts
+        counts = counter.add(narrow(tubes.batches(), tubes.cut, row.config.cut)).counts
         total = counts if seed == 0 else total + counts
     return total
 

@@ -19,7 +19,7 @@ from dettrack.formats.posetrack import People, PoseSequence
 from dettrack.geometry import box_iou
 from dettrack.matching import match_matrix
 from dettrack.skeleton import JointMap, JointSet
-from dettrack.structures import Step, Tracklets
+from dettrack.structures import TrackletBatch, Tracklets
 
 __all__ = ["FIGURES", "RightPerson"]
 
@@ -61,10 +61,10 @@ class RightPerson:
         self._presence = presence
         self.counts = np.zeros(len(_COUNTS))
 
-    def add(self, steps: Iterable[Step]) -> RightPerson:
-        """Count the tubes of these steps; returns itself."""
-        for step in steps:
-            for tracklets in step.tracklets:
+    def add(self, batches: Iterable[TrackletBatch]) -> RightPerson:
+        """Count the tubes of these batches; returns itself."""
+        for batch in batches:
+            for tracklets in batch.tracklets:
                 here = self._people[self._rows[tracklets.keyframe]]
                 tubes, owners = _paired(tracklets.boxes.xyxy, here)
                 self._tubes(tracklets[tubes], here.track_id[owners])

@@ -18,7 +18,7 @@ class Row:
     Attributes:
         name: In the table.
         config: Settings of linking, merging and what follows; `cut` is |C| and S of the row, which may be narrower than
-            the tubes (`associate.narrow`).
+            the tubes (`sew.replay.narrow`).
         network: Role of the weights.
         detector: Role of the detector.
         tube_length: |C| with which the network is run.

@@ -18,7 +18,7 @@ from dettrack.lab.ablation.rows import Row
 from dettrack.lab.ablation.study import Study
 from dettrack.lab.simulate import Trajectories, simulate, trajectories_of
 from dettrack.skeleton import JointSet
-from dettrack.structures import Step
+from dettrack.structures import TrackletBatch
 
 __all__ = ["SequenceSource", "SequenceTubes", "SimulatedSource"]
 
@@ -34,8 +34,8 @@ class SequenceTubes(Protocol):
     @property
     def cut(self) -> CutConfig: ...  # noqa: D102
 
-    def steps(self) -> Iterable[Step]:
-        """The steps, with every frame a keyframe."""
+    def batches(self) -> Iterable[TrackletBatch]:
+        """The batches, with every frame a keyframe."""
         ...
 
 
@@ -86,7 +86,7 @@ class _SimulatedTubes:
         self._truth, self._seed = truth, seed
         self._errors = replace(study.simulate, clip_length=self.cut.clip_length, step=1, missed=0.0)
 
-    def steps(self) -> Iterable[Step]:
+    def batches(self) -> Iterable[TrackletBatch]:
         return simulate(self._truth, self._errors, self._seed)
 
 

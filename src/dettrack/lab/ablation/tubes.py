@@ -11,39 +11,39 @@ from dettrack.config import PolishConfig, SewConfig
 from dettrack.lab.lost_boxes import BoxDropper
 from dettrack.oks import MIN_JOINTS, object_areas, oks_nms, pairwise_oks
 from dettrack.skeleton import JointSet
-from dettrack.structures import Frame, Source, Step, Tracklets, TrackTable
+from dettrack.structures import Frame, Source, TrackletBatch, Tracklets, TrackTable
 
 __all__ = ["lose_boxes", "unlinked"]
 
 
-def lose_boxes(steps: Iterable[Step], share: float, run: int, seed: int) -> Iterator[Step]:
-    """The steps without a share of their tubes: a lost box is exactly a tube less.
+def lose_boxes(batches: Iterable[TrackletBatch], share: float, run: int, seed: int) -> Iterator[TrackletBatch]:
+    """The batches without a share of their tubes: a lost box is exactly a tube less.
 
     Args:
-        steps: Of one video, with every frame a keyframe.
+        batches: Of one video, with every frame a keyframe.
         share: Share of boxes to lose.
         run: ... in runs of this many frames per person.
         seed: Of the choice; the same boxes are lost whatever else a row changes.
     """
     dropper = BoxDropper(share, run, seed)
     pixel = np.zeros((1, 1, 3), np.uint8)
-    for step in steps:
+    for batch in batches:
         kept = tuple(
             tracklets[dropper.kept(Frame(tracklets.keyframe, 0.0, pixel), tracklets.boxes.xyxy)]
-            for tracklets in step.tracklets
+            for tracklets in batch.tracklets
         )
-        yield replace(step, tracklets=kept)
+        yield replace(batch, tracklets=kept)
 
 
-def unlinked(steps: Iterable[Step], joint_set: JointSet, sew: SewConfig, polish: PolishConfig) -> TrackTable:
+def unlinked(batches: Iterable[TrackletBatch], joint_set: JointSet, sew: SewConfig, polish: PolishConfig) -> TrackTable:
     """All poses of each frame, from whichever tube, thinned out by OKS-NMS (paper table 7, "no linking").
 
     Poses outside their keyframe need a joint of `polish.presence`, as in the full method. Ids count the poses of a
     frame; they say nothing.
     """
     by_frame: dict[int, list[tuple[Tracklets, int]]] = {}
-    for step in steps:
-        for tracklets in step.tracklets:
+    for batch in batches:
+        for tracklets in batch.tracklets:
             for c, frame in enumerate(tracklets.frames.tolist()):
                 by_frame.setdefault(frame, []).append((tracklets, c))
     tables = [_thinned(frame, parts, joint_set, sew, polish) for frame, parts in sorted(by_frame.items())]

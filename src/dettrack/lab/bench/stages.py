@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dettrack.associate import Report, Segment, associate
+from dettrack.associate import associate
 from dettrack.config import FinishConfig, TrackConfig
 from dettrack.cut.clips import make_clip, make_tubes, sample_tubes
 from dettrack.formats import open_writers
@@ -19,8 +19,9 @@ from dettrack.lab.bench.timing import Spread
 from dettrack.lab.simulate import SimulateConfig, simulate, walkers
 from dettrack.models.detector.filters import filter_boxes, for_frame
 from dettrack.pipeline import Pipeline
+from dettrack.report import Report
 from dettrack.skeleton import JointSet
-from dettrack.structures import Boxes, Clip, Frame, Step, Tubes, VideoInfo
+from dettrack.structures import Boxes, Clip, Frame, TrackletBatch, Tubes, VideoInfo
 from dettrack.video import open_video
 from dettrack.video.shots import mark_shots
 
@@ -82,7 +83,7 @@ def measure_stages(pipeline: Pipeline, video: Path, frames: int, rounds: int) ->
     found = [_people(pipeline, clip) for clip in clips]
     work = [(clip, make_tubes(boxes, pipeline.estimator.size, config.cut.enlarge)) for clip, boxes in found]
     tubes = max(sum(len(each) for _, each in work), 1)
-    steps = list(Pipeline.tracklets(pipeline, iter(kept)))
+    batches = list(pipeline.tracklets(kept))
 
     def decode() -> None:
         with open_video(video, shots=False) as reader:
@@ -96,7 +97,7 @@ def measure_stages(pipeline: Pipeline, video: Path, frames: int, rounds: int) ->
         StageRow("cut tubes", "tube", _ms(lambda: [sample_tubes(*each) for each in work], tubes, rounds)),
         StageRow("cut tubes, network, joints", "tube", _ms(lambda: pipeline.estimator.estimate(work), tubes, rounds)),
     ]
-    return rows + _after_network(steps, config, pipeline.joint_set, info, count, rounds)
+    return rows + _after_network(batches, config, pipeline.joint_set, info, count, rounds)
 
 
 def _people(pipeline: Pipeline, clip: Clip) -> tuple[Clip, Boxes]:
@@ -115,22 +116,22 @@ def _ms(call: Callable[[], object], units: int, rounds: int) -> Spread:
 
 
 def _after_network(
-    steps: Sequence[Step], config: TrackConfig, joints: JointSet, info: VideoInfo, frames: int, rounds: int
+    batches: Sequence[TrackletBatch], config: TrackConfig, joints: JointSet, info: VideoInfo, frames: int, rounds: int
 ) -> list[StageRow]:
     seconds: dict[str, list[float]] = {"sew": [], "polish": [], "write": []}
     for _ in range(rounds):
-        sew, polish, write = _associate_and_write(steps, config, joints, info)
+        sew, polish, write = _associate_and_write(batches, config, joints, info)
         for name, value in zip(seconds, (sew, polish, write), strict=True):
             seconds[name].append(1e3 * value / frames)
     return [StageRow(name, "frame", Spread.of(values)) for name, values in seconds.items()]
 
 
 def _associate_and_write(
-    steps: Sequence[Step], config: TrackConfig, joints: JointSet, info: VideoInfo
+    batches: Sequence[TrackletBatch], config: TrackConfig, joints: JointSet, info: VideoInfo
 ) -> tuple[float, float, float]:
     """Seconds of sewing, of polishing with what follows it, and of writing."""
     report = Report()
-    segments: list[Segment] = list(associate(iter(steps), joints, config, report))
+    segments = list(associate(batches, joints, config, report=report))
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         writers = open_writers(_FORMATS, Path(folder), info, joints)
@@ -141,7 +142,7 @@ def _associate_and_write(
         for writer in writers:
             writer.close()
         write = time.perf_counter() - start
-    return report.seconds["sew"], report.seconds["polish"] + report.seconds["after"], write
+    return report.seconds["sew"], sum(report.seconds.values()) - report.seconds["sew"], write
 
 
 def crowd_share(pipeline: Pipeline, people: int = 30, frames: int = 60) -> CrowdRow:
@@ -157,10 +158,10 @@ def crowd_share(pipeline: Pipeline, people: int = 30, frames: int = 60) -> Crowd
     config, size = pipeline.config, pipeline.estimator.size
     clip_length = config.cut.clip_length
     truth = walkers(people, frames)
-    steps = list(simulate(truth, SimulateConfig(clip_length=clip_length)))
+    batches = list(simulate(truth, SimulateConfig(clip_length=clip_length)))
     plain = TrackConfig(config.cut, config.detect, config.estimate, config.sew, config.polish, FinishConfig())
     info = VideoInfo("crowd", "crowd", 1280, 720, None, frames)
-    sew, polish, write = (1e3 * s / frames for s in _associate_and_write(steps, plain, truth.joint_set, info))
+    sew, polish, write = (1e3 * s / frames for s in _associate_and_write(batches, plain, truth.joint_set, info))
     rng = np.random.default_rng(0)
     noise = [Frame(i, 0.0, rng.integers(0, 255, (360, 480, 3), dtype=np.uint8)) for i in range(clip_length)]
     clip = Clip(tuple(noise), clip_length // 2)

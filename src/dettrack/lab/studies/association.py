@@ -45,7 +45,7 @@ from dettrack.oks import object_areas, pairwise_oks
 from dettrack.polish import Polisher
 from dettrack.polish.hypotheses import HypothesisBuffer, head_sizes
 from dettrack.sew.sewer import Sewer
-from dettrack.structures import Step, TrackTable
+from dettrack.structures import TrackletBatch, TrackTable
 
 # row -> clip length, linking, merge; the rows in BRIDGED also join tracks across gaps of up to 16 frames
 ROWS: dict[str, tuple[int, str, str]] = {
@@ -61,30 +61,30 @@ ROWS: dict[str, tuple[int, str, str]] = {
 BRIDGED = {"full method, bridged": 16}
 
 
-def seconds_per_frame(steps: Sequence[Step], truth: Trajectories, repeats: int) -> tuple[float, float]:
+def seconds_per_frame(batches: Sequence[TrackletBatch], truth: Trajectories, repeats: int) -> tuple[float, float]:
     """CPU seconds of sew and of polish in the mean frame with full clips on both sides."""
-    best = np.full((len(steps), 2), np.inf)
+    best = np.full((len(batches), 2), np.inf)
     for _ in range(repeats):
         sewer, polisher = Sewer(SewConfig(), truth.joint_set, 9), Polisher(PolishConfig(), truth.joint_set)
-        for n, step in enumerate(steps):
+        for n, batch in enumerate(batches):
             start = time.process_time()
-            ids = sewer.add(step.tracklets[0])
+            ids = sewer.add(batch.tracklets[0])
             middle = time.process_time()
-            polisher.add(step.tracklets[0], ids)
-            polisher.pop(step.final_before)
+            polisher.collect(batch.tracklets[0], ids)
+            polisher.pop(batch.final_before)
             best[n] = np.minimum(best[n], [middle - start, time.process_time() - middle])
     sew, polish = best[10:-10].mean(0)
     return float(sew), float(polish)
 
 
-def plain_seconds_per_frame(steps: Sequence[Step], truth: Trajectories, frames: int) -> float:
+def plain_seconds_per_frame(batches: Sequence[TrackletBatch], truth: Trajectories, frames: int) -> float:
     """CPU seconds of the plain merge in the mean frame, over `frames` frames in the middle of the video."""
     from sklearn.cluster import MeanShift
 
     sewer, buffer = Sewer(SewConfig(), truth.joint_set, 9), HypothesisBuffer()
-    for step in steps:
-        buffer.add(step.tracklets[0], sewer.add(step.tracklets[0]))
-    middle = len(steps) // 2
+    for batch in batches:
+        buffer.add(batch.tracklets[0], sewer.add(batch.tracklets[0]))
+    middle = len(batches) // 2
     layers: dict[tuple[int, int], list[list[tuple[int, int, np.ndarray]]]] = {}
     start = time.process_time()
     for frame in range(middle, middle + frames):
@@ -126,12 +126,12 @@ def time_tables(people: int, plain_frames: int, repeats: int) -> Iterator[str]:
     yield "|---:|---:|---:|---:|---:|"
     for n, frames in ((5, 120), (people, 120), (people, 480), (2 * people, 120), (4 * people, 120), (8 * people, 60)):
         truth = walkers(n, frames)
-        steps = list(simulate(truth, SimulateConfig()))
-        sew, polish = seconds_per_frame(steps, truth, repeats)
+        batches = list(simulate(truth, SimulateConfig()))
+        sew, polish = seconds_per_frame(batches, truth, repeats)
         yield f"| {n} | {frames} | {1e3 * sew:.2f} | {1e3 * polish:.2f} | {1e3 * (sew + polish):.2f} |"
         if (n, frames) == (people, 120):
             ours = sew + polish
-            plain = plain_seconds_per_frame(steps, truth, plain_frames) if plain_frames else 0.0
+            plain = plain_seconds_per_frame(batches, truth, plain_frames) if plain_frames else 0.0
     if plain_frames:
         yield ""
         yield (

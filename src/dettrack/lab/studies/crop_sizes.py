@@ -23,7 +23,7 @@ from dettrack.lab.ablation.rows import Row
 from dettrack.lab.studies.sequences import MadeSequences, MadeTubes, image_list, read_sequences
 from dettrack.models.pose.small import smaller
 from dettrack.pipeline import Pipeline
-from dettrack.structures import Step, Tracklets
+from dettrack.structures import TrackletBatch, Tracklets
 from dettrack.video import open_video
 
 BELOW = (0.0, 60.0, 80.0, 100.0, 130.0, 160.0, 1e4)
@@ -38,7 +38,7 @@ class TwoSizes:
     """
 
     def __init__(self, sequences: list[PoseSequence], images: Path, detect: DetectConfig, estimate: EstimateConfig):
-        self._made: dict[tuple[str, bool], list[Step]] = {}
+        self._made: dict[tuple[str, bool], list[TrackletBatch]] = {}
         self.crops: Counter[bool] = Counter()
         for small in (False, True):
             sized = replace(estimate, small_crops_below=1e4 if small else 0.0)

@@ -1,4 +1,4 @@
-"""Accuracy against cost: adaptive keyframes beside S = 1, 2, 4, 8, with and without a time stride in the tubes.
+"""Accuracy against cost: adaptive keyframes beside S = 1, 2, 4, 8.
 
     python -m dettrack.lab.studies.keyframes --annotations DIR --images DIR --videos FILE... --tubes CACHE --out RESULT
 
@@ -27,9 +27,7 @@ import numpy as np
 import tyro
 
 from dettrack.config import CutConfig, DetectConfig, EstimateConfig, TrackConfig
-from dettrack.cut.clips import iter_clips
-from dettrack.cut.estimate import filled, frames_to_look_at
-from dettrack.cut.plan import Look, Refiner, Seen
+from dettrack.cut.plan import Planner, Visit, group_keyframes
 from dettrack.formats.posetrack import PoseSequence
 from dettrack.formats.tracklets import TrackletFile, TrackletWriter
 from dettrack.lab.ablation.rows import Row
@@ -43,8 +41,9 @@ from dettrack.lab.studies.sequences import (
     read_sequences,
     write_table,
 )
-from dettrack.pipeline import Pipeline, earliest_later_frame
-from dettrack.structures import Clip, Frame, Step, Tracklets, TrackTable
+from dettrack.pipeline import Pipeline
+from dettrack.report import Tally
+from dettrack.structures import Frame, FrameTimes, Tracklets, TrackTable
 from dettrack.video import open_video
 from dettrack.video.sources import VideoSource
 
@@ -67,50 +66,35 @@ class Replayed(MadeTubes):
     counts: Counter[str]
 
 
-def thinned(tracklets: Tracklets, clip: Clip, stride: int) -> tuple[Tracklets, int]:
-    """The tubes as if only every `stride`-th frame had been estimated, and how many frames that is."""
-    places = frames_to_look_at(len(clip.frames), clip.key, stride)
-    thin = replace(
-        tracklets,
-        frames=tracklets.frames[places],
-        xy=tracklets.xy[:, places],
-        scores=tracklets.scores[:, places],
-    )
-    return filled(thin, clip), len(places)
-
-
 def replay(file: TrackletFile, point: Point) -> Replayed:
     """What a run with the point's keyframes would have made."""
-    steps = list(file.steps())
-    every = {t.keyframe: t for step in steps for t in step.tracklets}
-    stamps = [stamp for step in steps for stamp in step.stamps]
-    counts: Counter[str] = Counter(frames=len(stamps))
+    saved = list(file.batches())
+    every = {t.keyframe: t for batch in saved for t in batch.tracklets}
+    times = FrameTimes.concatenate([batch.frames for batch in saved])
+    counts: Counter[str] = Counter(frames=len(times))
 
-    def seen(clip: Clip, about: Look | None = None) -> Tracklets:
-        tracklets = every[clip.keyframe.index]
-        near = np.isin(tracklets.frames, clip.indices)
+    def seen(visit: Visit) -> Tracklets:
+        tracklets = every[visit.clip.keyframe.index]
+        near = np.isin(tracklets.frames, visit.clip.indices)
         tracklets = replace(
             tracklets, frames=tracklets.frames[near], xy=tracklets.xy[:, near], scores=tracklets.scores[:, near]
         )
-        if about is not None:
-            tracklets = tracklets[about.about(tracklets.boxes.xyxy)]
-        tracklets, looked_at = thinned(tracklets, clip, point.cut.tube_stride)
-        counts.update(crops=len(tracklets) * looked_at, detections=1)
+        if visit.requested is not None:
+            tracklets = tracklets[visit.requested.among(tracklets.boxes.xyxy)]
+        counts.update(crops=len(tracklets) * len(tracklets.frames), detections=1)
         return tracklets
 
-    refiner = Refiner(point.cut, file.joints, lambda looks: [seen(one.clip, one) for one in looks], short=True)
+    planner = Planner(point.cut, file.joints, short=True)
+    frames = (Frame(i, t, PIXEL, 0) for i, t in zip(times.index.tolist(), times.time_s.tolist(), strict=True))
     made = []
-    frames = (Frame(s.index, s.time_s, PIXEL, 0) for s in stamps)
-    for clip in iter_clips(frames, point.cut.clip_length, point.cut.step):
-        tracklets = seen(clip)
-        grid = refiner.add([Seen(clip, tracklets)]) if point.cut.adaptive else [tracklets]
-        finest = 1 if point.cut.adaptive else point.cut.step
-        made.append(
-            Step((), tuple(grid), earliest_later_frame(clip.keyframe.index, point.cut.clip_length, finest), False)
-        )
-    counts.update(refiner.counts)
-    made[0] = replace(made[0], stamps=tuple(stamps))
-    made[-1] = replace(made[-1], final_before=stamps[-1].index + 1, shot_ended=True)
+    for group in group_keyframes(frames, point.cut):
+        planner.begin(group)
+        while visits := planner.ask():
+            planner.tell([seen(visit) for visit in visits], Tally())
+        batch = planner.take()
+        if batch is not None:
+            made.append(batch)
+            counts.update(batch.tally.counts)
     return Replayed(file.joints, point.cut, made, counts)
 
 
@@ -126,8 +110,6 @@ def points() -> list[Point]:
         Point("... and disagreement", replace(off, agreement=grid.agreement), "rules"),
         Point("... and boxes", replace(grid, overlap=1.0), "rules"),
         Point("overlap above 0.3", replace(grid, overlap=0.3), "rules"),
-        *(Point(f"S = 8, stride {n}", CutConfig(step=8, tube_stride=n), "stride") for n in (2, 4)),
-        Point("adaptive, stride 2", replace(grid, tube_stride=2), "stride"),
     ]
 
 
@@ -186,7 +168,7 @@ def measure_video(rows: list[TableRow], name: str, file: TrackletFile, prices: P
     reference: TrackTable | None = None
     for row, point in zip(rows, points(), strict=True):
         tubes = replay(file, point)
-        table = linked(tubes.steps(), tubes.joints, TrackConfig(cut=tubes.cut, finish=ALL_JOINTS))
+        table = linked(tubes.batches(), tubes.joints, TrackConfig(cut=tubes.cut, finish=ALL_JOINTS))
         reference = reference or table
         row[f"{name} agreement"] = round(agreement(reference, table), 1)
         row[f"{name} ms"] = prices.of(tubes.counts)
@@ -216,7 +198,6 @@ def draw(rows: Sequence[TableRow], path: Path) -> None:
         "fixed": ("#1f6fb4", "o-", "fixed S"),
         "adaptive": ("#c8502a", "s-", "adaptive"),
         "per frame": ("#333333", "D", "2D on every frame"),
-        "stride": ("#3a8f4d", "^", "time stride"),
     }
     columns = min(3, len(pairs))
     lines = -(-len(pairs) // columns)

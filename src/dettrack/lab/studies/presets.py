@@ -16,11 +16,12 @@ from pathlib import Path
 
 import tyro
 
-from dettrack.associate import Report, associate
+from dettrack.associate import associate
 from dettrack.formats.posetrack import PoseSequence
 from dettrack.lab.studies.sequences import MadeSequences, MadeTubes, image_list, read_sequences
 from dettrack.pipeline import Pipeline
 from dettrack.presets import preset_config
+from dettrack.report import Report
 from dettrack.video import open_video
 
 
@@ -32,11 +33,11 @@ def track_sequences(
     for sequence in sequences:
         start = time.process_time()
         with open_video(image_list(sequence, images), shots=False) as video:
-            steps = list(pipeline.tracklets(video))
-        for _ in associate(steps, pipeline.joint_set, pipeline.config):
+            batches = list(pipeline.tracklets(video))
+        for _ in associate(batches, pipeline.joint_set, pipeline.config):
             pass
         spent, frames = spent + time.process_time() - start, frames + len(sequence)
-        made[sequence.name] = MadeTubes(pipeline.joint_set, pipeline.config.cut, steps)
+        made[sequence.name] = MadeTubes(pipeline.joint_set, pipeline.config.cut, batches)
     return made, 1000 * spent / max(frames, 1)
 
 
@@ -44,11 +45,10 @@ def track_video(pipeline: Pipeline, video: Path, frames: int) -> str:
     """Processor and wall time on the first frames of a video, after a short first run in which libraries allocate."""
     spent, wall, report = 0.0, 0.0, Report()
     for count in (24, frames):
-        report = Report()
-        with open_video(str(video)) as source:
+        with open_video(str(video)) as source, pipeline.track(islice(source, count)) as run:
+            report = run.report
             spent, wall = time.process_time(), time.perf_counter()
-            for _ in pipeline.track(islice(source, count), report):
-                pass
+            run.gather()
             spent, wall = time.process_time() - spent, time.perf_counter() - wall
     n = report.counts["frames"]
     crops = ", ".join(f"{number / n:.1f} {name}" for name, number in report.counts.items() if name.startswith("crops"))

@@ -20,14 +20,14 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from dettrack.associate import narrow
 from dettrack.config import CutConfig, DetectConfig, EstimateConfig, FinishConfig, SewConfig, TrackConfig
 from dettrack.errors import UsageError
 from dettrack.lab.ablation.tubes import lose_boxes
 from dettrack.lab.studies.sequences import linked, survivors, write_table
 from dettrack.pipeline import Pipeline
+from dettrack.sew.replay import narrow
 from dettrack.skeleton import JointSet
-from dettrack.structures import Source, Step, TrackTable
+from dettrack.structures import Source, TrackletBatch, TrackTable
 from dettrack.video import open_video
 
 # row -> clip length, linking, longest gap bridged
@@ -41,7 +41,7 @@ ROWS: dict[str, tuple[int, str, int]] = {
 }
 
 
-def tracked(steps: Sequence[Step], joints: JointSet, name: str) -> TrackTable:
+def tracked(batches: Sequence[TrackletBatch], joints: JointSet, name: str) -> TrackTable:
     """Link and merge as a row says."""
     clip, linking, bridge = ROWS[name]
     # No track is too short here: linking frame by frame, a track ends at every miss, and would be dropped for it.
@@ -50,21 +50,21 @@ def tracked(steps: Sequence[Step], joints: JointSet, name: str) -> TrackTable:
         sew=SewConfig(linking=linking, bridge=bridge),  # type: ignore[arg-type]
         finish=FinishConfig(min_track_frames=1, min_track_score=0.0, min_joint_score=0.0),
     )
-    return linked(narrow(steps, CutConfig(), config.cut), joints, config)
+    return linked(narrow(batches, CutConfig(), config.cut), joints, config)
 
 
 def figures_of(
-    steps: Sequence[Step], joints: JointSet, rows: Sequence[str], share: float, runs: int, seeds: int
+    batches: Sequence[TrackletBatch], joints: JointSet, rows: Sequence[str], share: float, runs: int, seeds: int
 ) -> list[list[float]]:
     """Figures of one video: a row for each of `rows`, first/second figure one by one, then in runs."""
-    whole = tracked(steps, joints, "tubes, C = 9")
+    whole = tracked(batches, joints, "tubes, C = 9")
     reference = whole[whole.source == Source.DETECTED]
     figures = []
     for name in rows:
-        own = tracked(steps, joints, name)
+        own = tracked(batches, joints, name)
         row: list[float] = []
         for length in (1, runs):
-            tables = [tracked(list(lose_boxes(steps, share, length, seed)), joints, name) for seed in range(seeds)]
+            tables = [tracked(list(lose_boxes(batches, share, length, seed)), joints, name) for seed in range(seeds)]
             row += np.mean([(survivors(reference, table), survivors(own, table)) for table in tables], axis=0).tolist()
         figures.append(row)
     return figures
@@ -79,8 +79,8 @@ def table(
     every = []
     for path in videos:
         with open_video(str(path), shots=False) as video:
-            steps = list(pipeline.tracklets(islice(video, frames)))
-        every.append(figures_of(steps, pipeline.joint_set, rows, share, runs, seeds))
+            batches = list(pipeline.tracklets(islice(video, frames)))
+        every.append(figures_of(batches, pipeline.joint_set, rows, share, runs, seeds))
         for name, row in zip(rows, every[-1], strict=True):
             yield f"| {path.name} | {name} | " + " | ".join(f"{value:.1f}" for value in row) + " |"
     for name, row in zip(rows, np.mean(every, axis=0), strict=True):

@@ -19,7 +19,7 @@ from dettrack.lab.ablation.rows import Row
 from dettrack.matching import match_matrix
 from dettrack.oks import object_areas, pairwise_oks
 from dettrack.skeleton import JointSet
-from dettrack.structures import Step, TrackTable
+from dettrack.structures import TrackletBatch, TrackTable
 from dettrack.video import ImageList
 
 __all__ = [
@@ -44,10 +44,10 @@ class MadeTubes:
 
     joints: JointSet
     cut: CutConfig
-    made: Sequence[Step]
+    made: Sequence[TrackletBatch]
 
-    def steps(self) -> Iterable[Step]:
-        """The steps of one sequence."""
+    def batches(self) -> Iterable[TrackletBatch]:
+        """The batches of one sequence."""
         return self.made
 
 
@@ -96,9 +96,9 @@ def image_list(sequence: PoseSequence, images: Path) -> ImageList:
     return ImageList(tuple(images / image.file_name for image in sequence.images), name=sequence.name)
 
 
-def linked(steps: Iterable[Step], joints: JointSet, config: TrackConfig) -> TrackTable:
+def linked(batches: Iterable[TrackletBatch], joints: JointSet, config: TrackConfig) -> TrackTable:
     """Tracklets linked, merged and finished, as one table."""
-    return TrackTable.concatenate((segment.table for segment in associate(steps, joints, config)), joints)
+    return TrackTable.concatenate((segment.table for segment in associate(batches, joints, config)), joints)
 
 
 def _similarities(reference: TrackTable, table: TrackTable) -> Iterator[Float[np.ndarray, "n m"]]:

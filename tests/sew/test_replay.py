@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from dot_people import draw_scene, write_boxes, write_model
 
-from dettrack.associate import associate, narrow
+from dettrack.associate import associate
 from dettrack.config import CutConfig, DetectConfig, EstimateConfig, FinishConfig, TrackConfig
 from dettrack.errors import UsageError
 from dettrack.formats.tracklets import TrackletFile, TrackletWriter
 from dettrack.pipeline import Pipeline
+from dettrack.sew.replay import narrow
 from dettrack.structures import TrackTable
 from dettrack.video import open_video
 
@@ -24,7 +25,7 @@ def config(folder, clip=9, step=1):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Steps of a run at S = 1, |C| = 9, and the folder with its video, boxes and model."""
+    """Batches of a run at S = 1, |C| = 9, and the folder with its video, boxes and model."""
     folder = tmp_path_factory.mktemp("associate")
     start = np.array([[40.0, 30.0], [420.0, 50.0]])
     scene = draw_scene(folder / "walkers", start, np.array([[4.0, 0.0], [-3.0, 0.5]]), 19)
@@ -35,8 +36,8 @@ def run(tmp_path_factory):
         return folder, list(pipeline.tracklets(video)), pipeline.joint_set
 
 
-def gather(steps, joints, settings):
-    return TrackTable.concatenate((s.table for s in associate(steps, joints, settings)), joints)
+def gather(batches, joints, settings):
+    return TrackTable.concatenate((s.table for s in associate(batches, joints, settings)), joints)
 
 
 def test_the_grid_of_adaptive_keyframes_can_be_had_alone_and_nothing_else(run):
@@ -45,28 +46,26 @@ def test_the_grid_of_adaptive_keyframes_can_be_had_alone_and_nothing_else(run):
     # everything is in question, so that every second frame is a keyframe
     adaptive = replace(adaptive, cut=replace(adaptive.cut, adaptive=True, agreement=1.0, box_agreement=1.0))
     with open_video(str(folder / "walkers"), shots=False) as video:
-        steps = list(Pipeline(adaptive).tracklets(video))
-    assert [t.keyframe for step in steps for t in step.tracklets] == list(range(0, 17, 2))
-    assert list(narrow(steps, adaptive.cut, adaptive.cut)) == steps
+        batches = list(Pipeline(adaptive).tracklets(video))
+    assert [t.keyframe for batch in batches for t in batch.tracklets] == list(range(0, 17, 2))
+    assert list(narrow(batches, adaptive.cut, adaptive.cut)) == batches
     fixed = config(folder, 9, 8)
     with open_video(str(folder / "walkers"), shots=False) as video:
         direct = gather(Pipeline(fixed).tracklets(video), joints, fixed)
-    table = gather(narrow(steps, adaptive.cut, fixed.cut), joints, fixed)
+    table = gather(narrow(batches, adaptive.cut, fixed.cut), joints, fixed)
     for name in ("frame", "track_id", "xy", "joint_scores", "box", "source", "support"):
         np.testing.assert_allclose(getattr(table, name), getattr(direct, name), err_msg=name, atol=1e-9)
     with pytest.raises(UsageError, match="track again"):
-        narrow(steps, fixed.cut, adaptive.cut)
+        narrow(batches, fixed.cut, adaptive.cut)
     with pytest.raises(UsageError, match="cannot be made"):
-        narrow(steps, adaptive.cut, replace(adaptive.cut, clip_length=5, step=4))
-    with pytest.raises(UsageError, match="track again"):
-        narrow(steps, fixed.cut, replace(fixed.cut, tube_stride=2))
+        narrow(batches, adaptive.cut, replace(adaptive.cut, clip_length=5, step=4))
 
 
 @pytest.mark.parametrize(("clip", "step"), [(9, 1), (9, 8), (5, 4), (3, 2), (1, 1)])
-def test_narrowed_steps_equal_a_run_with_those_settings(run, clip, step):
-    folder, steps, joints = run
+def test_narrowed_batches_equal_a_run_with_those_settings(run, clip, step):
+    folder, batches, joints = run
     wanted = config(folder, clip, step)
-    table = gather(narrow(steps, CutConfig(), wanted.cut), joints, wanted)
+    table = gather(narrow(batches, CutConfig(), wanted.cut), joints, wanted)
     with open_video(str(folder / "walkers"), shots=False) as video:
         direct = gather(Pipeline(wanted).tracklets(video), joints, wanted)
     for name in ("frame", "track_id", "xy", "joint_scores", "box", "source", "support"):
@@ -74,18 +73,18 @@ def test_narrowed_steps_equal_a_run_with_those_settings(run, clip, step):
 
 
 def test_saved_tracklets_give_the_same_tracks(run, tmp_path):
-    folder, steps, joints = run
+    folder, batches, joints = run
     with TrackletWriter(tmp_path / "t.parquet", joints, CutConfig()) as writer:
-        for step in steps:
-            writer.write(step)
-    saved = gather(TrackletFile.open(tmp_path / "t.parquet").steps(), joints, config(folder))
-    table = gather(steps, joints, config(folder))
+        for batch in batches:
+            writer.write(batch)
+    saved = gather(TrackletFile.open(tmp_path / "t.parquet").batches(), joints, config(folder))
+    table = gather(batches, joints, config(folder))
     np.testing.assert_array_equal(saved.track_id, table.track_id)
     np.testing.assert_allclose(saved.xy, table.xy, atol=1e-2)
 
 
 @pytest.mark.parametrize("wanted", [CutConfig(clip_length=11), CutConfig(clip_length=5, step=3)])
 def test_what_was_not_saved_cannot_be_imitated(run, wanted):
-    _, steps, _ = run
+    _, batches, _ = run
     with pytest.raises(UsageError, match="cannot be made"):
-        narrow(steps, CutConfig(clip_length=9, step=2), wanted)
+        narrow(batches, CutConfig(clip_length=9, step=2), wanted)

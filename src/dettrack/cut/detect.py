@@ -1,0 +1,101 @@
+"""The detector on keyframes, in a thread of its own (paper 3.1, 4.1)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+
+from dettrack.config import DetectConfig
+from dettrack.cut.plan import KeyframeGroup, Visit
+from dettrack.models.detector import Detector
+from dettrack.models.detector.filters import filter_boxes, for_frame
+from dettrack.report import Report, Tally
+from dettrack.structures import Boxes, Clip
+
+__all__ = ["DetectionThread"]
+
+
+class DetectionThread:
+    """Finds people on keyframes; a context manager.
+
+    One thread reads the keyframes of the grid and searches them ahead, and searches added keyframes as they are
+    requested: the detector is never used in two threads at a time.
+    """
+
+    def __init__(self, detector: Detector, config: DetectConfig) -> None:
+        """Start the thread.
+
+        Args:
+            detector: Used by this thread alone from now on.
+            config: Which of its boxes become tubes.
+        """
+        self._detector, self._config = detector, config
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="dettrack detect")
+        self._searched: dict[int, tuple[list[Boxes], Tally]] = {}  # by the first keyframe of a group
+
+    def ahead(self, groups: Iterator[KeyframeGroup], depth: int) -> Iterator[KeyframeGroup]:
+        """The groups, each once the detector has searched it.
+
+        Args:
+            groups: Keyframes of the grid; read in the thread.
+            depth: How many groups may be read and searched while the caller works on one.
+        """
+        waiting: deque[Future[KeyframeGroup | None]] = deque()
+        while True:
+            if not waiting:
+                waiting.append(self._thread.submit(self._search_next, groups))
+            group = waiting.popleft().result()
+            if group is None:
+                return
+            while len(waiting) < depth:
+                waiting.append(self._thread.submit(self._search_next, groups))
+            yield group
+
+    def find(self, visits: Sequence[Visit]) -> tuple[list[tuple[Clip, Boxes]], Tally]:
+        """The people for whom keyframes are visited.
+
+        Args:
+            visits: All to one group of `ahead`, or all to added keyframes.
+
+        Returns:
+            For each visit its clip and the boxes of its requested people; and what was counted.
+        """
+        first = visits[0].clip.keyframe.index
+        clips = [visit.clip for visit in visits]
+        if first in self._searched:
+            found, tally = self._searched.pop(first)
+        else:
+            found, tally = self._thread.submit(self._detect, clips, "detect_added").result()
+        people = []
+        for visit, boxes in zip(visits, found, strict=True):
+            kept = boxes if visit.requested is None else boxes[visit.requested.among(boxes.xyxy)]
+            people.append((visit.clip, kept))
+        return people, tally
+
+    def _search_next(self, groups: Iterator[KeyframeGroup]) -> KeyframeGroup | None:
+        group = next(groups, None)
+        if group is not None:
+            self._searched[group.clips[0].keyframe.index] = self._detect(group.clips, "detect")
+        return group
+
+    def _detect(self, clips: Sequence[Clip], stage: str) -> tuple[list[Boxes], Tally]:
+        report = Report()
+        with report.timed(stage):
+            found = self._detector.detect([clip.keyframe for clip in clips])
+        kept = []
+        for clip, raw in zip(clips, found, strict=True):
+            boxes, dropped = filter_boxes(raw, for_frame(self._config, clip.keyframe.image))
+            report.dropped.update(dropped)
+            kept.append(boxes)
+        report.counts.update(keyframes=len(clips), boxes=sum(map(len, kept)))
+        return kept, report.tally()
+
+    def __enter__(self) -> DetectionThread:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.shutdown(cancel_futures=True)

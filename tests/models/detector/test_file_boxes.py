@@ -4,15 +4,18 @@ import json
 
 import numpy as np
 import pytest
+from dot_people import draw_scene, write_boxes, write_model
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dettrack.config import DetectConfig
+from dettrack.config import DetectConfig, EstimateConfig, TrackConfig
 from dettrack.errors import InputError
 from dettrack.models.detector import load_detector
 from dettrack.models.detector.file_boxes import FileBoxes
 from dettrack.models.detector.protocol import PerVideo, on_video
+from dettrack.pipeline import Pipeline
 from dettrack.structures import Boxes, Frame
+from dettrack.video import open_video
 
 BLANK = np.zeros((2, 2, 3), np.uint8)
 
@@ -364,6 +367,22 @@ def test_json_nested_without_end_gets_one_line(tmp_path):
     with pytest.raises(InputError, match="not JSON") as error:
         FileBoxes(path)
     assert "\n" not in str(error.value)
+
+
+def test_a_run_ends_with_that_error_for_each_of_its_videos(tmp_path):
+    video = draw_scene(tmp_path / "video", np.array([[40.0, 30.0]]), np.array([[4.0, 0.0]]), 9)
+    write_model(tmp_path / "dots.onnx")
+    boxes = write_boxes(tmp_path / "boxes.json", video, None)
+    entries = json.loads(boxes.read_text())
+    boxes.write_text(json.dumps([{**each, "image_id": each["image_id"] + 500} for each in entries]))
+    config = TrackConfig(
+        detect=DetectConfig(detector=str(boxes)),
+        estimate=EstimateConfig(model=str(tmp_path / "dots.onnx"), flip=False, joints="coco17"),
+    )
+    pipeline = Pipeline(config)
+    for _ in range(2):
+        with open_video(video.folder) as frames, pytest.raises(InputError, match="none of 9 boxes belongs to a frame"):
+            list(pipeline.track(frames))
 
 
 @pytest.mark.data

@@ -144,10 +144,11 @@ def _read_coco(path: Path) -> BoxFile:
     common: dict[str, Any] = {"total": len(entries), "left_out": left_out}
     if images is not None:
         return BoxFile("COCO detections, by image list", **_by_list(path, ids, images, xywh, scores), **common)
-    if ids and all(isinstance(i, int) and _POSETRACK_ID <= i < 2 * _POSETRACK_ID for i in ids):
-        keys = [divmod(i - _POSETRACK_ID, 10000) for i in ids]
+    numbers = [i for i in ids if isinstance(i, int)]
+    if ids and len(numbers) == len(ids) and all(_POSETRACK_ID <= i < 2 * _POSETRACK_ID for i in numbers):
+        keys = [divmod(i - _POSETRACK_ID, 10000) for i in numbers]
         return BoxFile("COCO detections, PoseTrack image ids", by_sequence=_group(keys, xywh, scores), **common)
-    if all(isinstance(i, int) and i >= 0 for i in ids):
+    if len(numbers) == len(ids) and all(i >= 0 for i in numbers):
         return BoxFile("COCO detections, image id = frame index", by_index=_group(ids, xywh, scores), **common)
     if all(isinstance(i, str) for i in ids):
         named = [{"id": name, "file_name": name} for name in dict.fromkeys(ids)]
@@ -172,7 +173,9 @@ def _people_categories(path: Path, entries: list[dict[str, Any]], categories: An
         if not isinstance(categories, list) or not all(isinstance(category, dict) for category in categories):
             raise InputError(f"{path}: expected categories to be a list of objects with id and name")
         names = {_plain_id(category.get("id")): str(category.get("name", "")) for category in categories}
-        people = {key for key, name in names.items() if name.strip().lower() in _PERSON_NAMES and key is not None}
+        people: set[int | str | None] = {
+            key for key, name in names.items() if name.strip().lower() in _PERSON_NAMES and key is not None
+        }
         if not people:
             raise InputError(
                 f"{path}: none of its categories is named person; it has {', '.join(names.values())[:100]}"

@@ -37,7 +37,7 @@ class FileBoxes:
         """
         self._path, self._file = path, read_boxes(path)
         self._sequences = {sequence for sequence, _ in self._file.by_sequence}
-        frames = max(map(len, (self._file.by_index, self._file.by_name, self._file.by_sequence)))
+        frames = max(len(self._file.by_index), len(self._file.by_name), len(self._file.by_sequence))
         left_out = "".join(f"; {number} {reason} left out" for reason, number in self._file.left_out.items())
         self.description = f"{path.name} ({self._file.kind}: {self._file.total} boxes in {frames} frames{left_out})"
         self.begin()

@@ -4,24 +4,70 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from dettrack.config import DetectConfig
+from dettrack.lab.ablation.beyond import tables_of
+from dettrack.lab.ablation.study import read_study
+from dettrack.lab.synth import SceneConfig, write_scenes
+from dettrack.lab.synth.write import scene_jobs
+from dettrack.models.detector import load_detector
+from dettrack.models.detector.network import PersonDetector
 from dettrack.models.pose.checkpoint import build_network
 from dettrack.settings import read_toml
-from dettrack.training.detector.run import detector_recipe
+from dettrack.structures import Frame
+from dettrack.training.detector.run import detector_recipe, run_detector
+from dettrack.training.journal import read_log
+from dettrack.training.labels.boxes import LabelConfig, label
 from dettrack.training.loop import learning_rate
 from dettrack.training.pose.recipe import stages
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-_NAMES = ("default_pose", "default_pose_upright", "temporal_networks", "posetrack17_w48", "posetrack18_w48")
+RECIPES = sorted(path.name for path in CONFIGS.glob("*.toml"))
 
 
-@pytest.mark.parametrize("name", [f"{name}.toml" for name in _NAMES])
-def test_shipped_recipes_build(name: str) -> None:
-    for stage in stages(read_toml(CONFIGS / name), name):
-        assert all(side % 32 == 0 for side in stage.network.size)
-        if stage.network.architecture == "lite":
-            build_network(stage.network)
+@pytest.mark.parametrize("name", RECIPES)
+def test_shipped_files_are_understood(name: str) -> None:
+    """A study, a detector's recipe, or the stages of a pose network; key by key, type by type."""
+    table = read_toml(CONFIGS / name)
+    if "out" in table:
+        tables = tables_of(read_study(CONFIGS / name))
+        assert all(len(one.rows) > 0 for one in tables)
+    elif "detector" in table:
+        PersonDetector(detector_recipe(table, name).detector.spec)
+    else:
+        for stage in stages(table, name):
+            assert all(side % 32 == 0 for side in stage.network.size)
+            if stage.network.architecture == "lite":
+                build_network(stage.network)
+
+
+@pytest.fixture(scope="module")
+def drawn_packs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """What the recipes' heads say: small and large people drawn, and labelled by the built-in detector."""
+    folder = tmp_path_factory.mktemp("sniper")
+    config = SceneConfig(size=(180, 320), frames=8, scenario="small-large")
+    packs = []
+    for seed, split in enumerate(("train", "held_out")):
+        write_scenes(scene_jobs(seed, 2, config, split), folder / split)
+        videos = tuple(sorted((folder / split).rglob("*.mp4")))
+        packs.append(folder / f"{split}.npz")
+        label(LabelConfig(packs[-1], "default", videos=videos, every=(4,))).save(packs[-1])
+    return packs[0], packs[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["sniper_resnet101.toml", "sniper_mobilenet.toml"])
+def test_the_papers_detectors_train_on_chips(name: str, drawn_packs: tuple[Path, Path], tmp_path: Path) -> None:
+    table = read_toml(CONFIGS / name)
+    table["detector"] |= {"photos": str(drawn_packs[0]), "held_out": str(drawn_packs[1])}
+    figures = run_detector(detector_recipe(table, name), tmp_path, CONFIGS)
+    assert 0 <= figures["ap50"] <= 1
+    steps = [step for step, figure, _ in read_log(tmp_path / "log.csv") if figure == "loss"]
+    assert steps == [1, 2, 3, 4]
+    detector = load_detector(DetectConfig(detector=str(tmp_path / "model.safetensors")), device="cpu", threads=1)
+    assert len(detector.detect([Frame(0, 0.0, np.zeros((180, 320, 3), np.uint8))])) == 1
 
 
 @pytest.mark.parametrize("name", ["default_detector.toml", "default_detector_crowds.toml"])

@@ -13,7 +13,7 @@ from dettrack.config import TrackConfig
 from dettrack.finish.stages import Chain, finishing
 from dettrack.polish import Polisher
 from dettrack.report import Report
-from dettrack.sew import Linker, make_linker
+from dettrack.sew import make_linker
 from dettrack.skeleton import JointSet
 from dettrack.structures import FrameTimes, Segment, SewnBatch, Source, TrackletBatch, TrackTable
 
@@ -49,25 +49,20 @@ def associate(
             report.add(batch.tally)
             output.waiting.append(batch.frames)
             with report.timed("sew"):
-                sewn = _sew(batch, linker)
+                ids = tuple(linker.add(tracklets) for tracklets in batch.tracklets)
             if batch.shot_ended:
                 report.counts["shots"] += 1
+                linker.end_shot()
                 chain.end_shot(batch.final_before)
-            table = chain.add(sewn, batch.final_before)
+            table = chain.add(SewnBatch(batch, ids), batch.final_before)
             yield from output.finished(table, chain.settled_before)
-        yield from output.finished(chain.finish() or TrackTable.empty(joint_set), None)
+        rest = chain.finish()
+        if rest is not None:
+            yield from output.finished(rest, None)
     finally:
         report.add(linker.tally)
         report.add(chain.tally)
         report.counts["tracks"] = len(output.track_ids)
-
-
-def _sew(batch: TrackletBatch, linker: Linker) -> SewnBatch:
-    """The batch with the identities of its tracklets."""
-    sewn = SewnBatch(batch, tuple(linker.add(tracklets) for tracklets in batch.tracklets))
-    if batch.shot_ended:
-        linker.end_shot()
-    return sewn
 
 
 class _Segments:

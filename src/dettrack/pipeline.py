@@ -19,7 +19,6 @@ from dettrack.cut.estimate import TubeEstimation
 from dettrack.cut.plan import Planner, group_keyframes
 from dettrack.finish.stages import check_finish
 from dettrack.models.detector import Detector, load_detector
-from dettrack.models.detector.protocol import on_video
 from dettrack.models.pose import Estimator, load_estimator
 from dettrack.models.pose.small import load_small_estimator
 from dettrack.report import Report
@@ -232,8 +231,8 @@ class Pipeline:
         planner = Planner(cut, self.joint_set, self.config.sew.joint_confidence, short=short)
         estimation = TubeEstimation(self.estimator, cut.enlarge, self._small, estimate.small_crops_below)
         groups = group_keyframes(frames, cut, immediate=immediate)
-        with on_video(self.detector), DetectionThread(self.detector, self.config.detect) as detection:
-            for group in detection.ahead(groups, 0 if immediate else self.ahead):
+        with DetectionThread(self.detector, self.config.detect) as detection:
+            for group in detection.search(groups, 0 if immediate else self.ahead):
                 planner.begin(group)
                 while visits := planner.ask():
                     people, detected = detection.find(visits)

@@ -157,7 +157,7 @@ def test_trc(tmp_path_factory, random_video, write_all, info, seed, few, at_once
 
     before, module._LINES_AT_ONCE = module._LINES_AT_ONCE, at_once
     try:
-        write_all(TrcWriter(folder, POSETRACK15, info), video)
+        write_all(TrcWriter(folder, info), video)
     finally:
         module._LINES_AT_ONCE = before
     table = TrackTable.concatenate([rows for _, _, rows in video], POSETRACK15)

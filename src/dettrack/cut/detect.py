@@ -11,6 +11,7 @@ from dettrack.config import DetectConfig
 from dettrack.cut.plan import KeyframeGroup, Visit
 from dettrack.models.detector import Detector
 from dettrack.models.detector.filters import filter_boxes, for_frame
+from dettrack.models.detector.protocol import on_video
 from dettrack.report import Report, Tally
 from dettrack.structures import Boxes, Clip
 
@@ -35,7 +36,7 @@ class DetectionThread:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="dettrack detect")
         self._searched: dict[int, tuple[list[Boxes], Tally]] = {}  # by the first keyframe of a group
 
-    def ahead(self, groups: Iterator[KeyframeGroup], depth: int) -> Iterator[KeyframeGroup]:
+    def search(self, groups: Iterator[KeyframeGroup], depth: int) -> Iterator[KeyframeGroup]:
         """The groups, each once the detector has searched it.
 
         Args:
@@ -57,7 +58,7 @@ class DetectionThread:
         """The people for whom keyframes are visited.
 
         Args:
-            visits: All to one group of `ahead`, or all to added keyframes.
+            visits: All to one group of `search`, or all to added keyframes.
 
         Returns:
             For each visit its clip and the boxes of its requested people; and what was counted.
@@ -93,9 +94,12 @@ class DetectionThread:
         return kept, report.tally()
 
     def __enter__(self) -> DetectionThread:
+        self._video = on_video(self._detector)
+        self._video.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._thread.shutdown(cancel_futures=True)
+        self._video.__exit__(kind, error, trace)

@@ -148,9 +148,8 @@ def finishing(config: TrackConfig, joint_set: JointSet, fps: float | None) -> li
     if bridge_frames(config.sew):
         stages.append(Bridge(config.sew, joint_set, clip))
     stages.append(TrackRules(finish, max_gap=max(clip, linked_gap)))
-    thresholds = joint_thresholds(finish, joint_set)
-    if thresholds.any():
-        stages.append(JointThresholds(thresholds))
+    if finish.min_joint_score or finish.joint_thresholds:
+        stages.append(JointThresholds(finish, joint_set))
     if fill := max(finish.fill_gaps, linked_gap):
         stages.append(GapFiller(fill))
     if finish.smooth != "none":

@@ -68,9 +68,9 @@ class JointThresholds:
 
     name = "thresholds"
 
-    def __init__(self, thresholds: Float[np.ndarray, " joints"]) -> None:
+    def __init__(self, config: FinishConfig, joint_set: JointSet) -> None:
         self.settled_before = 0
-        self._thresholds = thresholds
+        self._thresholds = joint_thresholds(config, joint_set)
         self._dropped: Counter[str] = Counter()
 
     @property

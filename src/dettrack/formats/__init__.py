@@ -109,7 +109,7 @@ def _open(name: str, out_dir: Path, info: VideoInfo, joint_set: JointSet) -> Wri
     if name == "trc":
         from dettrack.formats.trc import TrcWriter
 
-        return TrcWriter(path, joint_set, info)
+        return TrcWriter(path, info)
     from dettrack.formats.openpose import OpenPoseWriter
 
     return OpenPoseWriter(path, info)

@@ -14,7 +14,6 @@ import numpy as np
 from dettrack.errors import OutputError
 from dettrack.files import output_error
 from dettrack.formats.part import PartFile
-from dettrack.skeleton import JointSet
 from dettrack.structures import TrackTable, VideoInfo
 
 __all__ = ["TrcWriter"]
@@ -25,13 +24,14 @@ _LINES_AT_ONCE = 4096
 class TrcWriter:
     """Writes `person_<track id>.trc` files into a folder; files of an earlier run in it are removed first."""
 
-    def __init__(self, folder: Path, joint_set: JointSet, info: VideoInfo) -> None:
+    def __init__(self, folder: Path, info: VideoInfo) -> None:
         """Make the folder.
 
         Raises:
             OutputError: It cannot be written.
         """
-        self._folder, self._joint_set, self._info = folder, joint_set, info
+        self._folder, self._info = folder, info
+        self._joints: tuple[str, ...] = ()  # names, as the rows say
         self._lines: dict[int, list[str]] = defaultdict(list)
         self._waiting = 0
         # track -> first frame and time, last frame and time
@@ -46,6 +46,7 @@ class TrcWriter:
 
     def write(self, frame_index: int, time_s: float, rows: TrackTable, name: str = "") -> None:
         """See `formats.Writer.write`."""
+        self._joints = rows.joint_set.joints
         up = rows.xy.astype(float)
         up[..., 1] = self._info.height - 1 - up[..., 1]
         for track, joints in zip(rows.track_id.tolist(), up.tolist(), strict=True):
@@ -60,7 +61,7 @@ class TrcWriter:
 
     def _add(self, track: int, frame: int, time_s: float, joints: list[list[float]]) -> None:
         cells = [f"{x:.3f}\t{y:.3f}\t0" if np.isfinite(x) and np.isfinite(y) else "\t\t" for x, y in joints]
-        cells = cells or ["\t\t"] * len(self._joint_set)
+        cells = cells or ["\t\t"] * len(self._joints)
         self._lines[track].append("\t".join([str(frame + 1), f"{time_s:.6f}", *cells]) + "\n")
         self._waiting += 1
 
@@ -81,7 +82,7 @@ class TrcWriter:
 
     def _header(self, track: int, name: str) -> str:
         first, start_s, last, last_s = self._spans[track]
-        count, markers = last - first + 1, len(self._joint_set)
+        count, markers = last - first + 1, len(self._joints)
         rate = (count - 1) / (last_s - start_s) if last_s > start_s else 1.0
         rate = float(self._info.fps) if self._info.fps else rate
         numbers = [f"{rate:.6g}", f"{rate:.6g}", count, markers, "px", f"{rate:.6g}", first + 1, count]
@@ -94,7 +95,7 @@ class TrcWriter:
             + "\t".join(map(str, numbers))
             + "\n"
             + "Frame#\tTime\t"
-            + "\t\t\t".join(self._joint_set.joints)
+            + "\t\t\t".join(self._joints)
             + "\t\t\n"
             + f"\t\t{axes}\n\n"
         )

@@ -14,9 +14,10 @@ from typing import Protocol, runtime_checkable
 
 from dettrack.associate import associate
 from dettrack.config import TrackConfig
+from dettrack.cut.clips import group_keyframes
 from dettrack.cut.detect import DetectionThread
 from dettrack.cut.estimate import TubeEstimation
-from dettrack.cut.plan import Planner, group_keyframes
+from dettrack.cut.plan import Planner
 from dettrack.finish.stages import check_finish
 from dettrack.models.detector import Detector, load_detector
 from dettrack.models.pose import Estimator, load_estimator
@@ -227,12 +228,12 @@ class Pipeline:
             InputError: At the end, where none of a file of boxes belongs to a frame of this video.
         """
         cut, estimate = self.config.cut, self.config.estimate
-        short = not self.estimator.temporal
-        planner = Planner(cut, self.joint_set, self.config.sew.joint_confidence, short=short)
         estimation = TubeEstimation(self.estimator, cut.enlarge, self._small, estimate.small_crops_below)
         groups = group_keyframes(frames, cut, immediate=immediate)
-        with DetectionThread(self.detector, self.config.detect) as detection:
-            for group in detection.search(groups, 0 if immediate else self.ahead):
+        with DetectionThread(self.detector, self.config.detect, 0 if immediate else self.ahead) as detection:
+            short = not self.estimator.temporal
+            planner = Planner(cut, self.joint_set, self.config.sew.joint_confidence, short=short)
+            for group in detection.search(groups):
                 planner.begin(group)
                 while visits := planner.ask():
                     people, detected = detection.find(visits)

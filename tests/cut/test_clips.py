@@ -5,10 +5,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dettrack.cut.clips import iter_clips, keyframe_indices, make_clip, make_tubes, sample_tubes
+from dettrack.config import CutConfig
+from dettrack.cut.clips import (
+    earliest_later_frame,
+    group_keyframes,
+    iter_clips,
+    keyframe_indices,
+    keyframes_at_once,
+    make_clip,
+    make_tubes,
+    sample_tubes,
+)
 from dettrack.errors import InputError
 from dettrack.geometry import to_image
-from dettrack.structures import Boxes, Frame
+from dettrack.structures import Boxes, Frame, FrameTimes
+
+PIXEL = np.zeros((1, 1, 3), np.uint8)
 
 
 def frames(n: int, start: int = 0, shot: int = 0) -> list[Frame]:
@@ -89,3 +101,49 @@ def test_a_white_dot_is_found_at_its_mapped_position():
 
 def test_without_boxes_there_are_no_crops():
     assert sample_tubes(make_clip(frames(1), 0, 1), make_tubes(Boxes.empty(), (64, 48))).shape == (0, 1, 64, 48, 3)
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+@pytest.mark.parametrize("immediate", [False, True])
+@given(st.integers(1, 60), st.sampled_from([(9, 8), (9, 2), (5, 3), (3, 1)]), st.integers(0, 60))
+def test_groups_hold_every_keyframe_and_frame_once_and_bound_what_comes_later(
+    adaptive, immediate, n, clip_step, cut_at
+):
+    clip, step = clip_step
+    cut = CutConfig(clip_length=clip, step=step, adaptive=adaptive and step > 1)
+    video = [Frame(i, i / 25, PIXEL, int(i >= cut_at and not immediate), f"{i}.png") for i in range(n)]
+    groups = list(group_keyframes(iter(video), cut, immediate=immediate))
+    assert [c.keyframe.index for g in groups for c in g.clips] == [
+        c.keyframe.index for c in iter_clips(iter(video), clip, step)
+    ]
+    times = FrameTimes.concatenate([group.frames for group in groups])
+    read = len(times)
+    assert times.index.tolist() == list(range(read))
+    assert times.name == tuple(f"{i}.png" for i in range(read))
+    assert read == n or immediate, "live, the last frames without a keyframe of their own come with no group"
+    for i, group in enumerate(groups):
+        assert len({one.keyframe.shot for one in group.clips}) == 1
+        assert not immediate or len(group.clips) == 1
+        for later in groups[i + 1 :]:
+            assert all(one.frames[0].index >= min(group.final_before, n) for one in later.clips)
+    if not immediate:
+        assert groups[-1].shot_ended
+        assert sum(group.shot_ended for group in groups) == len({frame.shot for frame in video})
+
+
+@pytest.mark.parametrize("clip", [1, 3, 5, 9])
+@pytest.mark.parametrize("n", [1, 7, 20])
+def test_no_later_clip_starts_before_the_bound(clip, n):
+    for step in range(1, max(clip, 2)):
+        made = list(iter_clips((Frame(i, 0.0, PIXEL) for i in range(n)), clip, step))
+        for i, one in enumerate(made):
+            bound = earliest_later_frame(one.keyframe.index, clip, step)
+            assert all(later.frames[0].index >= min(bound, n) for later in made[i + 1 :])
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "step", "expected"),
+    [(768, 576, 8, 4), (1920, 1080, 1, 4), (1920, 1080, 8, 2), (3840, 2160, 8, 1)],
+)
+def test_large_frames_share_a_pass_with_fewer(width, height, step, expected):
+    assert keyframes_at_once(width * height * 3, step) == expected

@@ -8,17 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dettrack.config import CutConfig
-from dettrack.cut.clips import iter_clips, keyframe_indices, make_clip
-from dettrack.cut.compare import Seen, questions
-from dettrack.cut.plan import (
+from dettrack.cut.clips import (
     KeyframeGroup,
-    Planner,
-    Requested,
-    clip_between,
-    earliest_later_frame,
-    group_keyframes,
-    keyframes_at_once,
+    iter_clips,
+    keyframe_indices,
+    make_clip,
 )
+from dettrack.cut.compare import Seen, questions
+from dettrack.cut.plan import Planner, Requested, clip_between
 from dettrack.geometry import box_iou, boxes_at, boxes_with_joints
 from dettrack.report import Tally
 from dettrack.skeleton import POSETRACK15
@@ -285,49 +282,3 @@ def test_a_visit_is_for_the_requested_people_and_strangers():
     requested = Requested(Boxes(np.array([[0.0, 0, 10, 20]]), np.ones(1)), np.array([[50.0, 0, 60, 20]]))
     among = requested.among(np.array([[1.0, 0, 11, 20], [51, 0, 61, 20], [100, 0, 110, 20]]))
     assert among.tolist() == [True, False, True]
-
-
-@pytest.mark.parametrize("adaptive", [False, True])
-@pytest.mark.parametrize("immediate", [False, True])
-@given(st.integers(1, 60), st.sampled_from([(9, 8), (9, 2), (5, 3), (3, 1)]), st.integers(0, 60))
-def test_groups_hold_every_keyframe_and_frame_once_and_bound_what_comes_later(
-    adaptive, immediate, n, clip_step, cut_at
-):
-    clip, step = clip_step
-    cut = CutConfig(clip_length=clip, step=step, adaptive=adaptive and step > 1)
-    frames = [Frame(i, i / 25, PIXEL, int(i >= cut_at and not immediate), f"{i}.png") for i in range(n)]
-    groups = list(group_keyframes(iter(frames), cut, immediate=immediate))
-    assert [c.keyframe.index for g in groups for c in g.clips] == [
-        c.keyframe.index for c in iter_clips(iter(frames), clip, step)
-    ]
-    times = FrameTimes.concatenate([group.frames for group in groups])
-    read = len(times)
-    assert times.index.tolist() == list(range(read))
-    assert times.name == tuple(f"{i}.png" for i in range(read))
-    assert read == n or immediate, "live, the last frames without a keyframe of their own come with no group"
-    for i, group in enumerate(groups):
-        assert len({one.keyframe.shot for one in group.clips}) == 1
-        assert not immediate or len(group.clips) == 1
-        for later in groups[i + 1 :]:
-            assert all(one.frames[0].index >= min(group.final_before, n) for one in later.clips)
-    if not immediate:
-        assert groups[-1].shot_ended
-        assert sum(group.shot_ended for group in groups) == len({frame.shot for frame in frames})
-
-
-@pytest.mark.parametrize("clip", [1, 3, 5, 9])
-@pytest.mark.parametrize("n", [1, 7, 20])
-def test_no_later_clip_starts_before_the_bound(clip, n):
-    for step in range(1, max(clip, 2)):
-        made = list(iter_clips((Frame(i, 0.0, PIXEL) for i in range(n)), clip, step))
-        for i, one in enumerate(made):
-            bound = earliest_later_frame(one.keyframe.index, clip, step)
-            assert all(later.frames[0].index >= min(bound, n) for later in made[i + 1 :])
-
-
-@pytest.mark.parametrize(
-    ("width", "height", "step", "expected"),
-    [(768, 576, 8, 4), (1920, 1080, 1, 4), (1920, 1080, 8, 2), (3840, 2160, 8, 1)],
-)
-def test_large_frames_share_a_pass_with_fewer(width, height, step, expected):
-    assert keyframes_at_once(width * height * 3, step) == expected

@@ -19,16 +19,36 @@ Conventions that the paper leaves open, stated here once:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from jaxtyping import Int, UInt8
 
+from dettrack.config import CutConfig
 from dettrack.errors import InputError
 from dettrack.geometry import crop_affines
-from dettrack.structures import Boxes, Clip, Frame, Tubes
+from dettrack.report import Report, Tally
+from dettrack.structures import Boxes, Clip, Frame, FrameTimes, Tubes
 
-__all__ = ["iter_clips", "keyframe_indices", "make_clip", "make_tubes", "sample_tubes"]
+__all__ = [
+    "KEYFRAMES_AT_ONCE",
+    "KeyframeGroup",
+    "earliest_later_frame",
+    "group_keyframes",
+    "iter_clips",
+    "keyframe_indices",
+    "keyframes_at_once",
+    "make_clip",
+    "make_tubes",
+    "sample_tubes",
+]
+
+KEYFRAMES_AT_ONCE = 4
+"""Keyframes whose tubes share a pass of the networks: enough to fill a batch, few enough to bound delay and memory."""
+
+# Pixels that the frames of one group may hold; up to three groups are under way at a time.
+_GROUP_BYTES = 100 << 20
 
 
 def keyframe_indices(start: int, stop: int, step: int, clip_length: int) -> Int[np.ndarray, " keyframes"]:
@@ -117,6 +137,91 @@ def _last_clips(window: Sequence[Frame], key: int, clip_length: int, step: int) 
     first, stop = window[0].index, window[-1].index + 1
     for index in keyframe_indices(key - step, stop, step, clip_length)[1:]:
         yield make_clip(window, int(index) - first, clip_length)
+
+
+def keyframes_at_once(frame_bytes: int, step: int) -> int:
+    """How many keyframes share a pass: `KEYFRAMES_AT_ONCE`, fewer where frames are large and far apart; at least 1."""
+    return max(1, min(KEYFRAMES_AT_ONCE, _GROUP_BYTES // (frame_bytes * step)))
+
+
+def earliest_later_frame(keyframe: int, clip_length: int, step: int) -> int:
+    """First frame that a clip after the one at `keyframe` may cover.
+
+    The next regular keyframe's clip starts at `keyframe + step - reach`; the extra keyframe at a shot's end
+    (`clips.keyframe_indices`) is at least `keyframe + reach + 1`, so its clip starts at `keyframe + 1` or later.
+
+    Args:
+        keyframe: Frame index.
+        clip_length: |C|.
+        step: Frames between keyframes, at the finest.
+    """
+    return keyframe + min(step - clip_length // 2, 1)
+
+
+@dataclass(frozen=True)
+class KeyframeGroup:
+    """Neighbouring keyframes of the grid, which share a pass of the networks.
+
+    Attributes:
+        clips: Around the keyframes, in order.
+        frames: The frames read since the group before.
+        final_before: No clip of a later keyframe, of the grid or added, covers a frame before this one.
+        shot_ended: The last keyframe is the last of its shot.
+        tally: Of reading.
+    """
+
+    clips: tuple[Clip, ...]
+    frames: FrameTimes
+    final_before: int
+    shot_ended: bool
+    tally: Tally
+
+
+def group_keyframes(frames: Iterable[Frame], cut: CutConfig, *, immediate: bool = False) -> Iterator[KeyframeGroup]:
+    """The keyframes of the grid, a few at a time, while the frames are read.
+
+    Args:
+        frames: Consecutive frames of one video.
+        cut: S and |C|; with `adaptive`, keyframes may be added between those of the grid.
+        immediate: Every keyframe is a group of its own, as soon as its clip is complete: for live sources, where
+            nothing may wait to learn whether a shot has ended. The frames must be of one shot.
+    """
+    finest = 1 if cut.adaptive else cut.step
+    report = Report()
+    read: list[tuple[int, float, int, str]] = []
+    clips: list[Clip] = []
+
+    def group(final_before: int, *, shot_ended: bool = False) -> KeyframeGroup:
+        made = KeyframeGroup(tuple(clips), FrameTimes.of(read), final_before, shot_ended, report.tally())
+        for taken in (clips, read, report.seconds):
+            taken.clear()
+        return made
+
+    def later(clip: Clip) -> int:
+        return earliest_later_frame(clip.keyframe.index, cut.clip_length, finest)
+
+    for clip in iter_clips(_timed(frames, read, report), cut.clip_length, cut.step):
+        if clips and clip.keyframe.shot != clips[-1].keyframe.shot:
+            yield group(clip.frames[0].index, shot_ended=True)
+        elif clips and len(clips) >= keyframes_at_once(clip.keyframe.image.nbytes, cut.step):
+            yield group(later(clips[-1]))
+        clips.append(clip)
+        if immediate:
+            yield group(later(clip))
+    if clips:
+        yield group(clips[-1].frames[-1].index + 1, shot_ended=True)
+
+
+def _timed(frames: Iterable[Frame], read: list[tuple[int, float, int, str]], report: Report) -> Iterator[Frame]:
+    """The frames; what is known of them beside their pixels goes into `read`."""
+    iterator = iter(frames)
+    while True:
+        with report.timed("read"):
+            frame = next(iterator, None)
+        if frame is None:
+            return
+        read.append((frame.index, frame.time_s, frame.shot, frame.name))
+        yield frame
 
 
 def make_tubes(boxes: Boxes, size: tuple[int, int], enlarge: float = 1.25) -> Tubes:

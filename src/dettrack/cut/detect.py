@@ -8,7 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 from dettrack.config import DetectConfig
-from dettrack.cut.plan import KeyframeGroup, Visit
+from dettrack.cut.clips import KeyframeGroup
+from dettrack.cut.plan import Visit
 from dettrack.models.detector import Detector
 from dettrack.models.detector.filters import filter_boxes, for_frame
 from dettrack.models.detector.protocol import on_video
@@ -25,24 +26,20 @@ class DetectionThread:
     requested: the detector is never used in two threads at a time.
     """
 
-    def __init__(self, detector: Detector, config: DetectConfig) -> None:
+    def __init__(self, detector: Detector, config: DetectConfig, ahead: int = 1) -> None:
         """Start the thread.
 
         Args:
             detector: Used by this thread alone from now on.
             config: Which of its boxes become tubes.
+            ahead: How many groups of keyframes may be read and searched while the caller works on one.
         """
-        self._detector, self._config = detector, config
+        self._detector, self._config, self._ahead = detector, config, ahead
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="dettrack detect")
         self._searched: dict[int, tuple[list[Boxes], Tally]] = {}  # by the first keyframe of a group
 
-    def search(self, groups: Iterator[KeyframeGroup], depth: int) -> Iterator[KeyframeGroup]:
-        """The groups, each once the detector has searched it.
-
-        Args:
-            groups: Keyframes of the grid; read in the thread.
-            depth: How many groups may be read and searched while the caller works on one.
-        """
+    def search(self, groups: Iterator[KeyframeGroup]) -> Iterator[KeyframeGroup]:
+        """The groups, read in the thread, each once the detector has searched it."""
         waiting: deque[Future[KeyframeGroup | None]] = deque()
         while True:
             if not waiting:
@@ -50,7 +47,7 @@ class DetectionThread:
             group = waiting.popleft().result()
             if group is None:
                 return
-            while len(waiting) < depth:
+            while len(waiting) < self._ahead:
                 waiting.append(self._thread.submit(self._search_next, groups))
             yield group
 

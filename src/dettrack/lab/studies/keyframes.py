@@ -27,7 +27,8 @@ import numpy as np
 import tyro
 
 from dettrack.config import CutConfig, DetectConfig, EstimateConfig, TrackConfig
-from dettrack.cut.plan import Planner, Visit, group_keyframes
+from dettrack.cut.clips import group_keyframes
+from dettrack.cut.plan import Planner, Visit
 from dettrack.formats.posetrack import PoseSequence
 from dettrack.formats.tracklets import TrackletFile, TrackletWriter
 from dettrack.lab.ablation.rows import Row

@@ -230,7 +230,7 @@ def test_where_everything_disagrees_every_frame_is_a_keyframe():
     world = apart(2, error=30.0)
     made, _, counts = world.run(replace(ADAPTIVE, agreement=0.9, finest_step=1))
     assert [tracklets.keyframe for tracklets in made] == list(range(40 - 40 % 8 + 1))[: made[-1].keyframe + 1]
-    assert counts["asked_disagree"] > 0
+    assert counts["in_question_disagree"] > 0
 
 
 def test_only_the_people_in_question_are_requested():
@@ -245,7 +245,7 @@ def test_a_track_that_starts_between_is_found_in_the_middle_and_not_looked_for_a
     world = World([(0, 0), (300, 0)], [(1, 0)] * 2, [(0, 40), (11, 40)])
     made, _, counts = world.run(ADAPTIVE)
     assert sorted(world.added) == [12]
-    assert counts["asked_start_or_end"] == 1
+    assert counts["in_question_start_or_end"] == 1
     added = next(tracklets for tracklets in made if tracklets.keyframe == 12)
     assert len(added) == 1, "the person who goes on is in no question"
     assert added.boxes.xyxy[0, 0] == pytest.approx(312)

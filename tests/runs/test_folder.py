@@ -101,6 +101,8 @@ def test_an_interrupted_run_keeps_what_it_has(scene, pipeline, tmp_path):
     assert not summary["complete"]
     assert "interrupted" in summary["notes"][-1]
     assert summary["counts"]["tracks"] == 2
+    assert summary["counts"]["keyframes"] >= summary["counts"]["frames"]
+    assert summary["counts"]["tubes"] > 0
     table = read_tracks(out)
     assert 5 <= table.frame.max() + 1 == summary["counts"]["frames"] < N_FRAMES
     assert not [path for path in out.iterdir() if "part" in path.name]

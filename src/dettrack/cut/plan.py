@@ -188,7 +188,7 @@ class Planner:
             found = questions(interval.left, interval.right, self._cut, self._joints, self._confidence)
             left, right = found.left & interval.left_open, found.right & interval.right_open
             if left.any() or right.any():
-                self._report.counts.update({f"asked_{reason}": n for reason, n in found.counts.items() if n})
+                self._report.counts.update({f"in_question_{reason}": n for reason, n in found.counts.items() if n})
                 self._splits.append(_Split(interval, left, right))
         self._intervals = []
         self._visits = [self._middle(split) for split in self._splits]

@@ -26,6 +26,8 @@ __all__ = [
     "rotation",
     "to_crop",
     "to_image",
+    "xywh_of",
+    "xyxy_of",
 ]
 
 _MIN_SIDE = 1.0  # pixels; shorter sides of a box are cropped as this
@@ -36,6 +38,16 @@ _SPEED_FRAMES = 4  # frames at a tube's end from which the speed beyond it is ta
 def box_areas(xyxy: Float[np.ndarray, "*n 4"]) -> Float[np.ndarray, "*n"]:
     """Areas in square pixels; 0 for inverted boxes."""
     return np.clip(xyxy[..., 2:] - xyxy[..., :2], 0, None).prod(-1)
+
+
+def xyxy_of(xywh: Float[np.ndarray, "*n 4"]) -> Float[np.ndarray, "*n 4"]:
+    """Corners of boxes that are given as x, y, width, height."""
+    return np.concatenate([xywh[..., :2], xywh[..., :2] + xywh[..., 2:]], -1)
+
+
+def xywh_of(xyxy: Float[np.ndarray, "*n 4"]) -> Float[np.ndarray, "*n 4"]:
+    """Boxes as x, y, width, height, which most file formats want."""
+    return np.concatenate([xyxy[..., :2], xyxy[..., 2:] - xyxy[..., :2]], -1)
 
 
 def intersections(a: Float[np.ndarray, "n 4"], b: Float[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:

@@ -12,8 +12,8 @@ import pytest
 from dettrack.cli import main
 from dettrack.evaluation.thresholds import read_thresholds
 from dettrack.formats.posetrack import ImageInfo, People, PoseSequence
-from dettrack.formats.posetrack_entries import image_id
-from dettrack.formats.posetrack_files import write_sequence
+from dettrack.formats.posetrack.files import write_sequence
+from dettrack.formats.posetrack.year2018 import image_id
 from dettrack.skeleton import POSETRACK15
 
 BODY = np.stack([100 + 60.0 * (np.arange(15) % 4), 100 + 60.0 * (np.arange(15) // 4)], 1)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dettrack.evaluation import Evaluation, evaluate
-from dettrack.formats.posetrack_files import pair_files, read_sequence
+from dettrack.formats.posetrack.files import pair_files, read_sequence
 from dettrack.skeleton import POSETRACK15
 
 pytestmark = pytest.mark.data

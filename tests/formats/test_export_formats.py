@@ -13,8 +13,8 @@ from dettrack.config import DetectConfig
 from dettrack.formats.coco import CocoWriter
 from dettrack.formats.mot import MotWriter
 from dettrack.formats.openpose import BODY_25, OpenPoseWriter, to_body_25
-from dettrack.formats.posetrack18 import read_posetrack18
-from dettrack.formats.posetrack_stream import PoseTrackWriter
+from dettrack.formats.posetrack.files import PoseTrackWriter
+from dettrack.formats.posetrack.year2018 import read_posetrack18
 from dettrack.formats.trc import TrcWriter
 from dettrack.models.detector import load_detector
 from dettrack.skeleton import COCO17, JOINT_SETS, POSETRACK15

@@ -15,11 +15,17 @@ from hypothesis import strategies as st
 
 from dettrack.errors import InputError, OutputError
 from dettrack.formats.posetrack import NO_ID, ImageInfo, People, PoseSequence
-from dettrack.formats.posetrack17 import JOINTS, annolist, read_posetrack17, write_posetrack17
-from dettrack.formats.posetrack18 import parse_posetrack18, read_posetrack18, write_posetrack18
-from dettrack.formats.posetrack21 import read_posetrack21, write_posetrack21
-from dettrack.formats.posetrack_entries import image_id, sequence_entries
-from dettrack.formats.posetrack_files import pair_files, read_image_list, read_sequence, write_sequence
+from dettrack.formats.posetrack.files import pair_files, read_image_list, read_sequence, write_sequence
+from dettrack.formats.posetrack.year2017 import JOINTS, annolist, read_posetrack17, write_posetrack17
+from dettrack.formats.posetrack.year2018 import (
+    image_id,
+    parse_posetrack18,
+    read_posetrack18,
+    read_posetrack21,
+    sequence_entries,
+    write_posetrack18,
+    write_posetrack21,
+)
 from dettrack.skeleton import POSETRACK15, POSETRACK17, JointSet
 
 NAME = "000342_mpii_test"

@@ -11,9 +11,8 @@ import pytest
 from dettrack.errors import InputError
 from dettrack.evaluation import evaluate
 from dettrack.formats.posetrack import ImageInfo, People, PoseSequence
-from dettrack.formats.posetrack18 import parse_posetrack18
-from dettrack.formats.posetrack_entries import annotation_entries, categories, image_entry, image_id
-from dettrack.formats.posetrack_files import prediction_sequence, read_image_list, read_sequence, write_sequence
+from dettrack.formats.posetrack.files import prediction_sequence, read_image_list, read_sequence, write_sequence
+from dettrack.formats.posetrack.year2018 import annotation_entries, categories, image_entry, image_id, parse_posetrack18
 from dettrack.skeleton import COCO17, POSETRACK15, POSETRACK17, JointSet
 from dettrack.structures import TrackTable
 

@@ -9,8 +9,8 @@ import pytest
 
 from dettrack.evaluation import evaluate
 from dettrack.evaluation.boxes import BoxCounts, detection_recall, read_detections
-from dettrack.formats.posetrack18 import read_posetrack18
-from dettrack.formats.posetrack_files import read_sequence, sequence_files
+from dettrack.formats.posetrack.files import read_sequence, sequence_files
+from dettrack.formats.posetrack.year2018 import read_posetrack18
 from dettrack.skeleton import POSETRACK17
 
 pytestmark = pytest.mark.data

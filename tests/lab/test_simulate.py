@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from dettrack.cut.clips import keyframe_indices
 from dettrack.errors import UsageError
 from dettrack.formats.posetrack import ImageInfo, People, PoseSequence
-from dettrack.formats.posetrack_files import read_sequence, sequence_files
+from dettrack.formats.posetrack.files import read_sequence, sequence_files
 from dettrack.lab.simulate import SimulateConfig, simulate, trajectories_of, walkers
 from dettrack.skeleton import POSETRACK15
 

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 
 from dettrack.config import PolishConfig
 from dettrack.polish import Polisher
-from dettrack.polish.hypotheses import HEAD_FACTOR, FrameHypotheses, HypothesisBuffer, head_sizes, masked_median
+from dettrack.polish.hypotheses import (
+    HEAD_SIZE_PER_LENGTH,
+    FrameHypotheses,
+    HypothesisBuffer,
+    head_sizes,
+    masked_median,
+)
 from dettrack.polish.polisher import make_candidates
 from dettrack.skeleton import COCO17, POSETRACK15
 from dettrack.structures import Boxes, Source, Tracklets, TrackTable
@@ -168,13 +174,13 @@ def hypotheses(scores=0.9, h=3, frame=0):
 
 
 def test_head_size_is_the_evaluators_and_falls_back_to_track_then_box():
-    np.testing.assert_allclose(head_sizes(hypotheses(), POSETRACK15), HEAD_FACTOR * 20, rtol=0.01)
+    np.testing.assert_allclose(head_sizes(hypotheses(), POSETRACK15), HEAD_SIZE_PER_LENGTH * 20, rtol=0.01)
     assert np.isnan(head_sizes(hypotheses(scores=0.1), POSETRACK15)).all()
     assert np.isnan(head_sizes(hypotheses(), COCO17)).all()
     polisher = Polisher(PolishConfig(), POSETRACK15)
     np.testing.assert_allclose(polisher._head(hypotheses(scores=0.1)), 0.13 * 150)
-    np.testing.assert_allclose(polisher._head(hypotheses(frame=1)), HEAD_FACTOR * 20, rtol=0.01)
-    np.testing.assert_allclose(polisher._head(hypotheses(scores=0.1, frame=2)), HEAD_FACTOR * 20, rtol=0.01)
+    np.testing.assert_allclose(polisher._head(hypotheses(frame=1)), HEAD_SIZE_PER_LENGTH * 20, rtol=0.01)
+    np.testing.assert_allclose(polisher._head(hypotheses(scores=0.1, frame=2)), HEAD_SIZE_PER_LENGTH * 20, rtol=0.01)
 
 
 def test_the_radius_is_half_the_head_size():
@@ -182,7 +188,7 @@ def test_the_radius_is_half_the_head_size():
     both = hypotheses(h=2)
     both.xy[:, :, 1, 0] = both.xy[:, :, 0, 0] + 8
     both.xy[:, :, 1, 1] = both.xy[:, :, 0, 1]
-    head = np.array([HEAD_FACTOR * 20])
+    head = np.array([HEAD_SIZE_PER_LENGTH * 20])
     for radius, k in ((0.5, 1), (0.4, 2)):
         assert make_candidates(both, head, PolishConfig(radius=radius)).sizes.shape[2] == k
 

@@ -8,7 +8,7 @@ from dot_people import draw_scene, write_boxes, write_model
 from dettrack.config import CutConfig, DetectConfig, EstimateConfig, FinishConfig, TrackConfig
 from dettrack.errors import InputError, OutputError, UsageError
 from dettrack.formats import FORMATS, read_tracks
-from dettrack.formats.posetrack_files import read_sequence
+from dettrack.formats.posetrack.files import read_sequence
 from dettrack.formats.tracklets import TrackletFile
 from dettrack.pipeline import Pipeline
 from dettrack.runs.dataset import track_sequence

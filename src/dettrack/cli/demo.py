@@ -40,7 +40,7 @@ def run(args: Sequence[str]) -> int:
     from dettrack.evaluation import evaluate
     from dettrack.evaluation.tables import figure_tables
     from dettrack.formats import read_tracks
-    from dettrack.formats.posetrack_files import prediction_sequence, read_image_list, read_sequence
+    from dettrack.formats.posetrack.files import prediction_sequence, read_image_list, read_sequence
     from dettrack.lab.synth import demo_scene
     from dettrack.pipeline import Pipeline
     from dettrack.runs.folder import RunOptions, track_to_folder

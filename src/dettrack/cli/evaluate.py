@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dettrack.evaluation.summary import Evaluation
     from dettrack.formats.posetrack import PoseSequence
-    from dettrack.formats.posetrack_files import FilePair
+    from dettrack.formats.posetrack.files import FilePair
 
 __all__ = ["run"]
 
@@ -163,7 +163,7 @@ def _detections(parsed: EvaluateArgs, pairs: list[FilePair]) -> tuple[Table, dic
     from rich.table import Table
 
     from dettrack.evaluation.boxes import BoxCounts, detection_recall, read_detections
-    from dettrack.formats.posetrack_files import read_sequence
+    from dettrack.formats.posetrack.files import read_sequence
 
     if parsed.detections is None:
         raise InputError("no detections given")
@@ -227,14 +227,14 @@ def _oracles(args: list[str]) -> int:
 
 
 def _pairs(gt: Path, pred: Path) -> tuple[list[FilePair], list[str]]:
-    from dettrack.formats.posetrack_files import pair_files
+    from dettrack.formats.posetrack.files import pair_files
 
     return pair_files(gt, pred)
 
 
 def _sequences(pairs: list[FilePair]) -> tuple[Iterator[PoseSequence], Iterator[PoseSequence]]:
     """Annotations and predictions, each file read only when its turn comes."""
-    from dettrack.formats.posetrack_files import read_sequence
+    from dettrack.formats.posetrack.files import read_sequence
 
     return (read_sequence(pair.gt) for pair in pairs), (read_sequence(pair.pred) for pair in pairs)
 

@@ -210,7 +210,7 @@ def _result_line(out: Path, summary: dict) -> str:
 
 def _run_dataset(parsed: TrackArgs) -> int:
     from dettrack.cli.progress import RunProgress
-    from dettrack.formats.posetrack_files import sequence_files
+    from dettrack.formats.posetrack.files import sequence_files
     from dettrack.runs.dataset import track_sequence
 
     if parsed.posetrack is None or parsed.inputs:

@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from dettrack.errors import InputError
 from dettrack.formats.posetrack import People, PoseSequence
-from dettrack.geometry import box_iou, extents
+from dettrack.geometry import box_iou, extents, xyxy_of
 from dettrack.matching import match_matrix
 
 __all__ = ["BoxCounts", "box_counts", "box_recall", "count_boxes", "detection_recall", "read_detections"]
@@ -133,7 +133,7 @@ def read_detections(path: str | Path, min_score: float = 0.0) -> dict[int, Float
             f"{path}: not a list of detections ({type(error).__name__}: {error}); expected objects with image_id, "
             "bbox (x, y, width, height) and score"
         ) from None
-    corners = np.concatenate([sizes[:, :2], sizes[:, :2] + sizes[:, 2:]], 1)
+    corners = xyxy_of(sizes)
     return {int(image): corners[ids == image] for image in np.unique(ids)}
 
 

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from dettrack.errors import InputError
 from dettrack.evaluation.prepare import Prepared
 from dettrack.evaluation.rules import MATCH_DISTANCE
+from dettrack.formats.posetrack import head_box_sizes
 
 __all__ = ["FramePairs", "assign_people", "frame_pairs"]
 
@@ -48,7 +49,7 @@ def frame_pairs(data: Prepared) -> Iterator[FramePairs]:
     Raises:
         InputError: An annotated person has no head box, in a frame where there are predictions.
     """
-    heads = data.head_sizes()
+    heads = head_box_sizes(data.gt.head_box)
     has_gt, has_pred = ~np.isnan(data.gt.xy[..., 0]), ~np.isnan(data.pred.xy[..., 0])
     for i, (gt, pred) in enumerate(zip(data.rows(data.gt), data.rows(data.pred), strict=True)):
         if pred.stop > pred.start and np.isnan(heads[gt]).any():

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 
 from dettrack.errors import InputError
 from dettrack.evaluation.polygon import in_any
-from dettrack.evaluation.rules import EVALUATION15, HEAD_FACTOR, MAX_TRACK_ID, MISSING_SCORE, Rules
+from dettrack.evaluation.rules import EVALUATION15, MAX_TRACK_ID, MISSING_SCORE, Rules
 from dettrack.formats.posetrack import NO_ID, People, PoseSequence
 
 __all__ = ["Prepared", "apply_thresholds", "check_pair", "pair_notes", "prepare"]
@@ -45,11 +45,6 @@ class Prepared:
         """Rows of each frame in `gt` or `pred`."""
         edges = np.searchsorted(people.image, np.arange(len(self) + 1)).tolist()
         return [slice(a, b) for a, b in pairwise(edges)]
-
-    def head_sizes(self) -> Float[np.ndarray, " gt"]:
-        """Size of each annotated head in pixels: `HEAD_FACTOR` times the diagonal of its box; NaN without a box."""
-        diagonal = self.gt.head_box[:, 2:] - self.gt.head_box[:, :2]
-        return HEAD_FACTOR * np.sqrt(np.vecdot(diagonal, diagonal))
 
 
 def prepare(

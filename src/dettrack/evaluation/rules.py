@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dettrack.errors import UsageError
-from dettrack.formats.posetrack17 import JOINTS
+from dettrack.formats.posetrack.year2017 import JOINTS
 from dettrack.skeleton import JointSet
 
 __all__ = [
     "CLEAN",
     "EVALUATION15",
     "GROUPS",
-    "HEAD_FACTOR",
     "HOTA_RULES",
     "MATCH_DISTANCE",
     "MAX_TRACK_ID",
@@ -45,9 +44,6 @@ GROUPS: dict[str, tuple[int, ...]] = {
     "Ank": (0, 5),
 }
 """Columns of the published tables: positions in `EVALUATION15`."""
-
-HEAD_FACTOR = 0.6
-"""A head's size is this share of the annotated head box's diagonal."""
 
 MATCH_DISTANCE = 0.5
 """A joint is right within this many head sizes, the border included."""

@@ -95,7 +95,7 @@ def _open(name: str, out_dir: Path, info: VideoInfo, joint_set: JointSet) -> Wri
 
         return ParquetWriter(path, joint_set, info) if name == "parquet" else CsvWriter(path, joint_set)
     if name == "posetrack18":
-        from dettrack.formats.posetrack_stream import PoseTrackWriter
+        from dettrack.formats.posetrack.files import PoseTrackWriter
 
         return PoseTrackWriter(path, info)
     if name == "coco":

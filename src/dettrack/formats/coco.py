@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dettrack.formats.part import JsonArrays
+from dettrack.geometry import xywh_of
 from dettrack.skeleton import JointSet
 from dettrack.structures import TrackTable, VideoInfo
 
@@ -67,7 +68,7 @@ class CocoWriter:
         triplets = np.concatenate([rows.xy, np.full((*present.shape, 1), 2.0)], -1)
         triplets = np.round(np.where(present[..., None], triplets, 0.0), 3)
         corners = rows.box
-        boxes = np.round(np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], 1), 3)
+        boxes = np.round(xywh_of(corners), 3)
         areas = np.round(boxes[:, 2] * boxes[:, 3], 1)
         columns: dict[str, list[Any]] = {
             "id": list(range(self._next_id, self._next_id + len(rows))),

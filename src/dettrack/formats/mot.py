@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dettrack.formats.part import PartFile
+from dettrack.geometry import xywh_of
 from dettrack.structures import TrackTable
 
 __all__ = ["MotWriter"]
@@ -25,7 +26,7 @@ class MotWriter:
         """See `formats.Writer.write`."""
         rows = rows[np.isfinite(rows.box).all(1)]
         corners = rows.box.astype(float)
-        values = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2], rows.score[:, None]], 1)
+        values = np.concatenate([xywh_of(corners), rows.score[:, None]], 1)
         self._file.write(
             "".join(
                 f"{frame_index + 1},{track},{x:.2f},{y:.2f},{w:.2f},{h:.2f},{score:.4f},-1,-1,-1\n"

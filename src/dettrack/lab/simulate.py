@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 
 from dettrack.cut.clips import keyframe_indices
 from dettrack.errors import UsageError
-from dettrack.formats.posetrack import PoseSequence
+from dettrack.formats.posetrack import PoseSequence, head_box_sizes
 from dettrack.geometry import box_iou
 from dettrack.skeleton import POSETRACK15, JointSet
 from dettrack.structures import Boxes, FrameTimes, TrackletBatch, Tracklets
@@ -110,7 +110,7 @@ def trajectories_of(sequence: PoseSequence, margin: float = 0.1) -> Trajectories
     hidden = np.zeros(xy.shape[:3], bool)
     hidden[row, people.image] = (people.visible == 1) & (people.visible == 2).any()
     head = np.full(shape, np.nan)
-    head[row, people.image] = 0.6 * np.linalg.norm(people.head_box[:, 2:] - people.head_box[:, :2], axis=1)
+    head[row, people.image] = head_box_sizes(people.head_box)
     return _with_boxes(sequence.name, sequence.joint_set, ids, xy, hidden, head, margin)
 
 

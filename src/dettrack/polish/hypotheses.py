@@ -15,15 +15,22 @@ from dettrack.geometry import boxes_with_joints
 from dettrack.skeleton import JointSet
 from dettrack.structures import Tracklets
 
-__all__ = ["HEAD_BOX_SHARE", "HEAD_FACTOR", "FrameHypotheses", "HypothesisBuffer", "head_sizes", "masked_median"]
+__all__ = [
+    "HEAD_SIZE_PER_HEIGHT",
+    "HEAD_SIZE_PER_LENGTH",
+    "FrameHypotheses",
+    "HypothesisBuffer",
+    "head_sizes",
+    "masked_median",
+]
 
 # The evaluator's head size is 0.6 x the diagonal of the annotated head box. In PoseTrack18 the distance head top to
 # head bottom is 0.7 of that diagonal, for all 14 people of the sample within rounding: 0.6 / 0.7. (In the Bonn
 # trajectories the median of 1150 heads is 0.755; `lab/studies/association.py heads` prints both.)
-HEAD_FACTOR = 6 / 7
+HEAD_SIZE_PER_LENGTH = 6 / 7
 # Head size over box height where no head is seen: between the medians of Bonn (0.141, 984 poses) and of PoseTrack18's
 # samples (0.117, 3 poses); `lab/studies/association.py heads` counts them.
-HEAD_BOX_SHARE = 0.13
+HEAD_SIZE_PER_HEIGHT = 0.13
 _HEAD_CONFIDENCE = 0.2
 
 
@@ -123,7 +130,7 @@ def masked_median(values: Float[np.ndarray, "*n h"], has: Bool[np.ndarray, "*n h
 def head_sizes(hypotheses: FrameHypotheses, joint_set: JointSet) -> Float[np.ndarray, " people"]:
     """Head size of each person in pixels, as the evaluator would draw it; NaN where the head is not seen.
 
-    The median over the hypotheses that see head top and head bottom of their distance, times `HEAD_FACTOR`.
+    The median over the hypotheses that see head top and head bottom of their distance, times `HEAD_SIZE_PER_LENGTH`.
 
     Args:
         hypotheses: Of one frame.
@@ -137,4 +144,4 @@ def head_sizes(hypotheses: FrameHypotheses, joint_set: JointSet) -> Float[np.nda
     top, bottom = joint_set.index("head_top"), joint_set.index("head_bottom")
     distance = np.linalg.norm(hypotheses.xy[:, top] - hypotheses.xy[:, bottom], axis=-1)
     sure = (hypotheses.scores[:, top] >= _HEAD_CONFIDENCE) & (hypotheses.scores[:, bottom] >= _HEAD_CONFIDENCE)
-    return HEAD_FACTOR * masked_median(distance, sure & (distance > 0))
+    return HEAD_SIZE_PER_LENGTH * masked_median(distance, sure & (distance > 0))

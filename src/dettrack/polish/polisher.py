@@ -25,7 +25,7 @@ from jaxtyping import Bool, Float, Int
 
 from dettrack.config import PolishConfig
 from dettrack.polish.hypotheses import (
-    HEAD_BOX_SHARE,
+    HEAD_SIZE_PER_HEIGHT,
     FrameHypotheses,
     HypothesisBuffer,
     head_sizes,
@@ -273,7 +273,7 @@ class Polisher:
         unseen = np.flatnonzero(np.isnan(own))
         if len(unseen):
             track = masked_median(memory[unseen], np.isfinite(memory[unseen]))
-            box = HEAD_BOX_SHARE * (hypotheses.boxes[unseen, 3] - hypotheses.boxes[unseen, 1])
+            box = HEAD_SIZE_PER_HEIGHT * (hypotheses.boxes[unseen, 3] - hypotheses.boxes[unseen, 1])
             own[unseen] = np.where(np.isfinite(track), track, box)
         return np.maximum(own, 1.0)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dettrack.errors import InputError
-from dettrack.formats.posetrack_files import prediction_sequence, read_image_list, write_sequence
+from dettrack.formats.posetrack.files import prediction_sequence, read_image_list, write_sequence
 from dettrack.pipeline import Pipeline
 from dettrack.structures import TrackTable
 from dettrack.video import ImageList, open_video

@@ -9,7 +9,7 @@ from dot_people import draw_scene, write_boxes, write_model
 from dettrack.config import DetectConfig
 from dettrack.errors import InputError
 from dettrack.formats.posetrack import ImageInfo, People, PoseSequence
-from dettrack.formats.posetrack18 import write_posetrack18
+from dettrack.formats.posetrack.year2018 import write_posetrack18
 from dettrack.lab.ablation import run_study
 from dettrack.lab.ablation.frames import FrameSource, _detect
 from dettrack.lab.ablation.runner import open_source, tables_of

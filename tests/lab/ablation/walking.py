@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dettrack.formats.posetrack import ImageInfo, People, PoseSequence
-from dettrack.formats.posetrack18 import write_posetrack18
+from dettrack.formats.posetrack.year2018 import write_posetrack18
 from dettrack.lab.simulate import walkers
 from dettrack.skeleton import POSETRACK17
 

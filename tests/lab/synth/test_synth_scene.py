@@ -11,7 +11,7 @@ from dettrack.cli import main
 from dettrack.config import DetectConfig
 from dettrack.errors import InputError, UsageError
 from dettrack.evaluation import evaluate
-from dettrack.formats.posetrack18 import read_posetrack18
+from dettrack.formats.posetrack.year2018 import read_posetrack18
 from dettrack.lab.synth import Renderer, SceneConfig, Visibility, draw_scene, draw_tubes, find_photos
 from dettrack.lab.synth.annotate import sequence_name, to_sequence
 from dettrack.lab.synth.write import BENCHMARK, SceneJob, benchmark_jobs, scene_jobs, write_scenes

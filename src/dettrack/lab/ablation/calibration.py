@@ -13,9 +13,9 @@ from jaxtyping import Bool, Float
 from scipy.stats import rankdata, spearmanr
 
 from dettrack.evaluation.oracles import paired_rows
-from dettrack.evaluation.rules import EVALUATION15, HEAD_FACTOR, MATCH_DISTANCE
-from dettrack.formats.posetrack import PoseSequence
-from dettrack.formats.posetrack_files import prediction_sequence
+from dettrack.evaluation.rules import EVALUATION15, MATCH_DISTANCE
+from dettrack.formats.posetrack import PoseSequence, head_box_sizes
+from dettrack.formats.posetrack.files import prediction_sequence
 from dettrack.lab.ablation.measure import track_row
 from dettrack.lab.ablation.rows import Row
 from dettrack.lab.ablation.sources import SequenceSource
@@ -82,8 +82,7 @@ def _of_sequence(
     xy, scores = mapping(table.xy[who], table.joint_scores[who])
     spread = mapping(both[who], table.joint_scores[who])[0][..., 0]
     support = mapping(np.repeat(table.support[who, :, None], 2, -1).astype(float), table.joint_scores[who])[0][..., 0]
-    diagonal = truth.head_box[:, 2:] - truth.head_box[:, :2]
-    head = HEAD_FACTOR * np.linalg.norm(diagonal, axis=1)[:, None]
+    head = head_box_sizes(truth.head_box)[:, None]
     error = np.linalg.norm(xy - truth.xy, axis=-1) / head
     # One hypothesis agrees with itself: its spread of 0 says nothing.
     several = (support > 1) | (spread > 0)

@@ -19,7 +19,7 @@ from dettrack.errors import InputError
 from dettrack.evaluation.rules import OFFICIAL
 from dettrack.files import write_json
 from dettrack.formats.posetrack import PoseSequence
-from dettrack.formats.posetrack_files import read_sequence, sequence_files
+from dettrack.formats.posetrack.files import read_sequence, sequence_files
 from dettrack.formats.tracklets import TrackletFile, TrackletWriter
 from dettrack.lab.ablation.cache import content_key, file_digest, files_digest, read_json
 from dettrack.lab.ablation.rows import Row

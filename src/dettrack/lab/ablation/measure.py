@@ -22,7 +22,7 @@ from dettrack.evaluation.summary import Evaluation, SequenceResult, count_sequen
 from dettrack.evaluation.thresholds import learn_thresholds
 from dettrack.evaluation.tracking import COUNTS, TrackCounts
 from dettrack.formats.posetrack import PoseSequence
-from dettrack.formats.posetrack_files import prediction_sequence
+from dettrack.formats.posetrack.files import prediction_sequence
 from dettrack.lab.ablation.right_person import RightPerson
 from dettrack.lab.ablation.right_person import figures as right_person_figures
 from dettrack.lab.ablation.rows import Row

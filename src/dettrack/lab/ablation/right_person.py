@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from dettrack.evaluation.boxes import MIN_IOU
-from dettrack.evaluation.rules import EVALUATION15, HEAD_FACTOR, MATCH_DISTANCE
-from dettrack.formats.posetrack import People, PoseSequence
+from dettrack.evaluation.rules import EVALUATION15, MATCH_DISTANCE
+from dettrack.formats.posetrack import People, PoseSequence, head_box_sizes
 from dettrack.geometry import box_iou
 from dettrack.matching import match_matrix
 from dettrack.skeleton import JointMap, JointSet
@@ -100,7 +100,7 @@ class RightPerson:
             self._count(name, values.sum())
 
     def _pckh(self, gap: Float[np.ndarray, "n 15"], people: People, where: str) -> None:
-        head = HEAD_FACTOR * np.linalg.norm(people.head_box[:, 2:] - people.head_box[:, :2], axis=1)
+        head = head_box_sizes(people.head_box)
         known = np.isfinite(people.xy).all(-1) & np.isfinite(head)[:, None]
         self._count(f"joints_{where}", known.sum())
         self._count(f"correct_{where}", (known & (gap <= MATCH_DISTANCE * head[:, None])).sum())

@@ -12,7 +12,7 @@ import numpy as np
 from dettrack.config import CutConfig
 from dettrack.evaluation.rules import OFFICIAL, Rules
 from dettrack.formats.posetrack import PoseSequence
-from dettrack.formats.posetrack_files import read_sequence, sequence_files
+from dettrack.formats.posetrack.files import read_sequence, sequence_files
 from dettrack.lab.ablation.cache import content_key, file_digest
 from dettrack.lab.ablation.rows import Row
 from dettrack.lab.ablation.study import Study

@@ -35,8 +35,8 @@ import tyro
 
 from dettrack.config import CutConfig, PolishConfig, SewConfig, TrackConfig
 from dettrack.evaluation import evaluate
-from dettrack.formats.posetrack import PoseSequence
-from dettrack.formats.posetrack_files import prediction_sequence, read_sequence, sequence_files
+from dettrack.formats.posetrack import PoseSequence, head_box_sizes
+from dettrack.formats.posetrack.files import prediction_sequence, read_sequence, sequence_files
 from dettrack.lab.ablation.sources import with_heads
 from dettrack.lab.simulate import SimulateConfig, Trajectories, simulate, trajectories_of, walkers
 from dettrack.lab.studies.sequences import ALL_JOINTS, linked, write_table
@@ -231,7 +231,7 @@ def head_lines(paths: Sequence[Path]) -> Iterator[str]:
         for file in sequence_files(path):
             sequence = read_sequence(file)
             people, index = sequence.people, sequence.joint_set.index
-            size = 0.6 * np.linalg.norm(people.head_box[:, 2:] - people.head_box[:, :2], axis=1)
+            size = head_box_sizes(people.head_box)
             length = np.linalg.norm(people.xy[:, index("head_top")] - people.xy[:, index("head_bottom")], axis=1)
             height = people.box[:, 3] - people.box[:, 1]
             known = np.isfinite(people.xy).all(-1)

@@ -20,8 +20,8 @@ import tyro
 
 from dettrack.evaluation import evaluate
 from dettrack.formats.posetrack import ImageInfo, People, PoseSequence
-from dettrack.formats.posetrack_entries import image_id
-from dettrack.formats.posetrack_files import pair_files, read_sequence, write_sequence
+from dettrack.formats.posetrack.files import pair_files, read_sequence, write_sequence
+from dettrack.formats.posetrack.year2018 import image_id
 from dettrack.skeleton import POSETRACK17
 
 WIDTH, HEIGHT, HEAD = 1920, 1080, 40.0

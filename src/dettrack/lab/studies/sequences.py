@@ -13,7 +13,7 @@ from dettrack.associate import associate
 from dettrack.config import CutConfig, FinishConfig, TrackConfig
 from dettrack.evaluation.rules import OFFICIAL
 from dettrack.formats.posetrack import PoseSequence
-from dettrack.formats.posetrack_files import read_sequence, sequence_files
+from dettrack.formats.posetrack.files import read_sequence, sequence_files
 from dettrack.lab.ablation.measure import measure
 from dettrack.lab.ablation.rows import Row
 from dettrack.matching import match_matrix

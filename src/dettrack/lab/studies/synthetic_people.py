@@ -18,6 +18,7 @@ import tyro
 
 from dettrack.config import CutConfig, DetectConfig, EstimateConfig
 from dettrack.cut.clips import make_tubes
+from dettrack.formats.posetrack import head_box_sizes
 from dettrack.geometry import box_iou
 from dettrack.lab.synth import Renderer, SceneConfig, Truth, Visibility, draw_scene, load_recordings
 from dettrack.models.detector import load_detector
@@ -47,8 +48,7 @@ def near_joints(estimator: Estimator, image: np.ndarray, truth: Truth, want: np.
     tubes = make_tubes(Boxes(truth.boxes[want], np.ones(int(want.sum()))), estimator.size, 1.25)
     poses = estimator.estimate([(Clip((Frame(0, 0.0, image),), 0), tubes)])[0]
     xy, _ = JointMap(estimator.joint_set, POSETRACK15)(poses.xy[:, 0], poses.scores[:, 0])
-    heads = truth.head_boxes[want]
-    size = 0.6 * np.hypot(heads[:, 2] - heads[:, 0], heads[:, 3] - heads[:, 1])
+    size = head_box_sizes(truth.head_boxes[want])
     away = np.linalg.norm(xy - truth.xy[want], axis=-1) / size[:, None]
     seen = truth.visibility[want] == Visibility.SEEN
     return np.stack([((away <= 0.5) & seen).sum(0), seen.sum(0)])

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dettrack.formats.posetrack import ImageInfo, People, PoseSequence
-from dettrack.formats.posetrack_entries import image_id
+from dettrack.formats.posetrack.year2018 import image_id
 from dettrack.lab.synth.render import Truth, Visibility
 from dettrack.skeleton import POSETRACK15, POSETRACK17
 

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from dettrack.errors import UsageError
+from dettrack.formats.posetrack import head_box_sizes
 from dettrack.lab.synth.render import Rendered, Renderer
 from dettrack.lab.synth.scene import Scene, SceneConfig, draw_scene
 
@@ -141,7 +142,7 @@ def _sample(frames: list[Rendered], person: int, key: int, size: tuple[int, int]
         np.array([bool(truth.present[person]) for truth in truths]),
         key,
         enlarge(truths[key].boxes[person].reshape(2, 2)).ravel(),
-        float(0.6 * np.hypot(*((head[2:] - head[:2]) * zoom))),
+        float(zoom * head_box_sizes(head)),
         scene,
         person,
     )

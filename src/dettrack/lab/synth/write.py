@@ -13,7 +13,7 @@ import cv2
 
 from dettrack.errors import OutputError
 from dettrack.files import write_bytes, write_json
-from dettrack.formats.posetrack_entries import write_posetrack18
+from dettrack.formats.posetrack.year2018 import write_posetrack18
 from dettrack.lab.synth.annotate import sequence_name, to_sequence
 from dettrack.lab.synth.render import Renderer
 from dettrack.lab.synth.scene import SceneConfig, draw_scene

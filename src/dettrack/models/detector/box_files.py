@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from dettrack.errors import InputError
+from dettrack.geometry import xyxy_of
 from dettrack.structures import Boxes
 
 __all__ = ["BoxFile", "read_boxes"]
@@ -98,7 +99,7 @@ def _group(keys: Sequence[Hashable], xywh: np.ndarray, scores: np.ndarray) -> di
     grouped = {}
     for key, indices in members.items():
         order = np.array(indices)[np.argsort(-scores[indices], kind="stable")]
-        grouped[key] = Boxes(np.concatenate([xywh[order, :2], xywh[order, :2] + xywh[order, 2:]], 1), scores[order])
+        grouped[key] = Boxes(xyxy_of(xywh[order]), scores[order])
     return grouped
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from dettrack.errors import InputError
-from dettrack.formats.posetrack import load_json
-from dettrack.formats.posetrack_files import read_sequence, sequence_files
+from dettrack.formats.posetrack.files import read_sequence, sequence_files
+from dettrack.formats.posetrack.sequence import load_json
+from dettrack.geometry import xyxy_of
 from dettrack.skeleton import LSP14, MPII16, JointMap, JointSet
 from dettrack.training.labels.people import PeopleSet, concatenate, load_people
 
@@ -240,4 +241,4 @@ def _named_joints(names: Sequence[str], path: Path) -> JointSet:
 def _corners(bbox: Any) -> np.ndarray | None:
     """COCO's x, y, width, height as corners; None where there is none."""
     values = np.asarray([] if bbox is None else bbox, float)
-    return np.concatenate([values[:2], values[:2] + values[2:]]) if values.shape == (4,) else None
+    return xyxy_of(values) if values.shape == (4,) else None

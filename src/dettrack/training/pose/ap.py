@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from dettrack.evaluation.rules import HEAD_FACTOR
 from dettrack.evaluation.summary import evaluate
-from dettrack.formats.posetrack import ImageInfo, People, PoseSequence
+from dettrack.formats.posetrack.sequence import HEAD_SIZE_PER_DIAGONAL, ImageInfo, People, PoseSequence
 from dettrack.training.labels.people import PeopleSet
 from dettrack.training.pose.score import Poses
 
@@ -46,5 +45,5 @@ def crop_ap(poses: Poses, people: PeopleSet, sizes: Float[np.ndarray, " people"]
 
 def head_boxes(sizes: Float[np.ndarray, " people"]) -> Float[np.ndarray, "people 4"]:
     """Head boxes whose diagonals give back these head sizes, anywhere: the evaluator reads no more from them."""
-    side = sizes / (HEAD_FACTOR * np.sqrt(2))
+    side = sizes / (HEAD_SIZE_PER_DIAGONAL * np.sqrt(2))
     return np.column_stack([np.zeros((len(sizes), 2)), side, side])

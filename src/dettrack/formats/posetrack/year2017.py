@@ -14,7 +14,7 @@ import numpy as np
 
 from dettrack.errors import InputError
 from dettrack.files import NewFile, write_json
-from dettrack.formats.posetrack import NO_ID, ImageInfo, People, PoseSequence, load_json, polygons
+from dettrack.formats.posetrack.sequence import NO_ID, ImageInfo, People, PoseSequence, load_json, polygons
 from dettrack.skeleton import POSETRACK15
 
 __all__ = ["JOINTS", "annolist", "load_annolist_mat", "parse_annolist", "read_posetrack17", "write_posetrack17"]

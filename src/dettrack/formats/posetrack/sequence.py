@@ -1,8 +1,8 @@
 """One description of a PoseTrack sequence in memory, whatever the year of its file (2017, 2018, 2021).
 
-Readers and writers are in `posetrack17`, `posetrack18` and `posetrack21`; `posetrack_files` recognises a file's format
-and builds prediction files. Training, evaluation and the pipeline see only what is here: flat arrays with one row per
-person and image, NaN where something is missing.
+Readers and writers are in `year2017` and `year2018` (with 2021); `files` recognises a file's format and builds
+prediction files. Training, evaluation and the pipeline see only what is here: flat arrays with one row per person and
+image, NaN where something is missing.
 """
 
 from __future__ import annotations
@@ -19,12 +19,31 @@ from jaxtyping import Bool, Float, Int
 from dettrack.errors import InputError
 from dettrack.skeleton import POSETRACK15, JointSet
 
-__all__ = ["NO_ID", "Format", "ImageInfo", "People", "PoseSequence", "load_json", "polygons"]
+__all__ = [
+    "HEAD_SIZE_PER_DIAGONAL",
+    "NO_ID",
+    "Format",
+    "ImageInfo",
+    "People",
+    "PoseSequence",
+    "head_box_sizes",
+    "load_json",
+    "polygons",
+]
 
 Format = Literal["posetrack17", "posetrack18", "posetrack21"]
 
 NO_ID = -1
 """Stands for an id that the file does not give."""
+
+HEAD_SIZE_PER_DIAGONAL = 0.6
+"""The size of a head, which the benchmark measures errors in, as a share of the diagonal of the annotated head box."""
+
+
+def head_box_sizes(boxes: Float[np.ndarray, "*n 4"]) -> Float[np.ndarray, "*n"]:
+    """Head sizes in pixels of annotated head boxes; NaN where a box is NaN."""
+    diagonal = boxes[..., 2:] - boxes[..., :2]
+    return HEAD_SIZE_PER_DIAGONAL * np.sqrt(np.vecdot(diagonal, diagonal))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""PoseTrack files by content: recognise the year, pair annotations with predictions, build prediction files.
+"""PoseTrack files by content: recognise the year, pair annotations with predictions, write predictions.
 
 Prediction files are built from the list of images in an annotation file; its people are never looked at.
 """
@@ -11,16 +11,25 @@ from pathlib import Path
 import numpy as np
 
 from dettrack.errors import InputError
-from dettrack.formats.posetrack import People, PoseSequence, load_json
-from dettrack.formats.posetrack17 import load_annolist_mat, parse_annolist, read_posetrack17, write_posetrack17
-from dettrack.formats.posetrack18 import parse_posetrack18, write_posetrack18
-from dettrack.formats.posetrack_entries import categories
+from dettrack.formats.coco import image_name
+from dettrack.formats.part import JsonArrays
+from dettrack.formats.posetrack.sequence import ImageInfo, People, PoseSequence, load_json
+from dettrack.formats.posetrack.year2017 import load_annolist_mat, parse_annolist, read_posetrack17, write_posetrack17
+from dettrack.formats.posetrack.year2018 import (
+    annotation_entries,
+    categories,
+    image_entry,
+    image_id,
+    parse_posetrack18,
+    write_posetrack18,
+)
 from dettrack.skeleton import JointMap
-from dettrack.structures import TrackTable
+from dettrack.structures import TrackTable, VideoInfo
 
 __all__ = [
     "MAX_TRACKS",
     "FilePair",
+    "PoseTrackWriter",
     "pair_files",
     "prediction_sequence",
     "read_image_list",
@@ -184,3 +193,21 @@ def prediction_sequence(images: PoseSequence, table: TrackTable) -> tuple[PoseSe
     xy, scores = JointMap(table.joint_set, images.joint_set)(table.xy, table.joint_scores)
     people = People.build(table.frame, xy, scores=scores, track_id=ids, box=table.box, score=table.score)
     return replace(images, people=people), notes
+
+
+class PoseTrackWriter:
+    """Writes PoseTrack18's form: 17 joints by name, every image listed, people or not."""
+
+    def __init__(self, path: Path, info: VideoInfo) -> None:
+        self._file = JsonArrays(path, "annotations", "images", {"categories": categories()})
+        self._info = info
+
+    def write(self, frame_index: int, time_s: float, rows: TrackTable, name: str = "") -> None:
+        """See `formats.Writer.write`."""
+        number = image_id(self._info.name, frame_index)
+        image = ImageInfo(image_name(self._info, frame_index, name), number)
+        self._file.add(annotation_entries(number, rows), [image_entry(image, nframes=self._info.n_frames)])
+
+    def close(self) -> None:
+        """See `formats.Writer.close`."""
+        self._file.close()

@@ -1,0 +1,58 @@
+"""What version 0.1.0 wrote is still read: results, tracklets, settings."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dettrack.config import TrackConfig
+from dettrack.formats import read_tracks
+from dettrack.formats.tracklets import TrackletFile
+from dettrack.runs.folder import associate_to_folder, is_complete, read_summary
+
+OLD = Path(__file__).with_name("v0_1")
+RESULT = OLD / "clip.result"
+
+
+@pytest.mark.parametrize("name", ["tracks.parquet", "tracks.jsonl", "tracks.csv"])
+def test_its_tables_are_read(name):
+    table = read_tracks(RESULT / name)
+    lines = [json.loads(line) for line in (RESULT / "tracks.jsonl").read_text().splitlines()]
+    assert len(table) == sum(len(line["people"]) for line in lines) > 0
+    first = lines[0]["people"][0]
+    assert table.track_id[0] == first["track_id"]
+    np.testing.assert_allclose(table.box[0], first["box"], atol=0.01)
+
+
+def test_its_summary_is_read_and_its_folder_known():
+    summary = read_summary(RESULT)
+    assert is_complete(RESULT)
+    assert summary["counts"]["frames"] == len((RESULT / "tracks.jsonl").read_text().splitlines())
+
+
+def test_its_tracklets_give_its_tracks(tmp_path):
+    saved = TrackletFile.open(RESULT / "tracklets.parquet")
+    assert (saved.cut.clip_length, saved.cut.step) == (9, 2)
+    defaults = TrackConfig()
+    finish = replace(defaults.finish, min_track_frames=2)
+    summary = associate_to_folder(
+        saved, tmp_path / "out", replace(defaults, cut=saved.cut, finish=finish), ("parquet",)
+    )
+    before, after = read_tracks(RESULT), read_tracks(tmp_path / "out")
+    assert summary["counts"]["tracks"] == len(np.unique(before.track_id))
+    np.testing.assert_array_equal(after.track_id, before.track_id)
+    np.testing.assert_array_equal(after.frame, before.frame)
+    np.testing.assert_array_equal(after.source, before.source)
+    np.testing.assert_allclose(after.xy, before.xy, atol=0.01)
+    np.testing.assert_allclose(after.time_s, before.time_s)
+
+
+def test_a_folder_of_its_result_may_be_written_again(tmp_path):
+    out = tmp_path / "clip.dettrack"
+    shutil.copytree(RESULT, out)
+    saved = TrackletFile.open(out / "tracklets.parquet")
+    associate_to_folder(saved, out, replace(TrackConfig(), cut=saved.cut), ("jsonl",))
+    assert is_complete(out)

@@ -151,7 +151,7 @@ class Tracklets:
         boxes: The keyframe's boxes as detected, not enlarged.
         xy: `(n, clip, joints, 2)` in displayed pixels, NaN where there is no prediction.
         scores: `(n, clip, joints)` in [0, 1].
-        detected: `(n,)` whether the detector found the person in the keyframe itself; None: everybody was found.
+        detected: `(n,)` whether the detector found the person in the keyframe itself; None: all were found.
     """
 
     keyframe: int
@@ -330,6 +330,9 @@ class TrackTable:
         Args:
             tables: Tables of one joint set.
             joint_set: That set; needed where there may be no table at all.
+
+        Returns:
+            One table.
         """
         tables = list(tables)
         empty = tables[:1] if joint_set is None else [TrackTable.empty(joint_set)]

@@ -1,8 +1,8 @@
-"""Stages of work that overlap: the next frames are decoded and searched while the network looks at the last ones.
+"""Stages of work that overlap: the next frames are decoded and detected while the network estimates the last ones.
 
 Each stage is an iterator over what the stage before gives. Run ahead in a thread of its own, with a bounded number of
-finished items waiting, the stages work side by side: NumPy, OpenCV, PyAV and the runtimes of the networks let go of
-the interpreter while they compute. Order and results are those of one stage after the other.
+finished items waiting, the stages work side by side: NumPy, OpenCV, PyAV and the runtimes of the networks release the
+interpreter lock while they compute. Order and results are those of one stage after the other.
 """
 
 from __future__ import annotations
@@ -160,4 +160,4 @@ def _shut(out: queue.Queue[T | _End], stop: threading.Event, thread: threading.T
     stop.set()
     while thread.is_alive():
         with contextlib.suppress(queue.Empty):
-            out.get(timeout=0.05)  # room for a producer that waits to put
+            out.get(timeout=0.05)  # frees a place for a producer that waits to put

@@ -13,7 +13,7 @@ Conventions that the paper leaves open, stated here once:
 * **Beyond the video or shot** a tube has no frames: the first keyframe of a shot has δ + 1 frames, none repeated.
   Nothing is predicted, hence nothing has to be ignored, for frames that do not exist.
 * **The end of a shot.** Where more than δ frames follow a shot's last regular keyframe, which happens for
-  S > δ + 1, the shot's last frame is a keyframe too; without it nobody could be found there.
+  S > δ + 1, the shot's last frame is a keyframe too; without it no person could be found there.
 """
 
 from __future__ import annotations

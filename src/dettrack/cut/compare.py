@@ -1,4 +1,4 @@
-"""What two neighbouring keyframes say of the same people: who of them is in question (beyond the paper).
+"""Comparison of two neighbouring keyframes: for which people they leave a question open (beyond the paper).
 
 Where the tubes of two keyframes meet, both say something of the same frames. A person is in question where
 
@@ -80,6 +80,9 @@ def questions(left: Seen, right: Seen, cut: CutConfig, joint_set: JointSet, conf
         cut: Thresholds.
         joint_set: Of the poses.
         confidence: A joint counts where both sides have at least this score.
+
+    Returns:
+        Who is in question.
     """
     i, j, similarity, same_box = _pairs(left, right, joint_set, confidence)
     matched = match(i, j, similarity, (len(left.tracklets), len(right.tracklets)))
@@ -101,7 +104,7 @@ def questions(left: Seen, right: Seen, cut: CutConfig, joint_set: JointSet, conf
         put("start_or_end", *alone)
     counts = Counter({reason: int(max(a.sum(), b.sum())) for reason, (a, b) in found.items()})
     rows, columns = (np.any([sides[k] for sides in found.values()], axis=0) for k in (0, 1))
-    # Whoever is in question on one side is so on the other.
+    # A person in question in one keyframe is so in the other.
     rows[i[columns[j]]] = True
     columns[j[rows[i]]] = True
     return Questions(rows, columns, counts)
@@ -134,7 +137,7 @@ def _pairs(
 
 
 def _crowded(seen: Seen, first: int, last: int, limit: float) -> Bool[np.ndarray, " n"]:
-    """Who shares more than `limit` of a box with somebody else in a frame between `first` and `last`."""
+    """Whose box overlaps another one by more than `limit` in a frame between `first` and `last`."""
     crowded = np.zeros(len(seen.tracklets), bool)
     inside = (seen.tracklets.frames >= first) & (seen.tracklets.frames <= last)
     for boxes in seen.moved[:, inside].swapaxes(0, 1):

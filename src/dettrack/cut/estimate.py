@@ -28,6 +28,9 @@ def small_people(boxes: Boxes, size: tuple[int, int], below: float) -> Bool[np.n
         boxes: People.
         size: Height and width of the crop.
         below: Pixels.
+
+    Returns:
+        Which of the boxes.
     """
     sides = boxes.xyxy[:, 2:] - boxes.xyxy[:, :2]
     return np.maximum(sides[:, 1], sides[:, 0] * size[0] / size[1]) < below

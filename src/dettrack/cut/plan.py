@@ -1,9 +1,10 @@
 """Which keyframes are visited, and for which of their people (paper 3.1).
 
-The paper visits one keyframe in S for everybody: the grid. Adaptive keyframes go beyond it: a coarse grid (S = 8, say),
-and between two of its keyframes another one in the middle, where the two leave people in question (see `compare`) and
-for these people alone. Both halves are then compared in the same way, until no one is in question or the finest step
-is reached (8, 4, 2, 1). So a calm scene costs what the grid costs, and people in a scuffle get what a fine step gives.
+The paper visits every S-th frame, for all people: the grid. Adaptive keyframes go beyond it: a coarse grid (S = 8,
+say), and between two of its keyframes another one in the middle, where the two leave people in question (see `compare`)
+and for these people alone. Both halves are then compared in the same way, until no one is in question or the finest
+step is reached (8, 4, 2, 1). So a calm scene costs what the grid costs, and people in a scuffle get what a fine step
+gives.
 
 A 2D network sees each frame alone, so the tube of an added keyframe need not be whole: it reaches to the two keyframes
 beside it. That costs 9, 5 or 3 frames instead of 9, and was more accurate: a box is worth most near its own keyframe.
@@ -63,7 +64,7 @@ class Visit:
 
     Attributes:
         clip: Around the keyframe.
-        requested: For whom; None: for everybody.
+        requested: For whom; None: for all people.
     """
 
     clip: Clip
@@ -213,7 +214,17 @@ class Planner:
 
 
 def clip_between(left: Clip, right: Clip, keyframe: int, clip_length: int) -> Clip:
-    """The clip around a frame between two keyframes whose clips touch."""
+    """The clip around a frame between two keyframes whose clips touch.
+
+    Args:
+        left: Around the earlier keyframe.
+        right: Around the later one.
+        keyframe: Index of the frame between them.
+        clip_length: |C|, or less.
+
+    Returns:
+        The clip, made of the frames of both.
+    """
     first = left.frames[0].index
     window = [*left.frames, *right.frames[max(left.frames[-1].index + 1 - right.frames[0].index, 0) :]]
     return make_clip(window, keyframe - first, clip_length)

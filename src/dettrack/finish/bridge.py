@@ -5,9 +5,9 @@ last pose of a track that ended is moved on, and the first pose of a track that 
 velocity of its last (first) frames, to meet in the middle of the gap. Tracks that agree there by OKS are one, chosen by
 the Hungarian algorithm among all that begin in the same frame, and the frames between them are interpolated.
 
-A track that begins is judged as soon as its velocity is known and nobody who may be its past can come back by himself:
-`reach` frames later, or at once where nobody is missing. Rows wait no longer than `gap` + `reach` frames, and not at
-all while every track goes on. Nothing is joined across a shot cut.
+Whether a beginning track continues an ended one is decided as soon as its velocity is known and no ended track can
+still go on by its own tubes: `reach` frames later, or at once where no track has ended. Rows wait no longer than
+`gap` + `reach` frames, and not at all while every track goes on. Nothing is joined across a shot cut.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FRAMES = 5
 
 
 def bridge_frames(config: SewConfig) -> int:
-    """Longest gap that is bridged: the rivals have their own way with gaps, or none."""
+    """Longest gap that is bridged, in frames; 0 for the baselines, which interpolate gaps themselves or not at all."""
     return config.bridge if config.linking == "tubes" else 0
 
 
@@ -75,7 +75,7 @@ class Bridge:
         self._cuts.append(frame)
 
     def add(self, table: TrackTable, until: int) -> TrackTable:
-        """Take the rows of the next frames, all before frame `until`; return those that nothing can precede."""
+        """See `stages.Stage.add`; no row that is given back can be preceded by another of its track."""
         for track, frame in zip(table.track_id.tolist(), table.frame.tolist(), strict=True):
             if track not in self._id:
                 self._id[track], self._begun[track] = track, frame

@@ -1,4 +1,4 @@
-"""Gaps inside a track, filled by straight lines where that is asked for."""
+"""Gaps inside a track, filled by straight lines."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class GapFiller:
         self.settled_before = 0
 
     def add(self, table: TrackTable, until: int) -> TrackTable:
-        """Take the rows of the next frames, all before frame `until`; return those that no later fill precedes."""
+        """See `stages.Stage.add`; gaps before the rows that are given back are filled."""
         last, held = (table[:0] if rows is None else rows for rows in (self._last, self._held))
         rows = TrackTable.concatenate([last, table])
         rows = rows[np.lexsort((rows.frame, rows.track_id))]
@@ -58,7 +58,15 @@ class GapFiller:
 
 
 def interpolate(rows: TrackTable, max_gap: int) -> TrackTable:
-    """Rows for the gaps of up to `max_gap` frames in `rows`, which are sorted by track and frame (see `GapFiller`)."""
+    """Rows for the gaps of up to `max_gap` frames (see `GapFiller`).
+
+    Args:
+        rows: Sorted by track, then by frame.
+        max_gap: Frames.
+
+    Returns:
+        The new rows alone.
+    """
     gap = np.diff(rows.frame) - 1
     same = rows.track_id[1:] == rows.track_id[:-1]
     before = np.flatnonzero(same & (gap >= 1) & (gap <= max_gap))

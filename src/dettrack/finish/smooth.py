@@ -77,6 +77,13 @@ def savgol(xy: Float[np.ndarray, "frames n 2"], window: int) -> Float[np.ndarray
     """Savitzky-Golay filter of second order over `window` frames (odd); NaN ends a run.
 
     A run shorter than the window takes the largest odd window that fits; one of up to three frames stays as it is.
+
+    Args:
+        xy: Pixels.
+        window: Frames; odd.
+
+    Returns:
+        Pixels.
     """
     from scipy.signal import savgol_filter  # here: its import takes as long as that of all else in this package
 
@@ -118,7 +125,7 @@ class Smoother:
         self.settled_before = 0
 
     def add(self, table: TrackTable, until: int) -> TrackTable:
-        """Take the rows of the next frames, all before `until`; return smoothed ones, at least `lag` frames behind.
+        """See `stages.Stage.add`; rows come back at least `lag` frames later.
 
         Work is done in blocks of `lag` frames, so that each row is smoothed three times at most.
         """

@@ -1,7 +1,7 @@
 """The stages after association, one protocol for all, on rows that arrive frame by frame (paper 3.3, 4.1).
 
 In this order: hypotheses are merged (`polish`); gaps that no tube reaches over are bridged; tracks that are too short
-go; joints below their threshold become missing; gaps inside a track are filled where that is asked for; joints are
+go; joints below their threshold become missing; gaps inside a track are filled if the settings say so; joints are
 smoothed beside the raw ones. Each stage takes whole frames in order and gives whole frames in order, some frames later;
 none holds more than a bounded number of frames, whatever the length of the video. Everything removed is counted.
 """
@@ -102,7 +102,7 @@ class Chain(Generic[In]):
         return sum((stage.tally for stage in self._stages), self._report.tally())
 
     def add(self, rows: In, until: int, /) -> TrackTable:
-        """Take what comes next; see `Stage.add`."""
+        """See `Stage.add`."""
         with self._report.timed(self._first.name):
             table = self._first.add(rows, until)
         for before, stage in pairwise(self._stages):
@@ -127,17 +127,28 @@ class Chain(Generic[In]):
 
 
 def check_finish(config: FinishConfig, joint_set: JointSet) -> None:
-    """Raise `InputError` for settings that a run would stumble over: before an earlier result makes way for it."""
+    """Check settings that a run would only find wrong after an earlier result has made way for it.
+
+    Args:
+        config: Settings.
+        joint_set: Joints of the rows.
+
+    Raises:
+        InputError: The file of joint thresholds cannot be used.
+    """
     joint_thresholds(config, joint_set)
 
 
 def finishing(config: TrackConfig, joint_set: JointSet, fps: float | None) -> list[Stage[TrackTable]]:
-    """The stages after the polisher that the settings ask for, in their order.
+    """The stages after the polisher, in their order, as the settings say.
 
     Args:
         config: Settings.
         joint_set: Joints of the rows.
         fps: Frames per second of the video; None where it has no clock.
+
+    Returns:
+        The stages.
 
     Raises:
         InputError: The file of joint thresholds cannot be used.

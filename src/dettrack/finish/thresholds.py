@@ -21,6 +21,13 @@ def read_thresholds(path: str | Path, joint_set: JointSet) -> Float[np.ndarray, 
     """Per-joint score thresholds from a file (see `settings.read_joint_thresholds`).
 
     Joints that the file does not name keep every score (threshold 0).
+
+    Args:
+        path: TOML file.
+        joint_set: Joints of the rows.
+
+    Returns:
+        In the order of the joints.
     """
     thresholds = np.zeros(len(joint_set))
     for joint, value in read_joint_thresholds(Path(path), joint_set.joints).items():
@@ -30,6 +37,13 @@ def read_thresholds(path: str | Path, joint_set: JointSet) -> Float[np.ndarray, 
 
 def joint_thresholds(config: FinishConfig, joint_set: JointSet) -> Float[np.ndarray, " joints"]:
     """Score below which each joint becomes missing: the higher one of the two that the settings give.
+
+    Args:
+        config: Settings.
+        joint_set: Joints of the rows.
+
+    Returns:
+        In the order of the joints.
 
     Raises:
         InputError: The file of joint thresholds cannot be used.
@@ -42,6 +56,10 @@ def joint_thresholds(config: FinishConfig, joint_set: JointSet) -> Float[np.ndar
 
 def apply_thresholds(table: TrackTable, thresholds: Float[np.ndarray, " joints"]) -> tuple[TrackTable, dict[str, int]]:
     """Make joints below their threshold missing (their scores stay), and remove rows that have no joint left.
+
+    Args:
+        table: Rows.
+        thresholds: Of each joint.
 
     Returns:
         The rows that remain, and the numbers of joints and rows removed.
@@ -79,7 +97,7 @@ class JointThresholds:
         return Tally(dropped=self._dropped)
 
     def add(self, table: TrackTable, until: int) -> TrackTable:
-        """The rows without the joints below their thresholds."""
+        """See `stages.Stage.add`; joints below their thresholds become missing."""
         self.settled_before = until
         table, dropped = apply_thresholds(table, self._thresholds)
         self._dropped.update(dropped)

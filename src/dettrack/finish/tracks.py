@@ -17,8 +17,8 @@ class TrackRules:
     """Drops tracks with too few frames or detections; holds rows back until their track has enough.
 
     A frame counts for a track where its pose reaches `min_track_score`: what a detector takes for a person (a tree, the
-    gap between two people) moves along as smoothly as anybody, but no pose network is sure of its joints. Nobody waits
-    for such a track for longer than `patience`: older rows are dropped, and the track begins where it convinces.
+    gap between two people) can move as smoothly as a person, but the pose network gives its joints low scores. No row
+    waits longer than `patience` for its track to have enough: older ones are dropped, and the track begins later.
 
     Args:
         config: `min_track_frames`, `min_track_detections` and `min_track_score`.
@@ -46,7 +46,7 @@ class TrackRules:
         return Tally(dropped=self._dropped)
 
     def add(self, table: TrackTable, until: int) -> TrackTable:
-        """Take the rows of the next frames, all before frame `until`; return what is settled."""
+        """See `stages.Stage.add`; rows come back once their track has enough frames."""
         detected = table.source == int(Source.DETECTED)
         sure = table.score >= self._config.min_track_score
         rows = zip(table.track_id.tolist(), table.frame.tolist(), detected.tolist(), sure.tolist(), strict=True)

@@ -40,7 +40,7 @@ _KEYFRAME = pa.struct(
         ("box_scores", _FLOATS),
         ("xy", _FLOATS),
         ("scores", _FLOATS),
-        ("detected", pa.list_(pa.bool_())),  # null: everybody
+        ("detected", pa.list_(pa.bool_())),  # null: all
     ]
 )
 _SCHEMA = pa.schema(

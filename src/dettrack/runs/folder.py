@@ -1,4 +1,4 @@
-"""One video to one result folder: tracks in the asked formats, a picture, and a summary that says how it went."""
+"""One video to one result folder: tracks in the requested formats, a rendered video, and a summary of the run."""
 
 from __future__ import annotations
 

@@ -58,12 +58,12 @@ class LiveReport:
 
 
 def live_settings(config: TrackConfig) -> tuple[TrackConfig, list[str]]:
-    """Settings with which the poses of a frame come at most |C| frames later, and what had to change, for people.
+    """Settings with which the poses of a frame come at most |C| frames later, and a line about each change.
 
     A keyframe's tubes are complete δ frames after it, and the last frame that the next keyframe's tubes change lies
     S - 1 frames before that: S may be at most δ + 1. A path is decided one frame later at most. Tracks are not held
     back until they are long enough, gaps are neither filled nor bridged, and nothing is smoothed. Shot cuts are not
-    looked for.
+    searched.
 
     Raises:
         UsageError: A linking that works by hindsight.
@@ -75,7 +75,7 @@ def live_settings(config: TrackConfig) -> tuple[TrackConfig, list[str]]:
     if cut.step > most:
         notes.append(f"--step {cut.step} would be late: {most} for |C| = {cut.clip_length}")
     if cut.adaptive:
-        notes.append("--adaptive looks back: off")
+        notes.append("--adaptive needs later keyframes: off")
     if config.finish.smooth != "none" or config.finish.fill_gaps:
         notes.append("nothing is smoothed or filled")
     cut = replace(cut, step=min(cut.step, most), shots=False, adaptive=False)
@@ -97,6 +97,9 @@ def track_live(pipeline: Pipeline, frames: LiveFrames, write: Callable[[str], No
         pipeline: With settings from `live_settings`.
         frames: The source.
         write: Receives a line of `tracks.jsonl` for every frame, in order, as it comes.
+
+    Returns:
+        How the run went.
     """
     start = time.perf_counter()
     arrived: dict[int, float] = {}

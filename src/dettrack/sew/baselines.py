@@ -1,7 +1,7 @@
 """Baselines beside `sewer.Sewer`: they link the poses of keyframes and never use the other frames of the tubes.
 
 * "oks-gbm" and "oks-gbm-greedy": bipartite matching by OKS between one keyframe and the next (the usual baseline of
-  the paper's table 7); a person missed in one keyframe comes back as somebody else.
+  the paper's table 7); a person missed in one keyframe comes back with a new identity.
 * "oks-velocity": the strongest simple baseline. A lost person is kept for `SewConfig.memory` frames, moved on with
   constant velocity, and matched by OKS with the Hungarian algorithm; gaps are interpolated afterwards
   (`finish.gaps` with the memory as bound, see `linker.gap_frames`).
@@ -141,7 +141,7 @@ class KeyframeLinker:
         return self._tracks[self._tracks.keyframe == self._last_keyframe]
 
     def _expected(self, live: _Tracks, keyframe: int) -> _Tracks:
-        """The live tracks where they should be now; "oks-gbm" expects everybody to stand still."""
+        """The live tracks where they should be now; "oks-gbm" expects no motion."""
         if self.config.linking != "oks-velocity":
             return live
         shift = live.velocity * (keyframe - live.keyframe)[:, None]

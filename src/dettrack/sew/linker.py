@@ -52,6 +52,9 @@ def make_linker(config: SewConfig, joint_set: JointSet, clip_length: int) -> Lin
         config: Settings.
         joint_set: Joints of the tracklets.
         clip_length: |C|.
+
+    Returns:
+        The linker, for one video.
     """
     if config.linking != "tubes":
         return KeyframeLinker(config, joint_set)

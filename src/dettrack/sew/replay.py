@@ -20,17 +20,20 @@ def narrow(batches: Iterable[TrackletBatch], saved: CutConfig, wanted: CutConfig
     Args:
         batches: Batches of a run with the settings `saved`.
         saved: |C| and S of these batches.
-        wanted: |C| and S to imitate. (A network that looks at the whole clip would answer a little differently to a
-            shorter one; a network without temporal filters answers the same.) Of adaptive keyframes the grid can be
+        wanted: |C| and S to imitate. (A temporal network would give slightly other joints in a shorter clip; a
+            network without temporal filters gives the same.) Of adaptive keyframes the grid can be
             had alone; which ones a shorter clip or other thresholds would have added is not known.
 
+    Returns:
+        The batches, one by one.
+
     Raises:
-        UsageError: `wanted` asks for frames or keyframes that were not saved; at once, not with the first batch.
+        UsageError: `wanted` needs frames or keyframes that were not saved; raised at once, not with the first batch.
     """
     if wanted.clip_length > saved.clip_length or wanted.step % saved.step:
         raise UsageError(
             f"--clip-length {wanted.clip_length} --step {wanted.step} cannot be made from tracklets of clip length "
-            f"{saved.clip_length} and step {saved.step}: ask for a clip no longer, and a multiple of the step"
+            f"{saved.clip_length} and step {saved.step}: choose a clip no longer, and a multiple of the step"
         )
     same = replace(wanted, enlarge=saved.enlarge, shots=saved.shots) == saved
     if not same and wanted.adaptive:
@@ -52,6 +55,9 @@ def with_keyframes(batches: Iterable[TrackletBatch], every: int, reach: int, kee
         reach: Frames on either side of a keyframe in that run's clips: the last keyframe of a shot stays where more
             follow the one before (`cut.keyframe_indices`).
         keep: Frames of a tube to keep on either side of its keyframe; 0 is what a frame-by-frame tracker sees.
+
+    Yields:
+        The batches; one may be without tracklets.
     """
     shot_start = None
     for batch in batches:

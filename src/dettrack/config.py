@@ -50,8 +50,8 @@ class CutConfig:
         clip_length: |C|, frames in a tube; odd.
         step: S, frames between keyframes; smaller than |C| (1 when |C| is 1).
         enlarge: Factor by which a box grows in both dimensions before the tube is cut.
-        shots: Look for shot cuts; tubes and tracks never cross one.
-        adaptive: Keyframes every S frames, and more between them where the settings below ask for it.
+        shots: Find shot cuts; tubes and tracks never cross one.
+        adaptive: Keyframes every S frames, and more between them by the rules of the settings below.
         finest_step: With `adaptive`: keyframes come no closer to each other than this many frames.
         agreement: With `adaptive`: OKS below which two tubes disagree about a person.
         box_agreement: With `adaptive`: overlap (IoU) below which the boxes of two keyframes, moved to the same frame,
@@ -86,7 +86,7 @@ class CutConfig:
         )
         _require(
             not self.adaptive or self.step > 1,
-            "--adaptive adds keyframes to a grid with --step 2 or more, and --step is 1: ask for --step 8",
+            "--adaptive adds keyframes to a grid with --step 2 or more, and --step is 1: try --step 8",
         )
 
 
@@ -99,7 +99,7 @@ class DetectConfig:
             name that `dettrack weights list` shows.
         detector_layout: Output layout of an ONNX detector; "auto" recognises it from the file.
         detector_size: Longer side of the detector's input in pixels; 0 takes the file's own, or 640.
-        detector_scales: Look at every keyframe at each of these longer sides, and merge the boxes: small people are
+        detector_scales: Run on every keyframe at each of these longer sides, and merge the boxes: small people are
             found at the largest, large ones at the smallest (SNIPER's testing); a detector of ours only.
         detect_every: The detector looks at every n-th keyframe at least (n up to 4). In those between, tubes are cut at
             boxes moved there from both sides, if these agree about everybody; else the detector looks there too.
@@ -146,7 +146,7 @@ class EstimateConfig:
         joints: Joint set of the results; "auto" is PoseTrack's 15, approximated where the model lacks them.
         flip: Average the heatmaps of the crop and of its mirror image (paper 4.2).
         small_crops_below: People lower than this many pixels are cut out smaller, at two thirds of the network's size
-            (128x96 for 192x160), where the network takes that; 0: nobody.
+            (128x96 for 192x160), where the network takes that; 0 for none.
         decoding: "quarter": arg max moved a quarter pixel towards the higher neighbour; "dark": second-order fit.
         device: "auto", "cpu", "cuda" or "cuda:N".
         runtime: What runs the network; "auto" is the fastest that is installed and can run it.
@@ -180,7 +180,7 @@ class SewConfig:
 
     Attributes:
         linking: "tubes" is the paper's (at |C| = 1, where tubes cannot overlap, it is "oks-gbm"); the others are
-            rivals that look at keyframe poses only: "oks-gbm" (Hungarian, frame to frame), "oks-gbm-greedy", and
+            baselines that use keyframe poses only: "oks-gbm" (Hungarian, frame to frame), "oks-gbm-greedy", and
             "oks-velocity" (Hungarian with constant-velocity prediction, a memory of `memory` frames and linear
             interpolation of gaps).
         min_similarity: OKS floor below which a tracklet does not join a track (docs/recovery.md has the measurement).

@@ -25,7 +25,7 @@ COMMANDS = {
     "pseudo": ("dettrack.cli.pseudo", "label videos and photos by teachers that agree"),
     "weights": ("dettrack.cli.weights", "list, verify, import or fetch weights"),
     "export": ("dettrack.cli.export", "a pose network as ONNX, OpenVINO or TensorRT file"),
-    "bench": ("dettrack.cli.bench", "how fast it is here: stages, networks, whole runs beside rivals"),
+    "bench": ("dettrack.cli.bench", "speed on this machine: stages, networks, whole runs beside baselines"),
     "data": ("dettrack.cli.data", "check a training set, draw its tubes; score a pose model"),
 }
 

@@ -151,7 +151,7 @@ def _score(args: list[str]) -> int:
 
 
 def _poses(options: ScoreArgs, people: PeopleSet) -> np.ndarray:
-    """Joints of everybody by our network, or by a teacher (which reads the frame itself, in its own box)."""
+    """Joints of all people by our network, or by a teacher (which reads the frame itself, in its own box)."""
     if options.model.suffix in (".onnx", ".xml"):
         import numpy as np
 

@@ -65,7 +65,7 @@ def run(args: Sequence[str]) -> int:
     for table in figure_tables(result):
         console.print(table)
     say(f"{summary['counts']['frames']} frames at {summary['frames_per_second']} frames/s")
-    say(f"look at {out / 'render.mp4'}")
+    say(f"rendered: {out / 'render.mp4'}")
     return 0
 
 

@@ -72,12 +72,12 @@ def _names(runs: Sequence[Path]) -> list[str]:
     return short if len(set(short)) == len(short) else [str(folder) for folder in folders]
 
 
-def _frames(asked: str) -> int | list[int]:
+def _frames(given: str) -> int | list[int]:
     """A number of frames, or a list of indices where there is a comma."""
     try:
-        numbers = [int(part) for part in asked.split(",") if part.strip()]
+        numbers = [int(part) for part in given.split(",") if part.strip()]
     except ValueError:
         numbers = []
-    if not numbers or min(numbers) < 0 or ("," not in asked and numbers[0] < 1):
-        raise UsageError(f"--frames {asked!r}: expected how many frames, as 4, or their indices, as 12,40,95")
-    return numbers if "," in asked else numbers[0]
+    if not numbers or min(numbers) < 0 or ("," not in given and numbers[0] < 1):
+        raise UsageError(f"--frames {given!r}: expected how many frames, as 4, or their indices, as 12,40,95")
+    return numbers if "," in given else numbers[0]

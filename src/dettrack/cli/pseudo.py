@@ -27,7 +27,7 @@ _PICTURES = (".jpg", ".jpeg", ".png")
 
 @dataclass(frozen=True)
 class PseudoArgs:
-    """Label everybody in a video, in a folder of photos, or in an annotated set, by teachers that must agree.
+    """Label all people in a video, in a folder of photos, or in an annotated set, by teachers that must agree.
 
     A video gives runs of consecutive frames, for tubes. The result is a packed set for `dettrack train`.
 

@@ -35,7 +35,7 @@ _IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 class TrackArgs:
     """Find every person in a video, follow each one, and write their joints in every frame.
 
-    Each INPUT gives a folder <name>.dettrack with the tracks in the asked formats and summary.json.
+    Each INPUT gives a folder <name>.dettrack with the tracks in the formats of --formats, and summary.json.
 
     Attributes:
         inputs: Videos, GIFs, folders of frames; several image files are the frames of one video.

@@ -20,7 +20,7 @@ __all__ = ["WeightsArgs", "run"]
 
 @dataclass(frozen=True)
 class WeightsArgs:
-    """Weights by name: list them, say what one is, verify checksums, import a file, or fetch one (only when asked).
+    """Weights by name: list them, say what one is, verify checksums, import a file, or fetch one.
 
     Imported and fetched weights go to the store ($DETTRACK_WEIGHTS, else the user's data folder); their names then
     work as --model.

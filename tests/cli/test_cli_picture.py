@@ -39,7 +39,7 @@ def people(frame: int, count: int) -> TrackTable:
 @pytest.fixture
 def scene(tmp_path: Path) -> Path:
     """A grey video; run "full" has somebody in every frame, run "empty" nobody."""
-    with VideoWriter(tmp_path / "grey.mp4", 160, 120, Fraction(10)) as video:
+    with VideoWriter(tmp_path / "grey.mp4", (120, 160), Fraction(10)) as video:
         for index in range(FRAMES):
             video.write(np.full((120, 160, 3), 90, np.uint8), index / 10)
     for name, count in (("full", 1), ("empty", 0)):

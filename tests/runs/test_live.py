@@ -29,7 +29,10 @@ def scene(tmp_path_factory):
     )
     write_model(folder / "dots.onnx")
     write_boxes(folder / "boxes.json", scene)
-    with open_video(str(scene.folder)) as video, VideoWriter(folder / "walkers.mp4", 640, 240, Fraction(50)) as writer:
+    with (
+        open_video(str(scene.folder)) as video,
+        VideoWriter(folder / "walkers.mp4", (240, 640), Fraction(50)) as writer,
+    ):
         for frame in video:
             writer.write(frame.image)
     return scene

@@ -127,7 +127,7 @@ def test_a_name_with_a_colon_is_a_file_and_no_address(tmp_path, monkeypatch):
     with open_video("12:30 %d.mp4") as reader:
         assert numbers(reader) == list(range(COUNT))
     assert reader.info.name == "12:30 %d"
-    with VideoWriter("out:1.mp4", 128, 96, Fraction(10)) as out:
+    with VideoWriter("out:1.mp4", (96, 128), Fraction(10)) as out:
         out.write(IMAGES[0])
     assert (tmp_path / "out:1.mp4").is_file()
 

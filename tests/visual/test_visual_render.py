@@ -21,7 +21,7 @@ BOX = (60.0, 40.0, 110.0, 150.0)
 def grey_video(tmp_path):
     """Twenty frames of 320x180, each a shade lighter, unevenly spaced in time."""
     path = tmp_path / "grey.mp4"
-    with VideoWriter(path, 320, 180, Fraction(10)) as out:
+    with VideoWriter(path, (180, 320), Fraction(10)) as out:
         for index in range(20):
             out.write(np.full((180, 320, 3), 40 + 5 * index, np.uint8), (index + index // 10) / 10)
     return path
@@ -132,7 +132,7 @@ def test_errors_come_before_anything_is_written(grey_video, tmp_path):
 
 @pytest.mark.parametrize(
     ("size", "zoom"),
-    [((384, 288), 2.5), ((240, 426), 3.0), ((1280, 720), 1.0), ((3840, 2160), 1.0), ((720, 1280), 1.0)],
+    [((288, 384), 2.5), ((426, 240), 3.0), ((720, 1280), 1.0), ((2160, 3840), 1.0), ((1280, 720), 1.0)],
 )
 def test_small_videos_are_enlarged_and_large_ones_left(size, zoom):
     assert zoom_for(*size) == zoom

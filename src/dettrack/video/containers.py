@@ -200,7 +200,7 @@ class ContainerFrames:
             self.notes.append(f"the video ends early: {count} frames ({last_s:.1f} s) of the announced {promised}")
 
     def _displayed(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "height width 3"]:
-        width, height = _square_size(frame.width, frame.height, self._stream.sample_aspect_ratio)
+        height, width = _square_size(frame.height, frame.width, self._stream.sample_aspect_ratio)
         image = self._reformatter.reformat(frame, width=width, height=height, format="rgb24").to_ndarray()
         self._waiting += image.size // 2  # as YUV 4:2:0
         if self._waiting > _COLLECT_AFTER:
@@ -248,11 +248,11 @@ def _frame_rate(stream: av.video.stream.VideoStream) -> Fraction | None:
 _COLLECT_AFTER = 100_000_000
 
 
-def _square_size(width: int, height: int, aspect: Fraction | None) -> tuple[int, int]:
-    """Size with square pixels: the shorter-than-square axis grows, as browsers do it."""
+def _square_size(height: int, width: int, aspect: Fraction | None) -> tuple[int, int]:
+    """Height and width with square pixels: the shorter-than-square axis grows, as browsers do it."""
     if not aspect or not Fraction(1, 8) <= aspect <= 8:
-        return width, height
-    return (round(width * aspect), height) if aspect >= 1 else (width, round(height / aspect))
+        return height, width
+    return (height, round(width * aspect)) if aspect >= 1 else (round(height / aspect), width)
 
 
 def _orientation(frame: av.VideoFrame) -> Orientation:

@@ -92,11 +92,11 @@ class VideoReader:
         return self._frames
 
     def _one_size(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        width, height = self.info.width, self.info.height
+        height, width = self.info.height, self.info.width
         scaled = False
         for frame in frames:
             h, w = frame.image.shape[:2]
-            if (w, h) == (width, height):
+            if (h, w) == (height, width):
                 yield frame
                 continue
             change = f"at frame {frame.index} the picture changes from {width}x{height} to {w}x{h}"

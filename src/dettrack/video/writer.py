@@ -57,17 +57,16 @@ class VideoWriter:
 
     Args:
         path: File to write; the folder must exist. An existing file is replaced when the new one is whole.
-        width: Width of the frames in pixels.
-        height: Height of the frames in pixels.
+        size: Height and width of the frames in pixels.
         fps: Frames per second, for frames that are written without a time.
 
     Raises:
         OutputError: The file cannot be written, or no encoder is there.
     """
 
-    def __init__(self, path: str | os.PathLike[str], width: int, height: int, fps: Fraction) -> None:
+    def __init__(self, path: str | os.PathLike[str], size: tuple[int, int], fps: Fraction) -> None:
         self.path = Path(path)
-        self._size = (width, height)
+        self._size = size
         self._rate = Fraction(fps)
         self._done = False
         self._last = -1
@@ -89,7 +88,7 @@ class VideoWriter:
     def _add_stream(self, encoder: str) -> av.video.stream.VideoStream:
         rate = self._rate.limit_denominator(1001)
         stream = cast(av.video.stream.VideoStream, self._container.add_stream(encoder, rate=rate))
-        stream.width, stream.height = (side + side % 2 for side in self._size)
+        stream.height, stream.width = (side + side % 2 for side in self._size)
         stream.pix_fmt = "yuv420p"
         stream.time_base = stream.codec_context.time_base = Fraction(1, _CLOCK)
         stream.options = dict(_ENCODERS[encoder])
@@ -110,7 +109,7 @@ class VideoWriter:
         Raises:
             OutputError: The file cannot be written on, for example because the disk is full.
         """
-        width, height = self._size
+        height, width = self._size
         if image.shape[:2] != (height, width):
             raise ValueError(f"frame of {image.shape[1]}x{image.shape[0]} in a video of {width}x{height}")
         if width % 2 or height % 2:

@@ -120,7 +120,7 @@ def compare_runs(
     found = pick_frames(source, indices)
     images, titles = [], []
     for index, frame in sorted(found.items()):
-        zoom = zoom_for(*frame.image.shape[1::-1])
+        zoom = zoom_for(*frame.image.shape[:2])
         for title, table in runs.items():
             rows = table[table.frame == index]
             images.append(paint(frame, rows, zoom=zoom, style=style, legend=False))

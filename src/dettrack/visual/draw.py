@@ -46,7 +46,7 @@ class Style:
     sure_score: float = 0.4
 
 
-def line_unit(width: int, height: int) -> float:
+def line_unit(height: int, width: int) -> float:
     """Length, in pixels, of one drawing unit: 1 where the shorter side has 720 pixels.
 
     Args:
@@ -56,7 +56,7 @@ def line_unit(width: int, height: int) -> float:
     Returns:
         Pixels.
     """
-    return min(width, height) / 720
+    return min(height, width) / 720
 
 
 def draw_people(
@@ -71,7 +71,7 @@ def draw_people(
         style: What is drawn; None takes the defaults.
     """
     style = style or Style()
-    unit = line_unit(canvas.shape[1], canvas.shape[0])
+    unit = line_unit(*canvas.shape[:2])
     # Pixel centres are whole numbers: the centre of pixel 0 lies half a pixel from the border, at every zoom.
     xy = np.clip((rows.xy + 0.5) * zoom - 0.5, -_FAR, _FAR)
     # Sides outside the picture stay outside, but are not dotted all the way to where they would be.

@@ -35,7 +35,7 @@ _LEGEND = {Source.DETECTED: "detected", Source.RECOVERED: "recovered", Source.IN
 _LEGEND_COLOUR = (235, 235, 235)
 
 
-def zoom_for(width: int, height: int, min_side: int = _MIN_SIDE) -> float:
+def zoom_for(height: int, width: int, min_side: int = _MIN_SIDE) -> float:
     """Factor that brings the shorter side to `min_side` pixels; 1 for larger pictures.
 
     Ids cannot be read on a 240-line video at its own size, so small videos are enlarged; large ones stay as they are.
@@ -48,7 +48,7 @@ def zoom_for(width: int, height: int, min_side: int = _MIN_SIDE) -> float:
     Returns:
         At least 1.
     """
-    return max(1.0, min_side / min(width, height))
+    return max(1.0, min_side / min(height, width))
 
 
 def paint(
@@ -78,7 +78,7 @@ def paint(
 
 def _draw_legend(canvas: UInt8[np.ndarray, "height width 3"], frame: Frame) -> None:
     height, width = canvas.shape[:2]
-    unit = line_unit(width, height)
+    unit = line_unit(height, width)
     line, pad = round(26 * unit), round(8 * unit)
     top, middle, right = height - 5 * line - 2 * pad, pad + round(60 * unit), round(190 * unit)
     panel = canvas[top:, :right]
@@ -116,9 +116,9 @@ class Renderer:
     min_side: int = _MIN_SIDE
 
     def __post_init__(self) -> None:
-        self.zoom = zoom_for(self.info.width, self.info.height, self.min_side)
-        size = round(self.info.width * self.zoom), round(self.info.height * self.zoom)
-        self._writer = VideoWriter(self.path, *size, self.info.fps or _FPS_OF_IMAGES)
+        self.zoom = zoom_for(self.info.height, self.info.width, self.min_side)
+        size = round(self.info.height * self.zoom), round(self.info.width * self.zoom)
+        self._writer = VideoWriter(self.path, size, self.info.fps or _FPS_OF_IMAGES)
 
     def write(self, frame: Frame, rows: TrackTable | None) -> None:
         """Append a frame with its people, at the frame's own time (images without a rate: 25 a second).

@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
     write_model(folder / "dots.onnx")
     with (
         open_video(str(scene.folder)) as video,
-        VideoWriter(folder / "walkers.mp4", 640, 240, Fraction(25)) as writer,
+        VideoWriter(folder / "walkers.mp4", (240, 640), Fraction(25)) as writer,
     ):
         for frame in video:
             writer.write(frame.image)

@@ -33,7 +33,7 @@ def loop_video(source: Path, out: Path, frames: int, loops: int) -> int:
     written = 0
     with open_video(str(source)) as first:
         info = first.info
-    with VideoWriter(out, info.width, info.height, info.fps or Fraction(25)) as writer:
+    with VideoWriter(out, (info.height, info.width), info.fps or Fraction(25)) as writer:
         for _ in range(loops):
             with open_video(str(source)) as video:
                 for frame in islice(video, frames):

@@ -90,7 +90,7 @@ def write_scene(job: SceneJob, out: Path, *, frames: bool = True, video: bool = 
         raise OutputError(f"cannot write {out}: {error.strerror or error}") from None
     height, width = job.config.size
     rate = Fraction(job.config.fps).limit_denominator(1001)
-    writer = VideoWriter(videos / f"{job.name}.mp4", width, height, rate) if video else None
+    writer = VideoWriter(videos / f"{job.name}.mp4", (height, width), rate) if video else None
     renderer, truths = Renderer(scene), []
     try:
         for frame in scene:

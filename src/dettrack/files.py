@@ -23,7 +23,12 @@ IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".jp2", ".png", ".ppm", ".p
 
 
 def output_error(path: str | os.PathLike[str], error: Exception) -> OutputError:
-    """The one line that a user reads when a file cannot be written."""
+    """The one line that a user reads when a file cannot be written.
+
+    Args:
+        path: The file.
+        error: What the system, or a library, said.
+    """
     reason = (getattr(error, "strerror", None) or str(error)).splitlines() or [type(error).__name__]
     return OutputError(f"cannot write {os.fspath(path)}: {reason[0]}; free some space or write to another place")
 
@@ -105,7 +110,15 @@ def write_bytes(path: str | os.PathLike[str], content: bytes, *, sync: bool = Tr
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a whole text file, UTF-8; raises `OutputError`, and then leaves what was there before."""
+    """Write a whole text file.
+
+    Args:
+        path: File to write.
+        text: Its content, written as UTF-8.
+
+    Raises:
+        OutputError: It cannot be written; what was there before stays.
+    """
     write_bytes(path, text.encode())
 
 

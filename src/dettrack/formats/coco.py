@@ -38,6 +38,16 @@ class CocoWriter:
     """
 
     def __init__(self, path: Path, joint_set: JointSet, info: VideoInfo) -> None:
+        """Open the file.
+
+        Args:
+            path: JSON file.
+            joint_set: Joints of the rows.
+            info: The video.
+
+        Raises:
+            OutputError: The folder cannot be written.
+        """
         category = {
             "id": 1,
             "name": "person",

@@ -45,6 +45,10 @@ class OpenPoseWriter:
     def __init__(self, folder: Path, info: VideoInfo) -> None:
         """Make the folder.
 
+        Args:
+            folder: Folder of one file for each frame.
+            info: The video, whose name the files bear.
+
         Raises:
             OutputError: It cannot be written.
         """

@@ -151,6 +151,11 @@ class ParquetWriter:
     def __init__(self, path: Path, joint_set: JointSet, info: VideoInfo) -> None:
         """Open the file.
 
+        Args:
+            path: Parquet file.
+            joint_set: Joints of the rows.
+            info: The video, for the file's metadata.
+
         Raises:
             OutputError: The folder cannot be written.
         """
@@ -224,6 +229,15 @@ class CsvWriter:
     """Writes `tracks.csv`; a missing value is an empty cell."""
 
     def __init__(self, path: Path, joint_set: JointSet) -> None:
+        """Open the file.
+
+        Args:
+            path: CSV file.
+            joint_set: Joints of the rows.
+
+        Raises:
+            OutputError: The folder cannot be written.
+        """
         self._file = PartFile(path)
         self._block = _Block(joint_set, _ROWS_PER_CSV_BLOCK)
         self._header = True

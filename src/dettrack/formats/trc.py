@@ -27,6 +27,10 @@ class TrcWriter:
     def __init__(self, folder: Path, info: VideoInfo) -> None:
         """Make the folder.
 
+        Args:
+            folder: Folder of one file for each person.
+            info: The video.
+
         Raises:
             OutputError: It cannot be written.
         """

@@ -71,6 +71,17 @@ class VideoReader:
     def __init__(
         self, raw: ContainerFrames | ImageFrames, start_s: float, end_s: float | None, shots: bool = True
     ) -> None:
+        """Read the first frame.
+
+        Args:
+            raw: Source of the frames.
+            start_s: See `open_video`.
+            end_s: See `open_video`.
+            shots: See `open_video`.
+
+        Raises:
+            InputError: No frame lies between the two times.
+        """
         self._raw = raw
         frames = raw.frames(start_s, end_s)
         first = next(frames, None)

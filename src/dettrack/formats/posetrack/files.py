@@ -60,6 +60,10 @@ def read_sequence(path: str | Path) -> PoseSequence:
 def write_sequence(sequence: PoseSequence, path: str | Path) -> None:
     """Write a sequence in its own format.
 
+    Args:
+        sequence: A sequence of any year.
+        path: JSON file; .mat too for 2017.
+
     Raises:
         OutputError: The file cannot be written.
     """
@@ -106,6 +110,10 @@ class FilePair:
 
 def pair_files(gt: str | Path, pred: str | Path) -> tuple[list[FilePair], list[str]]:
     """Pair the files of two folders by name.
+
+    Args:
+        gt: Folder of annotations, or one file.
+        pred: Folder of predictions, or one file.
 
     Returns:
         The pairs in the order of evaluation, and notes on prediction files that no annotations ask for.
@@ -199,6 +207,15 @@ class PoseTrackWriter:
     """Writes PoseTrack18's form: 17 joints by name, every image listed, people or not."""
 
     def __init__(self, path: Path, info: VideoInfo) -> None:
+        """Open the file.
+
+        Args:
+            path: JSON file.
+            info: The video; image ids come from its name.
+
+        Raises:
+            OutputError: The folder cannot be written.
+        """
         self._file = JsonArrays(path, "annotations", "images", {"categories": categories()})
         self._info = info
 

@@ -190,6 +190,11 @@ def polygons(
 ) -> tuple[np.ndarray, ...]:
     """Ignore regions from lists of x and of y; of lists of unequal length, the common part, as officially.
 
+    Args:
+        xs: The x of each polygon's points, in pixels.
+        ys: Their y.
+        where: Place in the file, for the message.
+
     Raises:
         InputError: A coordinate is not a finite number.
     """

@@ -40,7 +40,15 @@ def read_posetrack17(path: str | Path) -> PoseSequence:
 
 
 def parse_annolist(data: Mapping[str, Any], path: Path) -> PoseSequence:
-    """`read_posetrack17` of a file's content; `path` names it in messages."""
+    """`read_posetrack17` of a file's content.
+
+    Args:
+        data: The content.
+        path: The file, for its name and for messages.
+
+    Raises:
+        InputError: It says something impossible; the message names the place.
+    """
     frames = data.get("annolist")
     if not isinstance(frames, list) or not frames:
         raise InputError(f"{path}: no list 'annolist'; expected a PoseTrack17 file with one entry per frame")
@@ -202,7 +210,11 @@ def _rect(people: People, row: int) -> dict[str, Any]:
 
 
 def write_posetrack17(sequence: PoseSequence, path: str | Path) -> None:
-    """Write a sequence as annolist JSON; a path ending in .mat writes MATLAB's format.
+    """Write a sequence as an annolist.
+
+    Args:
+        sequence: A sequence of any year; ears are left out.
+        path: JSON file, or MATLAB's where it ends in .mat.
 
     Raises:
         OutputError: The file cannot be written.

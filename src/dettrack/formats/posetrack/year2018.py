@@ -34,10 +34,8 @@ __all__ = [
     "image_id",
     "parse_posetrack18",
     "read_posetrack18",
-    "read_posetrack21",
     "sequence_entries",
     "write_posetrack18",
-    "write_posetrack21",
 ]
 
 _KINDS = {"mpii": 1, "bonn": 2, "mpiinew": 3}
@@ -64,7 +62,16 @@ def read_posetrack18(path: str | Path, *, every_video: bool = False) -> list[Pos
 
 
 def parse_posetrack18(data: Mapping[str, Any], path: Path, *, every_video: bool = False) -> list[PoseSequence]:
-    """`read_posetrack18` of a file's content; `path` names it in messages."""
+    """`read_posetrack18` of a file's content.
+
+    Args:
+        data: The content.
+        path: The file, for its name and for messages.
+        every_video: See `read_posetrack18`.
+
+    Raises:
+        InputError: It says something impossible; the message names the place.
+    """
     for key in ("images", "annotations", "categories"):
         if not isinstance(data.get(key), list):
             raise InputError(
@@ -263,7 +270,13 @@ def categories(joint_set: JointSet = POSETRACK17) -> list[dict[str, Any]]:
 
 
 def image_entry(info: ImageInfo, *, vid_id: str | None = None, nframes: int | None = None) -> dict[str, Any]:
-    """One entry of `images`; what is None is left out."""
+    """One entry of `images`; what is None is left out.
+
+    Args:
+        info: The image.
+        vid_id: Number of the video.
+        nframes: Length of the video in frames.
+    """
     entry: dict[str, Any] = {"file_name": info.file_name, "id": info.image_id, "frame_id": info.image_id}
     optional = {
         "vid_id": vid_id,
@@ -369,30 +382,12 @@ def sequence_entries(sequence: PoseSequence, format: Format = "posetrack18") -> 
 def write_posetrack18(sequence: PoseSequence, path: str | Path, *, format: Format = "posetrack18") -> None:
     """Write a sequence as one JSON file; `read_posetrack18` gives it back.
 
+    Args:
+        sequence: A sequence of any year.
+        path: JSON file.
+        format: See `sequence_entries`.
+
     Raises:
         OutputError: The file cannot be written.
     """
     write_json(path, sequence_entries(sequence, format))
-
-
-def read_posetrack21(path: str | Path) -> PoseSequence:
-    """Read a PoseTrack21 file.
-
-    Raises:
-        InputError: The file cannot be read, or has 15 joints (PoseTrack21 is 17, the ears being 0, 0, 0).
-    """
-    sequence = read_posetrack18(path)[0]
-    if sequence.joint_set != POSETRACK17:
-        raise InputError(
-            f"{path}: {len(sequence.joint_set)} joints; PoseTrack21 has 17 (with the ears): read it as PoseTrack18"
-        )
-    return PoseSequence(**{**vars(sequence), "format": "posetrack21"})
-
-
-def write_posetrack21(sequence: PoseSequence, path: str | Path) -> None:
-    """Write a sequence with 17 joints and PoseTrack21's fields; `read_posetrack21` gives it back.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
-    write_posetrack18(sequence.with_joints(POSETRACK17), path, format="posetrack21")

@@ -18,7 +18,12 @@ REFERENCE_AREA = 1280 * 720
 
 
 def for_frame(config: DetectConfig, image: UInt8[np.ndarray, "height width 3"]) -> DetectConfig:
-    """Settings with the smallest box area meant for frames of this size (see `DetectConfig.scale_min_area`)."""
+    """Settings with the smallest box area meant for frames of this size (see `DetectConfig.scale_min_area`).
+
+    Args:
+        config: Settings of the run.
+        image: Any frame.
+    """
     share = image.shape[0] * image.shape[1] / REFERENCE_AREA
     if not config.scale_min_area or share >= 1:
         return config

@@ -19,7 +19,8 @@ from dettrack.config import CutConfig, DetectConfig, EstimateConfig, FinishConfi
 from dettrack.finish.smooth import savgol
 from dettrack.formats import read_tracks
 from dettrack.pipeline import Pipeline, Run, track, track_all
-from dettrack.runs.folder import read_summary, track_to_folder
+from dettrack.runs.folder import track_to_folder
+from dettrack.runs.result import read_summary
 from dettrack.structures import TrackTable
 from dettrack.video import VideoWriter, open_video
 from dettrack.video.sources import ImageList

@@ -11,7 +11,8 @@ import pytest
 from dettrack.config import TrackConfig
 from dettrack.formats import read_tracks
 from dettrack.formats.tracklets import TrackletFile
-from dettrack.runs.folder import associate_to_folder, is_complete, read_summary
+from dettrack.runs.folder import associate_to_folder
+from dettrack.runs.result import is_complete, read_summary
 
 OLD = Path(__file__).with_name("v0_1")
 RESULT = OLD / "clip.result"

@@ -62,8 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DettrackError as error:
         sys.stderr.write(f"dettrack {args[0]}: {error}\n")
         return error.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write(f"dettrack {args[0]}: interrupted\n")
+    except KeyboardInterrupt as interrupt:
+        sys.stderr.write(f"dettrack {args[0]}: interrupted{f'; {interrupt}' if str(interrupt) else ''}\n")
         return 130
     except BrokenPipeError:
         return 0

@@ -52,7 +52,8 @@ def run(args: Sequence[str]) -> int:
         config=(tyro.conf.OmitArgPrefixes,),
     )
     from dettrack.formats.tracklets import TrackletFile
-    from dettrack.runs.folder import TRACKLETS, associate_to_folder, check_formats
+    from dettrack.runs.folder import associate_to_folder, check_formats
+    from dettrack.runs.result import TRACKLETS
 
     formats = format_names(parsed.formats)
     check_formats(formats)

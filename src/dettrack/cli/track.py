@@ -156,7 +156,7 @@ def _run_videos(parsed: TrackArgs) -> int:
 
 def _jobs(parsed: TrackArgs) -> tuple[list[tuple[str | list[Path], Path]], int]:
     """Inputs with their result folders, and the exit code for those refused: before models are loaded, which takes."""
-    from dettrack.runs.folder import is_complete
+    from dettrack.runs.result import is_complete
     from dettrack.video.sources import find_source
 
     jobs: dict[Path, str | list[Path]] = {}

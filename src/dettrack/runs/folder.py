@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
+import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
@@ -17,13 +19,14 @@ import numpy as np
 from dettrack import __version__
 from dettrack.associate import associate
 from dettrack.config import TrackConfig
-from dettrack.errors import DettrackError, OutputError, UsageError
-from dettrack.files import write_json
+from dettrack.errors import DettrackError, UsageError
+from dettrack.files import output_error, write_json
 from dettrack.finish.stages import check_finish
 from dettrack.formats import FORMATS, Writer, open_writers
 from dettrack.formats.tracklets import TrackletFile, TrackletWriter
 from dettrack.pipeline import Pipeline, Video
 from dettrack.report import Report
+from dettrack.runs.result import RENDER, SUMMARY, TRACKLETS, NewResult
 from dettrack.runs.watch import WatchedVideo
 from dettrack.sew.replay import narrow
 from dettrack.structures import Segment, VideoInfo
@@ -31,21 +34,7 @@ from dettrack.video import choose_encoder, open_video
 from dettrack.video.sources import VideoSource
 from dettrack.visual.render import RenderWriter
 
-__all__ = [
-    "RENDER",
-    "SUMMARY",
-    "TRACKLETS",
-    "RunOptions",
-    "associate_to_folder",
-    "check_formats",
-    "is_complete",
-    "read_summary",
-    "track_to_folder",
-]
-
-SUMMARY = "summary.json"
-RENDER = "render.mp4"
-TRACKLETS = "tracklets.parquet"
+__all__ = ["RunOptions", "associate_to_folder", "check_formats", "track_to_folder"]
 
 Progress = Callable[[int, int | None], None]
 
@@ -87,8 +76,9 @@ def track_to_folder(
 ) -> dict[str, Any]:
     """Track one video into the folder `out`.
 
-    Files are written while frames become final, under a temporary name until they are whole. When the run is
-    interrupted or the video breaks off, what was tracked so far is kept and the summary says `"complete": false`.
+    Files are written while frames become final, in a folder beside `out` that takes its place in the end (see
+    `result.NewResult`). When the run is interrupted or the video breaks off, what was tracked so far is kept and the
+    summary says `"complete": false`; a finished result in `out` then stays, and the other is put beside it.
 
     Args:
         pipeline: Loaded models and settings.
@@ -108,34 +98,32 @@ def track_to_folder(
     if options.render:
         choose_encoder()  # fails now rather than after the models were loaded
     config, start = pipeline.config, time.perf_counter()
-    with ExitStack() as stack:
-        video = stack.enter_context(
-            open_video(source, start_s=options.start_s, end_s=options.end_s, shots=config.cut.shots)
-        )
-        _prepare_folder(out)
+    with (
+        open_video(source, start_s=options.start_s, end_s=options.end_s, shots=config.cut.shots) as video,
+        NewResult(out) as result,
+    ):
         about = {"video": _video_entry(video.info), **_models_entry(pipeline)}
-        save = None
-        if options.save_tracklets:
-            save = stack.enter_context(TrackletWriter(out / TRACKLETS, pipeline.joint_set, config.cut, about))
-        writers = open_writers(options.formats, out, video.info, pipeline.joint_set)
-        watched: Video = video
-        if options.render:
-            render = RenderWriter(out / RENDER, video.info)
-            writers, watched = [*writers, render], WatchedVideo(video, render.add)
-        run = stack.enter_context(pipeline.track(watched, save=save))
-        failure = _write(run, writers, run.report, video.info.n_frames, progress)
-    summary = {
-        "complete": failure is None and run.complete,
-        **about,
-        **_report_entry(run.report, time.perf_counter() - start),
-        "notes": [*run.notes, *_failure_note(failure)],
-        "preset": options.preset,
-        **_settings_entry(config),
-    }
-    write_json(out / SUMMARY, summary, indent=2)
-    if failure is not None:
-        raise failure
-    return summary
+        with ExitStack() as stack:
+            writers = open_writers(options.formats, result.path, video.info, pipeline.joint_set)
+            save = None
+            if options.save_tracklets:
+                path = result.path / TRACKLETS
+                save = stack.enter_context(TrackletWriter(path, pipeline.joint_set, config.cut, about))
+            watched: Video = video
+            if options.render:
+                render = RenderWriter(result.path / RENDER, video.info)
+                writers, watched = [*writers, render], WatchedVideo(video, render.add)
+            run = stack.enter_context(pipeline.track(watched, save=save))
+            failure = _write(run, writers, run.report, video.info.n_frames, progress)
+        summary = {
+            "complete": failure is None and run.complete,
+            **about,
+            **_report_entry(run.report, time.perf_counter() - start),
+            "notes": [*run.notes, *_failure_note(failure)],
+            "preset": options.preset,
+            **_settings_entry(config),
+        }
+        return _finish(result, summary, failure)
 
 
 def associate_to_folder(
@@ -160,38 +148,46 @@ def associate_to_folder(
     start, report = time.perf_counter(), Report()
     check_finish(config.finish, saved.joints)
     batches = narrow(saved.batches(), saved.cut, config.cut)
-    _prepare_folder(out)
     info = _video_info(saved.about["video"])
-    writers = open_writers(formats, out, info, saved.joints)
     fps = None if info.fps is None else float(info.fps)
-    with closing(associate(batches, saved.joints, config, fps=fps, report=report)) as segments:
-        failure = _write(segments, writers, report, None, None)
-    summary = {
-        "complete": failure is None,
-        **saved.about,
-        "associated_from": str(saved.path),
-        **_report_entry(report, time.perf_counter() - start),
-        "notes": _failure_note(failure),
-        **_settings_entry(config),
-    }
-    write_json(out / SUMMARY, summary, indent=2)
+    with NewResult(out) as result:
+        if saved.path.resolve().parent == result.out:  # tracklets of an earlier result in the same place stay with it
+            _keep(saved.path, result.path / TRACKLETS)
+        writers = open_writers(formats, result.path, info, saved.joints)
+        with closing(associate(batches, saved.joints, config, fps=fps, report=report)) as segments:
+            failure = _write(segments, writers, report, None, None)
+        summary = {
+            "complete": failure is None,
+            **saved.about,
+            "associated_from": str(saved.path),
+            **_report_entry(report, time.perf_counter() - start),
+            "notes": _failure_note(failure),
+            **_settings_entry(config),
+        }
+        return _finish(result, summary, failure)
+
+
+def _finish(result: NewResult, summary: dict[str, Any], failure: BaseException | None) -> dict[str, Any]:
+    """Write the summary last, put the result in its place, and raise what stopped the run."""
+    result.free_reserve()
+    write_json(result.path / SUMMARY, summary, indent=2)
+    place = result.commit(whole=failure is None)
+    if isinstance(failure, KeyboardInterrupt):
+        raise KeyboardInterrupt(f"what was tracked so far is in {place}") from failure
     if failure is not None:
         raise failure
     return summary
 
 
-def read_summary(out: Path) -> dict[str, Any] | None:
-    """Summary of a result folder, or None if it holds no readable one."""
+def _keep(path: Path, copy: Path) -> None:
+    """The same file under another name, without copying it where the file system can."""
     try:
-        summary = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return summary if isinstance(summary, dict) else None
-
-
-def is_complete(out: Path) -> bool:
-    """Whether `out` holds the result of a run that came to its end."""
-    return bool((read_summary(out) or {}).get("complete"))
+        os.link(path, copy)
+    except OSError:
+        try:
+            shutil.copyfile(path, copy)
+        except OSError as error:
+            raise output_error(copy, error) from error
 
 
 def _write(
@@ -227,24 +223,6 @@ def _failure_note(failure: BaseException | None) -> list[str]:
     return (
         [] if failure is None else [f"stopped early: {str(failure) or 'interrupted'}; what was tracked so far is kept"]
     )
-
-
-def _prepare_folder(out: Path) -> None:
-    """Make the folder, or take an earlier result over; never touch a folder that holds something else."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        strangers = [path.name for path in out.iterdir() if not _is_ours(path)]
-        if strangers:
-            raise OutputError(f"{out} holds {sorted(strangers)[0]}, which is no result of ours: name another --out")
-        (out / SUMMARY).unlink(missing_ok=True)
-    except DettrackError:
-        raise
-    except OSError as error:
-        raise OutputError(f"cannot write to {out}: {error.strerror or error}; name another --out") from error
-
-
-def _is_ours(path: Path) -> bool:
-    return ".part" in path.name or path.name in {SUMMARY, RENDER, TRACKLETS, *FORMATS.values()}
 
 
 def _video_entry(info: VideoInfo) -> dict[str, Any]:

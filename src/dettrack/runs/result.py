@@ -1,0 +1,257 @@
+"""A result folder that holds one run: made beside its place, and put there when the run has ended.
+
+A run writes into `NAME.dettrack.part`. When it ends, this folder takes the place of `NAME.dettrack` and of an earlier
+result in it. So whatever interrupts a run, its place holds the earlier result or the new one, whole, and never files of
+two runs. The folder under way is also the lock: two runs cannot write one result.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import glob
+import json
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from dettrack.errors import OutputError
+from dettrack.formats import FORMATS
+
+__all__ = ["RENDER", "SUMMARY", "TRACKLETS", "NewResult", "is_complete", "read_summary"]
+
+SUMMARY = "summary.json"
+RENDER = "render.mp4"
+TRACKLETS = "tracklets.parquet"
+
+_OWNER = "owner.json"
+_RESERVE = "reserve"
+_RESERVED_BYTES = 64 << 10  # a full disk still has room for the summary
+_FOREIGN_IDLE_S = 3600.0  # after so long without a change, a run of another machine counts as ended
+_HARMLESS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+_IN_FOLDERS = {"openpose": "*_keypoints.json", "trc": "person_*.trc"}
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux's renameat2
+
+
+def read_summary(out: Path) -> dict[str, Any] | None:
+    """Summary of a result folder, or None if it holds no readable one."""
+    try:
+        summary = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return summary if isinstance(summary, dict) else None
+
+
+def is_complete(out: Path) -> bool:
+    """Whether `out` holds the result of a run that came to its end."""
+    return bool((read_summary(out) or {}).get("complete"))
+
+
+class NewResult:
+    """The result of one run, under way; a context manager. A block that fails leaves what was there before.
+
+    Attributes:
+        out: Where the result belongs.
+        path: Where to write it.
+    """
+
+    def __init__(self, out: Path) -> None:
+        """Make the folder to write into.
+
+        Args:
+            out: Where the result belongs; it may hold an earlier result, which stays until `commit`.
+
+        Raises:
+            OutputError: `out` holds something else, another run writes there, or it cannot be written.
+        """
+        self.out = out.resolve() if out.is_symlink() else out.absolute()
+        self.path = self.out.with_name(self.out.name + ".part")
+        self._old = self.out.with_name(self.out.name + ".old")
+        try:
+            self._recover()
+            _refuse_strangers(self.out)
+            self.out.parent.mkdir(parents=True, exist_ok=True)
+            self._take()
+            (self.path / _RESERVE).write_bytes(bytes(_RESERVED_BYTES))
+        except OutputError:
+            raise
+        except OSError as error:
+            self.discard()
+            raise OutputError(f"cannot write to {out}: {error.strerror or error}; name another --out") from error
+
+    def free_reserve(self) -> None:
+        """Give back the space that is kept for the summary."""
+        (self.path / _RESERVE).unlink(missing_ok=True)
+
+    def commit(self, *, whole: bool = True) -> Path:
+        """Put the result in its place.
+
+        Args:
+            whole: The run came to its end. A run that broke off does not replace one that did: it is put beside it.
+
+        Returns:
+            Where the result is now.
+
+        Raises:
+            OutputError: It cannot be put there; the earlier result stays.
+        """
+        self.free_reserve()
+        target = self.out
+        if not whole and is_complete(self.out):
+            target = self.out.with_name(f"{self.out.stem}.interrupted{self.out.suffix}")
+        try:
+            _refuse_strangers(target)
+            _exchange(self.path, target, self._old)
+            (target / _OWNER).unlink(missing_ok=True)
+        except OutputError:
+            raise
+        except OSError as error:
+            raise OutputError(f"cannot write to {target}: {error.strerror or error}; name another --out") from error
+        return target
+
+    def discard(self) -> None:
+        """Remove what was written; an earlier result stays."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def __enter__(self) -> NewResult:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.discard()  # nothing is there any more after `commit`
+
+    def _take(self) -> None:
+        """Make the folder, signed from its first moment; what ended runs left is removed."""
+        for left in self.out.parent.glob(f"{glob.escape(self.path.name)}.*"):
+            if _living_owner(left) is None:
+                shutil.rmtree(left, ignore_errors=True)
+        fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        fresh.mkdir()
+        (fresh / _OWNER).write_text(json.dumps(_me()), encoding="utf-8")
+        try:
+            for _ in range(2):
+                with suppress(OSError):
+                    fresh.rename(self.path)  # fails where a folder with anything in it is
+                    return
+                owner = _living_owner(self.path)
+                if owner:
+                    break
+                stale = self.path.with_name(f"{self.path.name}.{os.getpid()}.stale")
+                with suppress(FileNotFoundError):
+                    self.path.rename(stale)  # of two runs that find the same one, one gets it
+                shutil.rmtree(stale, ignore_errors=True)
+            raise OutputError(f"{owner or 'another run'} is writing {self.out}: wait for it, or name another --out")
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+    def _recover(self) -> None:
+        """Where a run was killed between the two halves of an exchange, put the earlier result back."""
+        if self._old.is_dir():
+            if not self.out.exists():
+                self._old.rename(self.out)
+            elif read_summary(self._old) is not None:
+                shutil.rmtree(self._old)
+
+
+def _exchange(new: Path, out: Path, old: Path) -> None:
+    """Put `new` in the place of `out`, in one step where the system can, and remove what was there."""
+    if not out.exists():
+        new.rename(out)
+        return
+    if _swap(new, out):
+        shutil.rmtree(new, ignore_errors=True)
+        return
+    out.rename(old)
+    new.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _swap(a: Path, b: Path) -> bool:
+    """Exchange two folders in one step; False where the system or file system cannot."""
+    if sys.platform != "linux":
+        return False
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    return renameat2(_AT_FDCWD, os.fsencode(a), _AT_FDCWD, os.fsencode(b), _RENAME_EXCHANGE) == 0
+
+
+def _refuse_strangers(out: Path) -> None:
+    """Never touch a folder that holds something else than a result."""
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"cannot write to {out}: it is a file; name another --out")
+    strangers = sorted(_strangers(out)) if out.is_dir() else []
+    if strangers:
+        raise OutputError(f"{out} holds {strangers[0]}, which is no result of ours: name another --out")
+
+
+def _strangers(out: Path) -> Iterator[str]:
+    ours = {SUMMARY, RENDER, TRACKLETS, _OWNER, *FORMATS.values()}
+    for path in out.iterdir():
+        if path.name in _IN_FOLDERS and path.is_dir() and not path.is_symlink():
+            known = set(path.glob(_IN_FOLDERS[path.name])) | set(path.glob("*.part"))
+            yield from (f"{path.name}/{each.name}" for each in path.iterdir() if not _is_ours(each, each in known))
+        elif not _is_ours(path, path.name in ours or ".part" in path.name):
+            yield path.name
+
+
+def _is_ours(path: Path, known: bool) -> bool:
+    return path.name in _HARMLESS or (known and not path.is_symlink())
+
+
+def _me() -> dict[str, Any]:
+    return {"pid": os.getpid(), "host": socket.gethostname(), "started": _start_of(os.getpid())}
+
+
+def _start_of(pid: int) -> str | None:
+    """When a process started, in the system's own ticks, so that a number given again is told; None if unknown."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return None
+
+
+def _living_owner(part: Path) -> str | None:
+    """Who is writing this folder; None if the run has ended without taking it away."""
+    try:
+        owner = json.loads((part / _OWNER).read_text(encoding="utf-8"))
+        pid, host, started = int(owner["pid"]), str(owner["host"]), owner["started"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if host != socket.gethostname():
+        return f"another run (process {pid} on {host})" if _idle_s(part) < _FOREIGN_IDLE_S else None
+    if not _is_alive(pid) or (started is not None and _start_of(pid) not in (None, started)):
+        return None
+    return f"another run (process {pid} on this machine)"
+
+
+def _idle_s(part: Path) -> float:
+    """Seconds since anything in the folder changed."""
+    newest = 0.0
+    for path in (part, *part.rglob("*")):
+        with suppress(OSError):
+            newest = max(newest, path.stat().st_mtime)
+    return time.time() - newest
+
+
+def _is_alive(pid: int) -> bool:
+    if sys.platform == "win32":
+        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
+        if handle:
+            ctypes.windll.kernel32.CloseHandle(handle)
+        return bool(handle)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

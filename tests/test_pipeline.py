@@ -31,9 +31,11 @@ def scene(tmp_path_factory):
 def settings(scene, missed=None, *, clip=9, step=1, linking="tubes", name="boxes.json", bridge=16):
     boxes = write_boxes(scene.folder.parent / name, scene, missed)
     return TrackConfig(
-        cut=CutConfig(clip_length=clip, step=step),
+        cut=CutConfig(clip_length=clip, step=step, adaptive=False),
         detect=DetectConfig(detector=str(boxes)),
-        estimate=EstimateConfig(model=str(scene.folder.parent / "dots.onnx"), flip=False, joints="coco17"),
+        estimate=EstimateConfig(
+            model=str(scene.folder.parent / "dots.onnx"), flip=False, precision="auto", joints="coco17"
+        ),
         sew=SewConfig(linking=linking, bridge=bridge),
         finish=FinishConfig(min_track_frames=3),
     )

@@ -1,30 +1,37 @@
-"""Every setting of a tracking run, with the paper's value as default where the paper gives one.
+"""Every setting of a tracking run, and the presets.
 
 One definition serves the command line (`--clip-length`), a TOML file (`[cut] clip_length = 9`) and the API
 (`CutConfig(clip_length=9)`). Nothing here imports torch, so that `--help` answers at once. Names are unique
 across the sections: the command line shows them without a prefix.
+
+The defaults are those of the preset "balanced"; `docs/settings.md` says which of them differ from the paper's, and
+which measurement decided so.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from dettrack.errors import UsageError
 from dettrack.settings import Range, check, option_name, read_table, read_toml
 
 __all__ = [
+    "DEFAULT_PRESET",
+    "PRESETS",
     "CutConfig",
     "DetectConfig",
     "EstimateConfig",
     "FinishConfig",
     "PolishConfig",
+    "Preset",
     "SewConfig",
     "TrackConfig",
     "load_config",
+    "preset_config",
 ]
 
 Linking = Literal["tubes", "oks-gbm", "oks-gbm-greedy", "oks-velocity"]
@@ -48,10 +55,11 @@ class CutConfig:
 
     Attributes:
         clip_length: |C|, frames in a tube; odd.
-        step: S, frames between keyframes; smaller than |C| (1 when |C| is 1).
+        step: S, frames between keyframes; smaller than |C| (1 when |C| is 1; paper 4.2: 1).
         enlarge: Factor by which a box grows in both dimensions before the tube is cut.
         shots: Find shot cuts; tubes and tracks never cross one.
-        adaptive: Keyframes every S frames, and more between them by the rules of the settings below.
+        adaptive: More keyframes between those of the grid where the settings below find one necessary. With S = 1
+            every frame is one already, and nothing is added.
         finest_step: With `adaptive`: keyframes come no closer to each other than this many frames.
         agreement: With `adaptive`: OKS below which two tubes disagree about a person.
         box_agreement: With `adaptive`: overlap (IoU) below which the boxes of two keyframes, moved to the same frame,
@@ -62,10 +70,10 @@ class CutConfig:
     """
 
     clip_length: Positive = 9
-    step: Positive = 1
+    step: Positive = 8
     enlarge: Annotated[float, Range(1)] = 1.25
     shots: bool = True
-    adaptive: bool = False
+    adaptive: bool = True
     finest_step: Positive = 2
     agreement: Share = 0.8
     box_agreement: Share = 0.5
@@ -84,10 +92,11 @@ class CutConfig:
             f"--step is {self.step} with --clip-length {self.clip_length}: expected at most {most}, or the "
             "clips of neighbouring keyframes do not overlap and their tubes cannot be joined",
         )
-        _require(
-            not self.adaptive or self.step > 1,
-            "--adaptive adds keyframes to a grid with --step 2 or more, and --step is 1: try --step 8",
-        )
+
+    @property
+    def adds_keyframes(self) -> bool:
+        """Whether there can be keyframes beside those of the grid."""
+        return self.adaptive and self.step > 1
 
 
 @dataclass(frozen=True)
@@ -160,11 +169,11 @@ class EstimateConfig:
     variant: Literal["auto", "none", "early", "last", "all"] = "auto"
     joints: Literal["auto", "posetrack15", "posetrack17", "coco17", "mpii16"] = "auto"
     flip: bool = True
-    small_crops_below: Amount = 0.0
+    small_crops_below: Amount = 130.0
     decoding: Literal["quarter", "dark"] = "dark"
     device: str = "auto"
     runtime: Literal["auto", "pytorch", "onnxruntime", "openvino", "tensorrt"] = "auto"
-    precision: Literal["auto", "fast", "fp32", "bf16", "fp16"] = "auto"
+    precision: Literal["auto", "fast", "fp32", "bf16", "fp16"] = "fast"
     batch: Count = 0
     threads: Count = 0
 
@@ -287,6 +296,73 @@ class TrackConfig:
 
     def __post_init__(self) -> None:
         check(self)
+
+
+Preset = Literal["balanced", "fast", "accurate", "paper"]
+DEFAULT_PRESET: Preset = "balanced"
+
+PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "balanced": {},
+    "fast": {"cut": {"finest_step": 4}, "estimate": {"flip": False}},
+    "accurate": {
+        "cut": {"step": 2, "adaptive": False},
+        "estimate": {"small_crops_below": 0.0, "precision": "auto"},
+    },
+    "paper": {
+        "cut": {
+            "clip_length": 9,  # 4.2
+            "step": 1,  # 4.2
+            "adaptive": False,  # 3.2: every S-th frame, whatever is in it
+            "enlarge": 1.25,  # 3.1
+            "shots": False,  # 3.2 knows none: a video is one shot
+        },
+        "detect": {"min_box_area": 3200.0, "scale_min_area": False},  # 4.1
+        "estimate": {
+            "flip": True,  # 4.2
+            "small_crops_below": 0.0,  # 4.2: one input size
+            "decoding": "quarter",  # 4.2: "the procedure of [30, 34]", HRNet's and Simple Baselines'
+            "precision": "fp32",  # 4.2, likewise
+        },
+        "sew": {
+            "linking": "tubes",  # 3.2
+            "link_to": "all",  # 3.2, figure 3
+            "min_similarity": 0.3,  # 3.2 names no floor; that of our reproduction
+            "bridge": 0,  # 3.2: tubes alone
+        },
+        "polish": {
+            "merge": "spatial-temporal",  # 3.3
+            "lam": 0.1,  # 4.2
+            "radius": 0.5,  # 4.2
+            "spatial_form": "count",  # 3.3, our reading
+            "temporal_form": "l2",  # 3.3, our reading
+            "distance_unit": "pixel",  # 4.2, our reading
+        },
+        "finish": {
+            "min_track_frames": 5,  # 4.1
+            "min_track_score": 0.0,  # 4.1: all frames count
+            "min_joint_score": 0.0,  # 4.1: AP keeps all joints
+            "joint_thresholds": "",  # 4.1: learned ones for MOTA only; name the file there
+            "fill_gaps": 0,
+            "smooth": "none",
+        },
+    },
+}
+"""Name -> section of `TrackConfig` -> settings that the preset chooses; the others are the defaults.
+
+"balanced", "fast" and "accurate" are points on the measured curve of accuracy over cost (docs/keyframes.md). "paper" is
+the paper's configuration (the section stands beside each value), whatever the defaults are; its detector and weights
+are no settings of it.
+"""
+
+
+def preset_config(name: str = DEFAULT_PRESET) -> TrackConfig:
+    """The settings of a preset; raises `UsageError` if there is none of that name."""
+    if name not in PRESETS:
+        raise UsageError(f"--preset is {name!r}: expected one of {', '.join(PRESETS)}")
+    config = TrackConfig()
+    return replace(
+        config, **{section: replace(getattr(config, section), **new) for section, new in PRESETS[name].items()}
+    )
 
 
 def load_config(path: Path, defaults: TrackConfig | None = None) -> TrackConfig:

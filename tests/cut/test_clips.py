@@ -110,7 +110,7 @@ def test_groups_hold_every_keyframe_and_frame_once_and_bound_what_comes_later(
     adaptive, immediate, n, clip_step, cut_at
 ):
     clip, step = clip_step
-    cut = CutConfig(clip_length=clip, step=step, adaptive=adaptive and step > 1)
+    cut = CutConfig(clip_length=clip, step=step, adaptive=adaptive)
     video = [Frame(i, i / 25, PIXEL, int(i >= cut_at and not immediate), f"{i}.png") for i in range(n)]
     groups = list(group_keyframes(iter(video), cut, immediate=immediate))
     assert [c.keyframe.index for g in groups for c in g.clips] == [

@@ -130,9 +130,9 @@ def test_a_lost_box_is_exactly_a_tube_less(tmp_path, length):
     write_boxes(tmp_path / "boxes.json", scene, {(4, 0)})
     write_model(tmp_path / "dots.onnx")
     config = TrackConfig(
-        cut=CutConfig(clip_length=5),
+        cut=CutConfig(clip_length=5, step=1),
         detect=DetectConfig(detector=str(tmp_path / "boxes.json")),
-        estimate=EstimateConfig(model=str(tmp_path / "dots.onnx"), flip=False, joints="coco17"),
+        estimate=EstimateConfig(model=str(tmp_path / "dots.onnx"), flip=False, precision="auto", joints="coco17"),
     )
     detector = DroppingDetector(load_detector(config.detect), config.detect, 0.5, length, seed=2)
 

@@ -35,8 +35,9 @@ def pipeline(scene):
     folder = scene.folder.parent
     return Pipeline(
         TrackConfig(
+            cut=CutConfig(step=1, adaptive=False),
             detect=DetectConfig(detector=str(folder / "boxes.json")),
-            estimate=EstimateConfig(model=str(folder / "dots.onnx"), flip=False),
+            estimate=EstimateConfig(model=str(folder / "dots.onnx"), flip=False, precision="auto"),
             finish=FinishConfig(min_track_frames=1),
         )
     )
@@ -118,7 +119,7 @@ def test_settings_that_cannot_be_linked_again_leave_the_result_alone(scene, pipe
     out = tmp_path / "out"
     track_to_folder(pipeline, str(scene.folder), out, RunOptions(save_tracklets=True))
     saved = TrackletFile.open(out / "tracklets.parquet")
-    longer = replace(pipeline.config, cut=CutConfig(clip_length=11))
+    longer = replace(pipeline.config, cut=CutConfig(clip_length=11, step=1))
     knee = tmp_path / "knee.toml"
     knee.write_text("[thresholds]\nknee = 0.3\n")
     unknown = replace(pipeline.config, finish=FinishConfig(joint_thresholds=str(knee)))

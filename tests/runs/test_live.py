@@ -40,9 +40,9 @@ def scene(tmp_path_factory):
 
 def settings(scene, **cut):
     return TrackConfig(
-        cut=CutConfig(**cut),
+        cut=CutConfig(**{"step": 1, **cut}),
         detect=DetectConfig(detector=str(scene.folder.parent / "boxes.json")),
-        estimate=EstimateConfig(model=str(scene.folder.parent / "dots.onnx"), flip=False, threads=1),
+        estimate=EstimateConfig(model=str(scene.folder.parent / "dots.onnx"), flip=False, precision="auto", threads=1),
     )
 
 
@@ -126,13 +126,18 @@ def test_interrupting_keeps_what_came(scene):
 
 
 def test_what_cannot_be_had_live_is_changed_and_told():
-    changed = TrackConfig(cut=CutConfig(step=8), finish=FinishConfig(smooth="savgol"))
+    changed = TrackConfig(finish=FinishConfig(smooth="savgol"))
     config, notes = live_settings(changed)
     assert config.cut.step == 5
     assert not config.cut.shots
     assert config.finish.smooth == "none"
-    assert len(notes) == 2
-    assert live_settings(TrackConfig())[1] == []
+    assert not config.cut.adaptive
+    assert notes == [
+        "a keyframe every 5 frames: every 8 would be late with |C| = 9",
+        "no keyframes are added between those: they would be late",
+        "nothing is smoothed or filled",
+    ]
+    assert live_settings(TrackConfig(cut=CutConfig(step=1)))[1] == []
     with pytest.raises(UsageError, match="oks-velocity"):
         live_settings(replace(TrackConfig(), sew=SewConfig(linking="oks-velocity")))
 

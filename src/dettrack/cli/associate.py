@@ -59,7 +59,10 @@ def run(args: Sequence[str]) -> int:
     check_formats(formats)
     saved = TrackletFile.open(parsed.run / TRACKLETS if parsed.run.is_dir() else parsed.run)
     cut = replace(
-        saved.cut, clip_length=parsed.clip_length or saved.cut.clip_length, step=parsed.step or saved.cut.step
+        saved.cut,
+        clip_length=parsed.clip_length or saved.cut.clip_length,
+        step=parsed.step or saved.cut.step,
+        adaptive=saved.cut.adds_keyframes,
     )
     config = replace(defaults, cut=cut, sew=parsed.sew, polish=parsed.polish, finish=parsed.finish)
     out = parsed.out or (parsed.run if parsed.run.is_dir() else parsed.run.parent)

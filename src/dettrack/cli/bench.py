@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from dettrack.config import CutConfig, DetectConfig, EstimateConfig, TrackConfig
+from dettrack.config import PRESETS, CutConfig, DetectConfig, EstimateConfig, TrackConfig, preset_config
 from dettrack.errors import MissingExtraError, UsageError
 from dettrack.threads import tune_process
 
@@ -153,16 +153,21 @@ def _measure_video(options: BenchArgs, config: TrackConfig, video: Path, report:
 
 def _settings(options: BenchArgs) -> TrackConfig:
     return TrackConfig(
-        cut=CutConfig(clip_length=options.clip_length),
+        cut=CutConfig(clip_length=options.clip_length, step=1, adaptive=False),
         detect=DetectConfig(detector=options.detector),
-        estimate=EstimateConfig(model=options.model, device=options.device, threads=options.threads),
+        estimate=EstimateConfig(
+            model=options.model,
+            device=options.device,
+            threads=options.threads,
+            small_crops_below=0.0,
+            precision="auto",
+        ),
     )
 
 
 def _contestants(options: BenchArgs) -> list[Contestant]:
     """The same network on every frame first: what the others are compared with."""
     from dettrack.lab.bench.race import Contestant, every_frame, top_down
-    from dettrack.presets import PRESETS, preset_config
 
     config = _settings(options)
     most = max(options.clip_length - 1, 1)  # S that still lets tubes overlap
@@ -172,7 +177,9 @@ def _contestants(options: BenchArgs) -> list[Contestant]:
         for step in (1, 8)
         if step <= most
     ]
-    found += [Contestant(f"preset {name}", _same_models(preset_config(name), options)) for name in PRESETS]
+    found += [
+        Contestant(f"preset {name}", _same_models(preset_config(name), options)) for name in PRESETS if name != "paper"
+    ]
     if options.rival_detector and options.rival_model:
         rival = top_down(options.rival_detector, options.rival_detector_size, options.rival_model, config.estimate)
         names = f"{Path(options.rival_detector).stem} + {Path(options.rival_model).stem}"

@@ -20,13 +20,13 @@ class DemoArgs:
 
     Attributes:
         out: Folder that receives the scene and the result.
-        step: S, frames between keyframes.
+        step: S, frames between keyframes; more are added where they are necessary, as `dettrack track` does.
         detector: File or name, as of `dettrack track`.
         model: File or name, as of `dettrack track`.
     """
 
     out: Path = field(default_factory=lambda: Path("demo"))
-    step: int = 2
+    step: int = CutConfig.step
     detector: str = "default"
     model: str = "default"
 

@@ -10,8 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
-from dettrack.config import TrackConfig, load_config
-from dettrack.presets import preset_config
+from dettrack.config import DEFAULT_PRESET, TrackConfig, load_config, preset_config
 from dettrack.settings import field_types, option_name
 
 __all__ = ["config_option", "format_names"]
@@ -38,7 +37,7 @@ def config_option(args: Sequence[str], sections: Sequence[str] = ()) -> TrackCon
         for name, kind in field_types(cls).items()
         if kind is not bool  # --flip and --no-flip have no value
     }
-    chosen, changes = {"--preset": "", "--config": ""}, defaultdict[str, dict[str, Any]](dict)
+    chosen, changes = {"--preset": DEFAULT_PRESET, "--config": ""}, defaultdict[str, dict[str, Any]](dict)
     for option, texts in _given(args):
         if option in chosen:
             chosen[option] = texts[0]

@@ -6,17 +6,19 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from dettrack.cli.settings import config_option, format_names
 from dettrack.config import (
+    DEFAULT_PRESET,
     CutConfig,
     DetectConfig,
     EstimateConfig,
     FinishConfig,
     PolishConfig,
+    Preset,
     SewConfig,
     TrackConfig,
 )
@@ -26,7 +28,7 @@ from dettrack.threads import tune_process
 if TYPE_CHECKING:
     from dettrack.pipeline import Pipeline
 
-__all__ = ["TrackArgs", "run"]
+__all__ = ["TrackArgs", "parse", "run"]
 
 _IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
@@ -50,9 +52,10 @@ class TrackArgs:
         posetrack: Folder of PoseTrack17 or 18 annotation files: their frame lists are tracked (poses and boxes in
             them are never read).
         images: With --posetrack: folder that the image names in the annotation files start from.
-        preset: Settings from a measured curve (docs/keyframes.md); --config and options given here win. Speed on two
-            cores with vtest.avi (768x576, 4-9 people), AP and MOTA on hard synthetic scenes: fast 27 frames/s, 47.2,
-            38.4; balanced 19 frames/s, 48.8, 40.0; accurate 4 frames/s, 48.8, 39.0. Without one: the paper's S = 1.
+        preset: Settings from a measured curve (docs/keyframes.md), or the paper's; --config and options given here win.
+            Speed on two cores with vtest.avi (768x576, 4-9 people), AP and MOTA on hard synthetic scenes: fast 27
+            frames/s, 47.2, 38.4; balanced 19 frames/s, 48.8, 40.0; accurate 4 frames/s, 48.8, 39.0. paper: exactly the
+            paper's configuration (S = 1, no bridging, every joint and track), twice the time of accurate.
         config: TOML file of settings ([cut], [detect], [estimate], [sew], [polish], [finish]); options given here win.
         live: INPUT is a camera (0, 1 ...), the address of a stream, or a file that is played at its own pace: one line
             of JSON for each frame, at most --clip-length frames later; frames that it is too slow for are dropped and
@@ -70,7 +73,7 @@ class TrackArgs:
     resume: bool = False
     posetrack: Path | None = None
     images: Path | None = None
-    preset: Literal["", "accurate", "balanced", "fast"] = ""
+    preset: Preset = DEFAULT_PRESET
     config: Path | None = None
     live: bool = False
     quiet: bool = False
@@ -87,17 +90,27 @@ class TrackArgs:
         return TrackConfig(self.cut, self.detect, self.estimate, self.sew, self.polish, self.finish)
 
 
-def run(args: Sequence[str]) -> int:
-    """Entry point; see `dettrack.cli.main` for the exit codes."""
+def parse(args: Sequence[str]) -> TrackArgs:
+    """The options, over those of `--config` and `--preset`; the last one of each counts.
+
+    Raises:
+        InputError: The settings file cannot be read.
+        UsageError: A wrong setting, at whichever place.
+    """
     defaults = config_option(args)
     sections = {name: getattr(defaults, name) for name in ("cut", "detect", "estimate", "sew", "polish", "finish")}
-    parsed = tyro.cli(
+    return tyro.cli(
         Annotated[TrackArgs, tyro.conf.arg(name="")],
         args=list(args),
         prog="dettrack track",
         default=TrackArgs(**sections),
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
     )
+
+
+def run(args: Sequence[str]) -> int:
+    """Entry point; see `dettrack.cli.main` for the exit codes."""
+    parsed = parse(args)
     if parsed.posetrack is not None:
         return _run_dataset(parsed)
     if parsed.images is not None:

@@ -186,7 +186,7 @@ def group_keyframes(frames: Iterable[Frame], cut: CutConfig, *, immediate: bool 
         immediate: Every keyframe is a group of its own, as soon as its clip is complete: for live sources, where
             nothing may wait to learn whether a shot has ended. The frames must be of one shot.
     """
-    finest = 1 if cut.adaptive else cut.step
+    finest = 1 if cut.adds_keyframes else cut.step
     report = Report()
     read: list[tuple[int, float, int, str]] = []
     clips: list[Clip] = []

@@ -161,7 +161,7 @@ class Planner:
         if self._splits:
             halves = [split.halves(middle) for split, middle in zip(self._splits, made, strict=True)]
             self._intervals = [half for pair in halves for half in pair]
-        elif self._cut.adaptive:
+        elif self._cut.adds_keyframes:
             row = [*([self._previous] if self._previous else []), *made]
             everyone = [np.ones(len(one.tracklets), bool) for one in row]
             pairs = zip(pairwise(row), pairwise(everyone), strict=True)

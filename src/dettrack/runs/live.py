@@ -73,9 +73,9 @@ def live_settings(config: TrackConfig) -> tuple[TrackConfig, list[str]]:
     cut, notes = config.cut, []
     most = cut.clip_length // 2 + 1
     if cut.step > most:
-        notes.append(f"--step {cut.step} would be late: {most} for |C| = {cut.clip_length}")
-    if cut.adaptive:
-        notes.append("--adaptive needs later keyframes: off")
+        notes.append(f"a keyframe every {most} frames: every {cut.step} would be late with |C| = {cut.clip_length}")
+    if cut.adds_keyframes:
+        notes.append("no keyframes are added between those: they would be late")
     if config.finish.smooth != "none" or config.finish.fill_gaps:
         notes.append("nothing is smoothed or filled")
     cut = replace(cut, step=min(cut.step, most), shots=False, adaptive=False)

@@ -36,12 +36,12 @@ def narrow(batches: Iterable[TrackletBatch], saved: CutConfig, wanted: CutConfig
             f"{saved.clip_length} and step {saved.step}: choose a clip no longer, and a multiple of the step"
         )
     same = replace(wanted, enlarge=saved.enlarge, shots=saved.shots) == saved
-    if not same and wanted.adaptive:
+    if not same and wanted.adds_keyframes:
         raise UsageError(
             "adaptive keyframes cannot be made from tracklets that were saved with other settings of [cut] "
             f"({saved}): keep them as saved, or track again"
         )
-    if same or (not saved.adaptive and (wanted.clip_length, wanted.step) == (saved.clip_length, saved.step)):
+    if same or (not saved.adds_keyframes and (wanted.clip_length, wanted.step) == (saved.clip_length, saved.step)):
         return iter(batches)
     return with_keyframes(batches, wanted.step, wanted.clip_length // 2, wanted.clip_length // 2)
 

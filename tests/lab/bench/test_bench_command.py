@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
 
 
 def config(folder, **estimate):
-    options = EstimateConfig(model=str(folder / "dots.onnx"), flip=False, threads=1, **estimate)
+    options = EstimateConfig(model=str(folder / "dots.onnx"), flip=False, precision="auto", threads=1, **estimate)
     return TrackConfig(detect=DetectConfig(detector=str(folder / "boxes.json")), estimate=options)
 
 

@@ -104,7 +104,7 @@ def test_our_checkpoint_through_pytorch(tmp_path, variant):
     torch.nn.init.normal_(network.final_layer.weight, std=0.1)
     save_checkpoint(tmp_path / "a.safetensors", network, spec)
     options = EstimateConfig(str(tmp_path / "a.safetensors"), device="cpu", threads=1, flip=False, decoding="quarter")
-    estimator = load_estimator(options, CutConfig(clip_length=3))
+    estimator = load_estimator(options, CutConfig(clip_length=3, step=1))
     clip = Clip(spot_frames(3), 1)
     tubes = make_tubes(BOXES, (64, 64))
     crops = torch.from_numpy(sample_tubes(clip, tubes)).permute(0, 1, 4, 2, 3) / 255
@@ -128,28 +128,31 @@ def test_a_2d_checkpoint_is_inflated_on_loading(tmp_path):
     frames = tuple(replace(frame, image=spot_frames(1)[0].image) for frame in spot_frames(5))
     work = [(Clip(frames, 2), make_tubes(BOXES, (64, 64)))]
     plain = EstimateConfig(str(path), device="cpu", runtime="pytorch", threads=1, flip=False)
-    (expected,) = load_estimator(plain, CutConfig(clip_length=5)).estimate(work)
+    (expected,) = load_estimator(plain, CutConfig(clip_length=5, step=1)).estimate(work)
     for variant in ("early", "last", "all"):
-        inflated = load_estimator(replace(plain, variant=variant), CutConfig(clip_length=5))
+        inflated = load_estimator(replace(plain, variant=variant), CutConfig(clip_length=5, step=1))
         (found,) = inflated.estimate(work)
         np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
         assert f"hrnet 16, {variant}" in inflated.description
         assert "not trained" in inflated.description
     moving = [(Clip(spot_frames(5), 2), make_tubes(BOXES, (64, 64)))]
-    (seen,), (alone,) = inflated.estimate(moving), load_estimator(plain, CutConfig(clip_length=5)).estimate(moving)
+    (seen,), (alone,) = (
+        inflated.estimate(moving),
+        load_estimator(plain, CutConfig(clip_length=5, step=1)).estimate(moving),
+    )
     assert abs(seen.scores - alone.scores).max() > 1e-4
     temporal = replace(spec, variant="early", clip_length=3)
     save_checkpoint(path, build_network(temporal), temporal)
     with pytest.raises(InputError, match="temporal already"):
-        load_estimator(replace(plain, variant="all"), CutConfig(clip_length=5))
+        load_estimator(replace(plain, variant="all"), CutConfig(clip_length=5, step=1))
 
 
 def test_another_clip_length_than_trained_is_said(tmp_path):
     spec = NetworkSpec(width=16, variant="early", clip_length=3, size=(64, 64))
     save_checkpoint(tmp_path / "a.safetensors", build_network(spec), spec)
     options = EstimateConfig(str(tmp_path / "a.safetensors"), device="cpu", runtime="pytorch", threads=1)
-    assert "trained with |C| = 3, run with 5" in load_estimator(options, CutConfig(clip_length=5)).description
-    assert "trained with" not in load_estimator(options, CutConfig(clip_length=3)).description
+    assert "trained with |C| = 3, run with 5" in load_estimator(options, CutConfig(clip_length=5, step=1)).description
+    assert "trained with" not in load_estimator(options, CutConfig(clip_length=3, step=1)).description
 
 
 def test_the_description_says_what_the_weights_reach(tmp_path):

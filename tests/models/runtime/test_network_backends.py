@@ -130,7 +130,7 @@ def test_bf16_keeps_the_joints_of_the_built_in_network_in_place(runtime, variant
     found = []
     for name, precision in (("pytorch", "fp32"), (runtime, "bf16")):
         options = replace(CPU, runtime=name, precision=precision, variant=variant if trained == "none" else "auto")
-        estimator = load_estimator(options, CutConfig(clip_length=3))
+        estimator = load_estimator(options, CutConfig(clip_length=3, step=1))
         tubes = make_tubes(boxes, estimator.size)
         found.append(estimator.estimate([(clip, tubes)])[0])
     sure = found[0].scores > 0.2
@@ -149,7 +149,7 @@ def test_tubes_cut_on_the_device_give_the_same_joints(checkpoint):
     options = replace(CPU, model=str(checkpoint), runtime="pytorch")
     found = []
     for on_device in (False, True):
-        estimator = load_estimator(options, CutConfig(clip_length=3))
+        estimator = load_estimator(options, CutConfig(clip_length=3, step=1))
         if on_device:
             estimator._model._frames = FramesOnDevice(torch.device("cpu"))
         work = [(Clip(frames, 1), make_tubes(boxes, SIZE)), (Clip(frames[:2], 0), make_tubes(boxes, SIZE))]
@@ -166,10 +166,10 @@ def test_what_cannot_run_here_is_told(tmp_path):
     options = replace(CPU, model=str(tmp_path / "a.safetensors"))
     if not torch.cuda.is_available():
         with pytest.raises(InputError, match="0 CUDA devices"):
-            load_estimator(replace(options, runtime="pytorch", device="cuda"), CutConfig(clip_length=3))
+            load_estimator(replace(options, runtime="pytorch", device="cuda"), CutConfig(clip_length=3, step=1))
     if importlib.util.find_spec("tensorrt") is None:
         with pytest.raises(MissingExtraError, match=r"tensorrt.*pip install"):
-            load_estimator(replace(options, runtime="tensorrt"), CutConfig(clip_length=3))
+            load_estimator(replace(options, runtime="tensorrt"), CutConfig(clip_length=3, step=1))
     with pytest.raises(InputError, match="fp16"):
         TorchTubeModel(load_checkpoint(tmp_path / "a.safetensors"), "a", replace(CPU, precision="fp16"))
 

@@ -65,7 +65,7 @@ def test_a_checkpoint_by_every_runtime(checkpoints, name, runtime):
     boxes = Boxes(np.array([[20.0, 10.0, 70.0, 100.0], [60.0, 20.0, 150.0, 90.0]]), np.ones(2))
     found = {}
     for each in ("pytorch", runtime):
-        estimator = load_estimator(replace(CPU, model=file, runtime=each), CutConfig(clip_length=3))
+        estimator = load_estimator(replace(CPU, model=file, runtime=each), CutConfig(clip_length=3, step=1))
         assert {"pytorch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}[
             each
         ] in estimator.description
@@ -79,7 +79,7 @@ def test_a_checkpoint_by_every_runtime(checkpoints, name, runtime):
 def test_auto_takes_a_runtime_that_is_installed(checkpoints):
     for name in ("lite", "2d", "hrnet"):
         options = replace(CPU, model=str(checkpoints / f"{name}.safetensors"))
-        assert "OpenVINO" in load_estimator(options, CutConfig(clip_length=3)).description
+        assert "OpenVINO" in load_estimator(options, CutConfig(clip_length=3, step=1)).description
 
 
 def test_metadata_of_exported_files(checkpoints, tmp_path, tiny_models):

@@ -157,7 +157,7 @@ class FrameSource:
         return self._study.cache / "boxes" / f"{sequence.name}-{key}.npz"
 
     def _speed_file(self, row: Row) -> Path:
-        cut = row.config.cut if row.config.sew.linking == "tubes" else CutConfig(clip_length=1, step=1)
+        cut = row.config.cut if row.config.sew.linking == "tubes" else CutConfig(clip_length=1, step=1, adaptive=False)
         key = content_key("speed", self.digest(row), row.settings(), asdict(cut), self._study.speed_frames)
         return self._study.cache / "speed" / f"{key}.json"
 

@@ -82,7 +82,7 @@ class SequenceSource(Protocol):
 class _SimulatedTubes:
     def __init__(self, truth: Trajectories, study: Study, seed: int) -> None:
         self.joints = truth.joint_set
-        self.cut = CutConfig(clip_length=study.settings.cut.clip_length, step=1)
+        self.cut = CutConfig(clip_length=study.settings.cut.clip_length, step=1, adaptive=False)
         self._truth, self._seed = truth, seed
         self._errors = replace(study.simulate, clip_length=self.cut.clip_length, step=1, missed=0.0)
 

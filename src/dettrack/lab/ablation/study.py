@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from dettrack.config import FinishConfig, SewConfig, TrackConfig
+from dettrack.config import CutConfig, EstimateConfig, FinishConfig, SewConfig, TrackConfig
 from dettrack.errors import UsageError
 from dettrack.lab.simulate import SimulateConfig
 from dettrack.settings import read_table, read_toml
@@ -34,9 +34,13 @@ __all__ = ["NETWORKS", "DataConfig", "Study", "read_study"]
 NETWORKS = ("2d", "3d", "start", "none", "early", "last", "all", "zero-padding", "none-long", "early-long")
 DETECTORS = ("strong", "weak")
 
-# Tubes alone, and every track and joint, as in the paper; rows that bridge gaps, or have another floor, say so.
+# Every frame a keyframe, tubes alone, and every track and joint, as in the paper; rows that bridge gaps or have another
+# floor say so.
 _BASE = TrackConfig(
-    sew=SewConfig(bridge=0, min_similarity=0.3), finish=FinishConfig(min_track_score=0.0, min_joint_score=0.0)
+    cut=CutConfig(step=1, adaptive=False),
+    estimate=EstimateConfig(small_crops_below=0.0, precision="auto"),
+    sew=SewConfig(bridge=0, min_similarity=0.3),
+    finish=FinishConfig(min_track_score=0.0, min_joint_score=0.0),
 )
 
 

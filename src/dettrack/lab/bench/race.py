@@ -82,7 +82,7 @@ class RaceRow:
 
 def every_frame(config: TrackConfig) -> TrackConfig:
     """The same networks without tubes: a detector and one crop for each person on every frame, linked by OKS."""
-    cut = CutConfig(clip_length=1, step=1, enlarge=config.cut.enlarge, shots=config.cut.shots)
+    cut = CutConfig(clip_length=1, step=1, adaptive=False, enlarge=config.cut.enlarge, shots=config.cut.shots)
     return replace(config, cut=cut, sew=SewConfig(linking="oks-gbm-greedy"), polish=PolishConfig(merge="keyframe"))
 
 

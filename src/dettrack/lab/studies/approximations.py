@@ -154,8 +154,8 @@ def main(data: Path, model: str, images: int = 800, seed: int = 0) -> None:
         images: Athletes to take.
         seed: Of the choice.
     """
-    options = EstimateConfig(model=model, joints="coco17", flip=False, threads=1)
-    estimator = load_estimator(options, CutConfig(clip_length=1))
+    options = EstimateConfig(model=model, joints="coco17", flip=False, threads=1, precision="auto")
+    estimator = load_estimator(options, CutConfig(clip_length=1, step=1))
     cases = data / "mmpose_tests"
     sets = {
         "LSP-Extended": lsp_extended(data / "lspet_subset", images, seed),

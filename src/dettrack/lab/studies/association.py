@@ -24,6 +24,7 @@ import heapq
 import os
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,13 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np
 import tyro
 
-from dettrack.config import CutConfig, PolishConfig, SewConfig, TrackConfig
+from dettrack.config import PolishConfig, SewConfig, TrackConfig
 from dettrack.evaluation import evaluate
 from dettrack.formats.posetrack import PoseSequence, head_box_sizes
 from dettrack.formats.posetrack.files import prediction_sequence, read_sequence, sequence_files
 from dettrack.lab.ablation.sources import with_heads
 from dettrack.lab.simulate import SimulateConfig, Trajectories, simulate, trajectories_of, walkers
-from dettrack.lab.studies.sequences import ALL_JOINTS, linked, write_table
+from dettrack.lab.studies.sequences import ALL_JOINTS, S1, linked, write_table
 from dettrack.matching import match_matrix
 from dettrack.oks import object_areas, pairwise_oks
 from dettrack.polish import Polisher
@@ -145,7 +146,7 @@ def track(truth: Trajectories, errors: SimulateConfig, name: str, seed: int) -> 
     clip, linking, merge = ROWS[name]
     errors = SimulateConfig(**{**vars(errors), "clip_length": clip})
     config = TrackConfig(
-        cut=CutConfig(clip_length=clip),
+        cut=replace(S1, clip_length=clip),
         sew=SewConfig(linking=linking, bridge=BRIDGED.get(name, 0)),  # type: ignore[arg-type]
         polish=PolishConfig(merge=merge),  # type: ignore[arg-type]
         finish=ALL_JOINTS,

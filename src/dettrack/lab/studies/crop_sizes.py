@@ -27,7 +27,7 @@ from dettrack.structures import TrackletBatch, Tracklets
 from dettrack.video import open_video
 
 BELOW = (0.0, 60.0, 80.0, 100.0, 130.0, 160.0, 1e4)
-CUT = CutConfig(step=8)
+CUT = CutConfig(step=8, adaptive=False)
 
 
 class TwoSizes:
@@ -83,7 +83,9 @@ def main(
         flip: Average with the mirrored crop.
     """
     read = read_sequences(annotations, sequences)
-    sizes = TwoSizes(read, images, DetectConfig(detector=detector), EstimateConfig(model=model, flip=flip))
+    sizes = TwoSizes(
+        read, images, DetectConfig(detector=detector), EstimateConfig(model=model, flip=flip, precision="auto")
+    )
     source = MadeSequences(read, sizes.tubes)
     print("| small crops below | AP | MOTA | small crops | large crops |\n|---|---:|---:|---:|---:|")
     for below in BELOW:

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from dettrack.config import CutConfig, DetectConfig, EstimateConfig, TrackConfig
+from dettrack.config import CutConfig, DetectConfig, TrackConfig
 from dettrack.cut.clips import group_keyframes
 from dettrack.cut.plan import Planner, Visit
 from dettrack.formats.posetrack import PoseSequence
@@ -34,6 +34,8 @@ from dettrack.formats.tracklets import TrackletFile, TrackletWriter
 from dettrack.lab.ablation.rows import Row
 from dettrack.lab.studies.sequences import (
     ALL_JOINTS,
+    ONE_SIZE,
+    S1,
     MadeSequences,
     MadeTubes,
     agreement,
@@ -104,8 +106,8 @@ def points() -> list[Point]:
     grid = CutConfig(step=8, adaptive=True)
     off = replace(grid, agreement=0.0, box_agreement=0.0, overlap=1.0)
     return [
-        *(Point(f"S = {step}", CutConfig(step=step), "fixed") for step in (1, 2, 4, 8)),
-        Point("2D per frame, C = 1", CutConfig(clip_length=1), "per frame"),
+        *(Point(f"S = {step}", replace(S1, step=step), "fixed") for step in (1, 2, 4, 8)),
+        Point("2D per frame, C = 1", replace(S1, clip_length=1), "per frame"),
         *(Point(f"adaptive, to S = {step}", replace(grid, finest_step=step)) for step in (4, 2, 1)),
         Point("starts and ends only", off, "rules"),
         Point("... and disagreement", replace(off, agreement=grid.agreement), "rules"),
@@ -262,7 +264,7 @@ def main(
     @cache
     def pipeline() -> Pipeline:
         detect = DetectConfig(detector=detector, detector_size=detector_size)
-        return Pipeline(TrackConfig(detect=detect, estimate=EstimateConfig(model=model, flip=flip)))
+        return Pipeline(TrackConfig(S1, detect, replace(ONE_SIZE, model=model, flip=flip)))
 
     def file(source: VideoSource, name: str, most: int) -> TrackletFile:
         path = tubes / f"{name}.parquet"

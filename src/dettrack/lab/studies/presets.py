@@ -17,10 +17,10 @@ from pathlib import Path
 import tyro
 
 from dettrack.associate import associate
+from dettrack.config import preset_config
 from dettrack.formats.posetrack import PoseSequence
 from dettrack.lab.studies.sequences import MadeSequences, MadeTubes, image_list, read_sequences
 from dettrack.pipeline import Pipeline
-from dettrack.presets import preset_config
 from dettrack.report import Report
 from dettrack.video import open_video
 
@@ -85,7 +85,7 @@ def main(
     heads = (f"{v.stem} core ms | frames/s | work a frame |" for v in videos)
     print("| preset | AP | MOTA | IDF1 | core ms per frame |", *heads)
     for name in presets:
-        config = preset_config("" if name == "paper" else name)
+        config = preset_config(name)
         estimate = replace(config.estimate, model=model, threads=threads)
         pipeline = Pipeline(replace(config, estimate=estimate, detect=replace(config.detect, detector=detector)))
         line = f"| {name} |"

@@ -14,16 +14,17 @@ figure takes as reference all person-frames of the same row's own undropped run.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import tyro
 
-from dettrack.config import CutConfig, DetectConfig, EstimateConfig, FinishConfig, SewConfig, TrackConfig
+from dettrack.config import DetectConfig, FinishConfig, SewConfig, TrackConfig
 from dettrack.errors import UsageError
 from dettrack.lab.ablation.tubes import lose_boxes
-from dettrack.lab.studies.sequences import linked, survivors, write_table
+from dettrack.lab.studies.sequences import ONE_SIZE, S1, linked, survivors, write_table
 from dettrack.pipeline import Pipeline
 from dettrack.sew.replay import narrow
 from dettrack.skeleton import JointSet
@@ -46,11 +47,11 @@ def tracked(batches: Sequence[TrackletBatch], joints: JointSet, name: str) -> Tr
     clip, linking, bridge = ROWS[name]
     # No track is too short here: linking frame by frame, a track ends at every miss, and would be dropped for it.
     config = TrackConfig(
-        cut=CutConfig(clip_length=clip),
+        cut=replace(S1, clip_length=clip),
         sew=SewConfig(linking=linking, bridge=bridge),  # type: ignore[arg-type]
         finish=FinishConfig(min_track_frames=1, min_track_score=0.0, min_joint_score=0.0),
     )
-    return linked(narrow(batches, CutConfig(), config.cut), joints, config)
+    return linked(narrow(batches, S1, config.cut), joints, config)
 
 
 def figures_of(
@@ -113,8 +114,8 @@ def main(
     """
     if not videos or not set(rows) <= set(ROWS):
         raise UsageError(f"expected videos, and rows among {', '.join(ROWS)}")
-    estimate = EstimateConfig(model=model, flip=False)
-    pipeline = Pipeline(TrackConfig(detect=DetectConfig(detector=detector), estimate=estimate))
+    estimate = replace(ONE_SIZE, model=model, flip=False)
+    pipeline = Pipeline(TrackConfig(S1, detect=DetectConfig(detector=detector), estimate=estimate))
     write_table(table(videos, pipeline, rows, frames, share, runs, seeds), out)
 
 

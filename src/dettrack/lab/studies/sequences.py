@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dettrack.associate import associate
-from dettrack.config import CutConfig, FinishConfig, TrackConfig
+from dettrack.config import CutConfig, EstimateConfig, FinishConfig, TrackConfig
 from dettrack.evaluation.rules import OFFICIAL
 from dettrack.formats.posetrack import PoseSequence
 from dettrack.formats.posetrack.files import read_sequence, sequence_files
@@ -35,6 +35,8 @@ __all__ = [
 ]
 
 # AP counts every joint, and tracking learns its thresholds: none is left out before.
+S1 = CutConfig(step=1, adaptive=False)
+ONE_SIZE = EstimateConfig(small_crops_below=0.0, precision="auto")
 ALL_JOINTS = FinishConfig(min_track_score=0.0, min_joint_score=0.0)
 
 

@@ -95,7 +95,9 @@ def main(
     """
     settings = DetectConfig(str(detector), detector_threshold=threshold, min_box_area=0.0)
     finder = load_detector(settings, threads=1)
-    estimator = load_estimator(EstimateConfig(str(model), threads=1), CutConfig(1, 1)) if model else None
+    estimator = (
+        load_estimator(EstimateConfig(str(model), threads=1, precision="auto"), CutConfig(1, 1)) if model else None
+    )
     config = SceneConfig(frames=60, scenario=scenario, motions=load_recordings(motions) if motions else ())
     counts: Counter[str] = Counter()
     pictures: list[np.ndarray] = []

@@ -24,13 +24,11 @@ PAPER = {
     "agreement": (0.8, "none: with adaptive keyframes only"),
     "box_agreement": (0.5, "none: with adaptive keyframes only"),
     "overlap": (0.7, "none: with adaptive keyframes only"),
-    "tube_stride": (1, "3.1: every frame of a tube"),
     # detect
     "detector": ("default", "4.2: SNIPER with ResNet-101, whose weights are the user's to name"),
     "detector_layout": ("auto", "none: file formats"),
     "detector_size": (0, "none: no number given"),
     "detector_scales": ((), "none: no number given"),
-    "detect_every": (1, "3.1: the detector runs on every keyframe"),
     "detector_threshold": (0.3, "none: no number given"),
     "detector_nms": (0.65, "none: no number given"),
     "min_box_area": (3200.0, "4.1: W x H < 3200 is dropped"),
@@ -94,7 +92,7 @@ def test_the_papers_preset_names_every_value_that_the_paper_gives():
     named = {name for section in PRESETS["paper"].values() for name in section}
     from_the_paper = {name for name, (_, where) in PAPER.items() if not where.startswith("none")}
     left_to_the_user = {"detector", "model", "variant", "joints"}
-    implied = {"tube_stride", "detect_every", "max_people", "half_life", "presence", "min_track_detections"}
+    implied = {"max_people", "half_life", "presence", "min_track_detections"}
     assert named == from_the_paper - left_to_the_user - implied
 
 

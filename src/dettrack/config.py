@@ -65,8 +65,6 @@ class CutConfig:
         box_agreement: With `adaptive`: overlap (IoU) below which the boxes of two keyframes, moved to the same frame,
             differ.
         overlap: With `adaptive`: overlap (IoU) above which two people are too close to each other.
-        tube_stride: A 2D network looks at every n-th frame of a tube, from the keyframe on, and at both ends; joints
-            in between are interpolated. 1 looks at all.
     """
 
     clip_length: Positive = 9
@@ -78,7 +76,10 @@ class CutConfig:
     agreement: Share = 0.8
     box_agreement: Share = 0.5
     overlap: Share = 0.7
-    tube_stride: Positive = 1
+
+    REMOVED: ClassVar[Mapping[str, str]] = {
+        "tube_stride": "0.2: estimating every n-th frame of a tube lost 2 AP and more (docs/keyframes.md)"
+    }
 
     def __post_init__(self) -> None:
         check(self)
@@ -110,8 +111,6 @@ class DetectConfig:
         detector_size: Longer side of the detector's input in pixels; 0 takes the file's own, or 640.
         detector_scales: Run on every keyframe at each of these longer sides, and merge the boxes: small people are
             found at the largest, large ones at the smallest (SNIPER's testing); a detector of ours only.
-        detect_every: The detector looks at every n-th keyframe at least (n up to 4). In those between, tubes are cut at
-            boxes moved there from both sides, if these agree about everybody; else the detector looks there too.
         detector_threshold: Boxes with a lower score are dropped.
         detector_nms: IoU above which the weaker of two boxes is dropped.
         min_box_area: Boxes with W x H below this many square pixels are dropped (paper 4.1: 3200).
@@ -124,16 +123,18 @@ class DetectConfig:
     detector_layout: Literal["auto", "rtmdet", "yolox", "picodet"] = "auto"
     detector_size: Annotated[int, Range(32, zero=True)] = 0
     detector_scales: tuple[InputSize, ...] = ()
-    detect_every: Annotated[int, Range(1, 4)] = 1
     detector_threshold: Share = 0.3
     detector_nms: Share = 0.65
     min_box_area: Amount = 3200.0
     scale_min_area: bool = True
     max_people: Count = 0
 
-    REMOVED: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        ("drop_boxes", "drop_runs", "seed"), "0.2: losing boxes on purpose is an experiment (dettrack.lab.lost_boxes)"
-    )
+    REMOVED: ClassVar[Mapping[str, str]] = {
+        "detect_every": "0.2: leaving the detector out saved nothing (docs/keyframes.md)",
+        "drop_boxes": "0.2: losing boxes on purpose is an experiment (dettrack.lab.lost_boxes)",
+        "drop_runs": "0.2: losing boxes on purpose is an experiment (dettrack.lab.lost_boxes)",
+        "seed": "0.2: losing boxes on purpose is an experiment (dettrack.lab.lost_boxes)",
+    }
 
     def __post_init__(self) -> None:
         check(self)

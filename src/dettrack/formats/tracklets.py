@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from dettrack.config import CutConfig
 from dettrack.errors import InputError
 from dettrack.files import NewFile, output_error
+from dettrack.settings import without_removed
 from dettrack.skeleton import JointSet, joint_set
 from dettrack.structures import Boxes, FrameTimes, TrackletBatch, Tracklets
 
@@ -156,7 +157,8 @@ class TrackletFile:
         header = json.loads(metadata[_KEY])
         if header["version"] != _VERSION:
             raise InputError(f"{path} has tracklets version {header['version']}: this release reads {_VERSION}")
-        return TrackletFile(path, joint_set(header["joint_set"]), CutConfig(**header["cut"]), header["about"])
+        cut = CutConfig(**without_removed(CutConfig, header["cut"]))
+        return TrackletFile(path, joint_set(header["joint_set"]), cut, header["about"])
 
     def batches(self) -> Iterator[TrackletBatch]:
         """The batches of the run, in order, read one at a time."""

@@ -36,7 +36,9 @@ BOXES = Boxes(np.array([[60.0, 40.0, 150.0, 160.0], [70.0, 30.0, 140.0, 180.0]])
 @pytest.mark.parametrize(("decoding", "within"), [("dark", 0.35), ("quarter", 3.2)])
 def test_a_spot_is_found_where_it_is(tiny_models, file, flip, decoding, within):
     """Box, affine, crop, mirror image, decoding and the way back, in one."""
-    options = EstimateConfig(str(tiny_models / file), joints="coco17", flip=flip, decoding=decoding, threads=1)
+    options = EstimateConfig(
+        str(tiny_models / file), joints="coco17", flip=flip, decoding=decoding, threads=1, precision="fp32"
+    )
     estimator = load_estimator(options)
     clip = spot_clip(PLACES)
     (tracklets,) = estimator.estimate([(clip, make_tubes(BOXES, estimator.size))])
@@ -52,7 +54,7 @@ def test_all_runtimes_and_layouts_agree(tiny_models):
     clip = spot_clip(PLACES)
     found = []
     for file in HEATMAP_FILES:
-        estimator = load_estimator(EstimateConfig(str(tiny_models / file), threads=1))
+        estimator = load_estimator(EstimateConfig(str(tiny_models / file), threads=1, precision="fp32"))
         found.append(estimator.estimate([(clip, make_tubes(BOXES, estimator.size))])[0])
     for other in found[1:]:
         np.testing.assert_allclose(other.xy, found[0].xy, atol=0.05)
@@ -61,7 +63,7 @@ def test_all_runtimes_and_layouts_agree(tiny_models):
 
 def test_work_is_batched_without_mixing(tiny_models):
     """Several keyframes, one of them without people, one with more crops than a batch: as one by one."""
-    estimator = load_estimator(EstimateConfig(str(tiny_models / "heatmaps.onnx"), threads=2))
+    estimator = load_estimator(EstimateConfig(str(tiny_models / "heatmaps.onnx"), threads=2, precision="fp32"))
     clips = [spot_clip(PLACES), spot_clip(PLACES[:1]), spot_clip(PLACES * 20)]
     boxes = [BOXES, Boxes.empty(), BOXES]
     work = [(c, make_tubes(b, estimator.size)) for c, b in zip(clips, boxes, strict=True)]
@@ -78,7 +80,9 @@ def test_work_is_batched_without_mixing(tiny_models):
 @pytest.mark.parametrize(("flip", "x"), [(False, 0.25), (True, 0.5)])
 def test_coordinates_are_averaged_with_the_mirror_image(tiny_models, flip, x):
     """The model always says x = 0.25, so its mirror image says 0.75."""
-    options = EstimateConfig(str(tiny_models / "coordinates.onnx"), joints="coco17", flip=flip, threads=1)
+    options = EstimateConfig(
+        str(tiny_models / "coordinates.onnx"), joints="coco17", flip=flip, threads=1, precision="fp32"
+    )
     estimator = load_estimator(options)
     assert estimator.size == (64, 64)
     clip = spot_clip(PLACES)
@@ -181,7 +185,9 @@ def coco_people(annotated):
 )
 @pytest.mark.parametrize("flip", [False, True])
 def test_real_models_find_annotated_joints(weights, coco_people, file, size, floor, flip):
-    estimator = load_estimator(EstimateConfig(str(weights / file), joints="coco17", threads=1, flip=flip))
+    estimator = load_estimator(
+        EstimateConfig(str(weights / file), joints="coco17", threads=1, flip=flip, precision="fp32")
+    )
     assert estimator.size == size
     work = [(clip, make_tubes(boxes, size)) for clip, boxes, _, _ in coco_people]
     oks = []

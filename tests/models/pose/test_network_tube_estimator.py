@@ -103,7 +103,9 @@ def test_our_checkpoint_through_pytorch(tmp_path, variant):
     network = build_network(spec).eval()
     torch.nn.init.normal_(network.final_layer.weight, std=0.1)
     save_checkpoint(tmp_path / "a.safetensors", network, spec)
-    options = EstimateConfig(str(tmp_path / "a.safetensors"), device="cpu", threads=1, flip=False, decoding="quarter")
+    options = EstimateConfig(
+        str(tmp_path / "a.safetensors"), device="cpu", threads=1, flip=False, decoding="quarter", precision="fp32"
+    )
     estimator = load_estimator(options, CutConfig(clip_length=3, step=1))
     clip = Clip(spot_frames(3), 1)
     tubes = make_tubes(BOXES, (64, 64))
@@ -127,7 +129,7 @@ def test_a_2d_checkpoint_is_inflated_on_loading(tmp_path):
     save_checkpoint(path, network, spec)
     frames = tuple(replace(frame, image=spot_frames(1)[0].image) for frame in spot_frames(5))
     work = [(Clip(frames, 2), make_tubes(BOXES, (64, 64)))]
-    plain = EstimateConfig(str(path), device="cpu", runtime="pytorch", threads=1, flip=False)
+    plain = EstimateConfig(str(path), device="cpu", runtime="pytorch", threads=1, flip=False, precision="fp32")
     (expected,) = load_estimator(plain, CutConfig(clip_length=5, step=1)).estimate(work)
     for variant in ("early", "last", "all"):
         inflated = load_estimator(replace(plain, variant=variant), CutConfig(clip_length=5, step=1))

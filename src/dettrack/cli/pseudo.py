@@ -14,6 +14,7 @@ import tyro
 
 from dettrack.config import DetectConfig
 from dettrack.errors import InputError
+from dettrack.files import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from dettrack.structures import Frame
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from dettrack.training.labels.teachers import Teacher
 
 __all__ = ["run"]
-
-_PICTURES = (".jpg", ".jpeg", ".png")
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def run(args: Sequence[str]) -> int:
     first = load_teacher(options.teacher, threads=options.threads)
     second = load_teacher(options.second, threads=options.threads) if options.second else None
     stills = options.source.suffix == ".mat" or (
-        options.source.is_dir() and any(file.suffix.lower() in _PICTURES for file in options.source.iterdir())
+        options.source.is_dir() and any(file.suffix.lower() in IMAGE_SUFFIXES for file in options.source.iterdir())
     )
     people = _stills(options, first, second) if stills else _video(options, first, second)
     save_people(people, options.out)
@@ -98,7 +97,7 @@ def _stills(options: PseudoArgs, first: Teacher, second: Teacher | None) -> Peop
         people, _ = read_set(options.source, "lsp", None, POSETRACK15)
         pairs = [(people.images[i], xy) for i, xy in zip(people.person_image, people.xy, strict=True)]
     else:
-        files = sorted(file for file in options.source.iterdir() if file.suffix.lower() in _PICTURES)
+        files = sorted(file for file in options.source.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
         pairs = [(file, None) for file in files if file.stem not in options.exclude]
     pairs = pairs[: options.limit or None]
     images = ((read_image(source), xy) for source, xy in pairs)

@@ -23,14 +23,13 @@ from dettrack.config import (
     TrackConfig,
 )
 from dettrack.errors import DettrackError, UsageError
+from dettrack.files import IMAGE_SUFFIXES
 from dettrack.threads import tune_process
 
 if TYPE_CHECKING:
     from dettrack.pipeline import Pipeline
 
 __all__ = ["TrackArgs", "parse", "run"]
-
-_IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ def _run_live(parsed: TrackArgs) -> int:
 
 def _sources(inputs: Sequence[str]) -> list[str | list[Path]]:
     """Several image files are one video; everything else stands for itself."""
-    if len(inputs) > 1 and all(Path(name).suffix.lower() in _IMAGES for name in inputs):
+    if len(inputs) > 1 and all(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in inputs):
         return [[Path(name) for name in inputs]]
     return list(inputs)
 

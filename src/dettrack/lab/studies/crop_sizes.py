@@ -53,11 +53,11 @@ class TwoSizes:
         mixed = []
         for a, b in zip(self._made[sequence.name, False], self._made[sequence.name, True], strict=True):
             pairs = zip(a.tracklets, b.tracklets, strict=True)
-            mixed.append(replace(a, tracklets=tuple(self._mixed(x, y, row.at or 0) for x, y in pairs)))
+            mixed.append(replace(a, tracklets=tuple(self._mixed(x, y, float(row.at or 0)) for x, y in pairs)))
         return MadeTubes(self._joints, CUT, mixed)
 
     def _mixed(self, large: Tracklets, small: Tracklets, below: float) -> Tracklets:
-        rows = small_people(large.boxes, smaller(self._size) or self._size, float(below))
+        rows = small_people(large.boxes, smaller(self._size) or self._size, below)
         self.crops.update({True: int(rows.sum()) * len(large.frames), False: int((~rows).sum()) * len(large.frames)})
         pick = rows[:, None, None]
         scores = np.where(pick, small.scores, large.scores)

@@ -84,6 +84,7 @@ def main(
     source = MadeSequences(test, lambda sequence, row: made[sequence.name])
     heads = (f"{v.stem} core ms | frames/s | work a frame |" for v in videos)
     print("| preset | AP | MOTA | IDF1 | core ms per frame |", *heads)
+    print("|---|" + "---:|" * (4 + 3 * len(videos)))
     for name in presets:
         config = preset_config(name)
         estimate = replace(config.estimate, model=model, threads=threads)

@@ -1,19 +1,15 @@
 """Whole runs on people made of dots: what comes out is what was drawn."""
 
-import shutil
 import threading
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from dot_people import draw_scene, write_boxes, write_model
 
 from dettrack.config import CutConfig, DetectConfig, EstimateConfig, FinishConfig, SewConfig, TrackConfig
-from dettrack.finish.smooth import savgol
 from dettrack.pipeline import Pipeline, track, track_all
-from dettrack.structures import Frame, Source, TrackTable, VideoInfo
+from dettrack.structures import Frame, Source, TrackTable
 from dettrack.video import open_video
 
 N_FRAMES = 24
@@ -206,74 +202,3 @@ def test_memory_is_bounded_while_nobody_takes_the_results(scene):
 
     lead = [read[-1] - int(segment.frames[-1]) for segment in pipeline.track(frames())]
     assert max(lead) < 60 + 16 + 9  # rows of people without a joint wait for a bridge: its gap and a clip
-
-
-@pytest.fixture
-def damaged(scene, tmp_path):
-    """The scene as a folder whose thirteenth image cannot be read."""
-    folder = shutil.copytree(scene.folder, tmp_path / "damaged")
-    sorted(folder.iterdir())[12].write_bytes(b"damaged")
-    return folder
-
-
-def test_a_damaged_video_is_told_by_the_run_and_by_a_warning(scene, damaged):
-    run = track(str(damaged), settings(scene))
-    frames = [frame for segment in run for frame in segment.frames.tolist()]
-    assert frames == list(range(12))
-    assert not run.complete
-    assert any("000012" in note for note in run.notes)
-    assert run.report.counts["frames"] == 12
-    with pytest.warns(UserWarning, match="000012"):
-        table = track_all(str(damaged), settings(scene))
-    assert len(table) == 2 * 12
-
-
-def test_a_whole_video_is_complete_once_the_last_segment_came(scene):
-    with track(str(scene.folder), settings(scene)) as run:
-        next(iter(run))
-        assert not run.complete, "not all has come yet"
-        run.gather()
-        assert run.complete
-    assert run.notes == []
-
-
-def test_a_run_that_is_left_early_keeps_its_counts_and_ends_its_threads(scene):
-    with open_video(str(scene.folder)) as video, Pipeline(settings(scene)).track(video) as run:
-        next(iter(run))
-    counts = run.report.counts
-    assert 0 < counts["frames"] < N_FRAMES
-    assert counts["keyframes"] > 0
-    assert counts["boxes"] >= counts["keyframes"]
-    assert counts["tubes"] == counts["boxes"]
-    assert counts["crops_256x192"] >= 5 * counts["tubes"]
-    assert {"read", "detect", "estimate", "sew", "polish"} <= set(run.report.seconds)
-    assert not run.complete
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("dettrack")]
-
-
-@dataclass(frozen=True)
-class Clocked:
-    """The scene's frames as a video of another rate."""
-
-    folder: Path
-    fps: Fraction | None
-    notes: tuple[str, ...] = ()
-    complete: bool = True
-
-    @property
-    def info(self):
-        return VideoInfo("clocked", "", 640, 240, self.fps, N_FRAMES)
-
-    def __iter__(self):
-        with open_video(str(self.folder)) as video:
-            for frame in video:
-                yield replace(frame, time_s=frame.index / float(self.fps or 25))
-
-
-@pytest.mark.parametrize(("fps", "window"), [(None, 9), (25, 9), (60, 19)])
-def test_the_rate_of_the_video_reaches_the_smoother(scene, fps, window):
-    config = replace(settings(scene), finish=FinishConfig(min_track_frames=3, smooth="savgol", smooth_window_s=0.3))
-    table = Pipeline(config).track(Clocked(scene.folder, fps and Fraction(fps))).gather()
-    for track_id in np.unique(table.track_id):
-        mine = table[table.track_id == track_id]
-        np.testing.assert_allclose(mine.xy_smooth, savgol(mine.xy, window), atol=1e-6)

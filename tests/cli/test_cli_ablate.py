@@ -10,7 +10,7 @@ NOWHERE = 'name = "a"\nout = "o"\n[data]\nkind = "simulated"\nannotations = "now
 @pytest.mark.parametrize(
     ("text", "args", "code", "words"),
     [
-        ("name = 1\n[data]\nout = 2\n", (), 2, "out"),
+        ("name = 1\n[data]\nout = 2\n", (), 2, "name is 1"),
         (NOWHERE, (), 1, "nowhere"),
         (
             'name = "a"\nout = "o"\n[data]\nkind = "simulated"\nannotations = "nowhere"\n',

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -20,7 +21,7 @@ def world(tmp_path_factory):
     (folder / "text.mp4").write_text("this is no video")
     (folder / "layout.json").write_text('{"boxes": 3}')
     (folder / "bad.toml").write_text("[cut]\nclip_lenght = 9\n")
-    (folder / "good.toml").write_text("[cut]\nclip_length = 5\n[after]\nmin_track_frames = 1\n")
+    (folder / "good.toml").write_text("[cut]\nclip_length = 5\nstep = 4\n[after]\nmin_track_frames = 1\n")
     (folder / "knee.toml").write_text("[thresholds]\nknee = 0.3\n")
     (folder / "other.toml").write_text("[cutt]\n")
     return folder
@@ -51,6 +52,45 @@ def test_resume_leaves_complete_results_alone(world):
     done = dettrack(*args, "--resume", cwd=world)
     assert done.returncode == 0
     assert (world / "resumed" / "walkers.dettrack" / "summary.json").stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize(
+    "change", [("--step", "4"), ("--formats", "csv"), ("--save-tracklets",), ("--model", "other.onnx"), ()]
+)
+def test_resume_tracks_again_what_was_made_otherwise(world, change, tmp_path):
+    shutil.copy(world / "dots.onnx", tmp_path / "dots.onnx")
+    shutil.copytree(world / "walkers", tmp_path / "walkers")
+    shutil.copy(world / "boxes.json", tmp_path / "boxes.json")
+    shutil.copy(world / "dots.onnx", tmp_path / "other.onnx")
+    (tmp_path / "other.onnx").write_bytes((tmp_path / "dots.onnx").read_bytes())
+    args = ("track", "walkers", *MODELS, "--quiet")
+    assert dettrack(*args, cwd=tmp_path).returncode == 0
+    if not change:  # other pixels under the same name
+        first, second = sorted((tmp_path / "walkers").iterdir())[:2]
+        shutil.copy(second, first)
+    done = dettrack(*args, *change, "--resume", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "tracking again" in done.stdout
+    done = dettrack(*args, *change, "--resume", cwd=tmp_path)
+    assert "left as it is" in done.stdout
+
+
+def test_a_video_that_cannot_be_read_to_its_end_is_exit_code_3(world, tmp_path):
+    shutil.copytree(world / "walkers", tmp_path / "walkers")
+    sorted((tmp_path / "walkers").iterdir())[6].write_bytes(b"damaged")
+    models = ("--detector", str(world / "boxes.json"), "--model", str(world / "dots.onnx"))
+    done = dettrack("track", "walkers", *models, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "note:" in done.stdout
+    assert not json.loads((tmp_path / "walkers.dettrack" / "summary.json").read_text())["complete"]
+
+
+def test_the_work_goes_on_where_nobody_reads_the_output(world, tmp_path):
+    command = [sys.executable, "-m", "dettrack", "track", "walkers", *MODELS, "--out", str(tmp_path)]
+    with subprocess.Popen(command, cwd=world, stdout=subprocess.PIPE) as process:
+        process.stdout.close()
+    assert process.returncode == 0
+    assert json.loads((tmp_path / "walkers.dettrack" / "summary.json").read_text())["complete"]
 
 
 @pytest.mark.parametrize(

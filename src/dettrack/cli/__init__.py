@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from dettrack import __version__
+from dettrack.cli.interrupts import INTERRUPTED, ending_by_signals
 from dettrack.errors import DettrackError
 from dettrack.threads import tune_process
 
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 done, 1 failed input or run, 2 wrong usage, 130 interrupted.
+        0 done, 1 failed input or run, 2 wrong usage, 3 done but not all of the input could be read, 130 interrupted.
     """
     args = list(sys.argv[1:] if argv is None else argv)
     if args[:1] == ["--version"]:
@@ -58,12 +59,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     tune_process()
     try:
-        return importlib.import_module(COMMANDS[args[0]][0]).run(args[1:])
+        with ending_by_signals():
+            return importlib.import_module(COMMANDS[args[0]][0]).run(args[1:])
     except DettrackError as error:
         sys.stderr.write(f"dettrack {args[0]}: {error}\n")
         return error.exit_code
     except KeyboardInterrupt as interrupt:
         sys.stderr.write(f"dettrack {args[0]}: interrupted{f'; {interrupt}' if str(interrupt) else ''}\n")
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,8 +29,11 @@ from dettrack.threads import tune_process
 
 if TYPE_CHECKING:
     from dettrack.pipeline import Pipeline
+    from dettrack.runs.folder import RunOptions
 
-__all__ = ["TrackArgs", "parse", "run"]
+__all__ = ["UNREAD", "TrackArgs", "parse", "run"]
+
+UNREAD = 3  # exit code: done, but not all of the input could be read
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class TrackArgs:
         save_tracklets: Write tracklets.parquet, from which `dettrack associate` links and merges again in seconds.
         start: Skip what comes before this time, in seconds from the first frame.
         end: Stop at this time, in seconds from the first frame.
-        resume: Leave out inputs whose result is complete.
+        resume: Leave out inputs whose result is complete, and of the same input, settings, weights and formats.
         posetrack: Folder of PoseTrack17 or 18 annotation files: their frame lists are tracked (poses and boxes in
             them are never read).
         images: With --posetrack: folder that the image names in the annotation files start from.
@@ -150,7 +154,7 @@ def _run_videos(parsed: TrackArgs) -> int:
     formats = format_names(parsed.formats)
     check_formats(formats)
     options = RunOptions(formats, parsed.render, parsed.save_tracklets, parsed.start, parsed.end, parsed.preset)
-    jobs, failed = _jobs(parsed)
+    jobs, failed = _jobs(parsed, options)
     if not jobs:
         return failed
     pipeline = _load(parsed)
@@ -161,25 +165,31 @@ def _run_videos(parsed: TrackArgs) -> int:
         except DettrackError as error:
             failed = max(failed, _refuse(error))
             continue
+        if not summary["complete"] and not failed:
+            failed = UNREAD
         if not parsed.quiet:
             _say(_result_line(out, summary))
     return failed
 
 
-def _jobs(parsed: TrackArgs) -> tuple[list[tuple[str | list[Path], Path]], int]:
+def _jobs(parsed: TrackArgs, options: RunOptions) -> tuple[list[tuple[str | list[Path], Path]], int]:
     """Inputs with their result folders, and the exit code for those refused: before models are loaded, which takes."""
-    from dettrack.runs.result import is_complete
+    from dettrack.runs.folder import run_fingerprint
+    from dettrack.runs.result import is_complete, read_summary
     from dettrack.video.sources import find_source
 
     jobs: dict[Path, str | list[Path]] = {}
     failed = 0
     for source in _sources(parsed.inputs):
         out = _result_folder(source, parsed.out)
-        if parsed.resume and is_complete(out):
-            _say(f"{out}: complete, left as it is")
-            continue
         try:
             find_source(source)
+            if parsed.resume and is_complete(out):
+                made_by = (read_summary(out) or {}).get("fingerprint")
+                if made_by == run_fingerprint(source, parsed.settings, options):
+                    _say(f"{out}: complete, left as it is")
+                    continue
+                _say(f"{out}: made from another input, or with other settings, weights or formats; tracking again")
             if out in jobs:
                 raise UsageError(f"{source}: {jobs[out]} has the same result folder {out}; give each its own --out")
         except DettrackError as error:
@@ -257,5 +267,9 @@ def _run_dataset(parsed: TrackArgs) -> int:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    """A line on standard output; the work goes on where nobody reads it any more."""
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except (BrokenPipeError, ValueError):
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 (until the process ends)

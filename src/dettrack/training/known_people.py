@@ -119,8 +119,8 @@ def _annotated_first(labels: Labels, poses: Float[np.ndarray, "n 15 2"]) -> Labe
 def mask_faces_from_behind(labels: Labels) -> Labels:
     """No face joints of people who turn their backs: teachers see faces there, with high scores."""
     weight = labels.weight.copy()
-    columns = [POSETRACK15.index(joint) for joint in _FACE]
-    weight[np.ix_(_from_behind(labels), columns)] = 0
+    for joint in _FACE:
+        weight[_from_behind(labels), POSETRACK15.index(joint)] = 0
     return replace(labels, weight=weight)
 
 
@@ -160,7 +160,7 @@ def read_known(path: Path, images: Path, *, least_height: float = 0.0) -> Iterat
     """
     content = load_json(path)
     try:
-        names = next((entry["keypoints"] for entry in content["categories"] if entry.get("keypoints")), [])
+        names: list[str] = next((entry["keypoints"] for entry in content["categories"] if entry.get("keypoints")), [])
         by_image: dict[int, list[Any]] = {int(entry["id"]): [] for entry in content["images"]}
         for entry in content.get("annotations", []):
             by_image[int(entry["image_id"])].append(entry)

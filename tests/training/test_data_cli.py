@@ -132,3 +132,21 @@ def test_pseudo_labels_a_real_video(tmp_path: Path, videos: Path, weights: Path)
     assert people.video.tolist() == [0, 0, 0, 1, 1, 1]
     assert len(people) >= 6
     assert (people.weight >= 1).mean() > 0.6
+
+
+@pytest.mark.data
+def test_a_panel_labels_known_boxes(
+    tmp_path: Path, annotated: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dettrack.training.labels.people import load_people
+
+    out, folder = tmp_path / "known.npz", annotated / "mmpose_tests" / "coco"
+    first, second = (str(weights / name) for name in ("tinypose_256_192.xml", "movenet_thunder_256.onnx"))
+    call = ["pseudo", str(folder / "test_coco.json"), "--out", str(out), "--detector", "none", "--limit", "2"]
+    assert main([*call, "--teacher", first, "--panel"]) == 2
+    assert "--panel needs --second" in capsys.readouterr().err
+    assert main([*call, "--teacher", first, "--panel", "--second", second]) == 0
+    people = load_people(out)
+    assert len(people) == len(people.images) > 0
+    assert main(["data", "score", first, str(out), "--second", second, "--without", "hip"]) == 0
+    assert float(capsys.readouterr().out.splitlines()[-1].split()[3]) > 0.5

@@ -146,7 +146,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         run_stages(planned, tmp_path / "run", tmp_path)
     write(tmp_path)
     wrong = replace(planned[0], start=replace(planned[0].start, trunk="nowhere.pth"))
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match="no such trunk weights"):
         make_task(wrong, tmp_path)
     with pytest.raises(UsageError, match=r"no \[\[data\]\]"):
         stages({"network": {}}, "recipe")

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from training_scenes import JOINTS, make_set
 
+from dettrack.errors import InputError
 from dettrack.models.pose.checkpoint import NetworkSpec
 from dettrack.training.pose.loss import heatmap_loss
-from dettrack.training.pose.score import head_sizes, limb_columns, limb_pck, predict, to_input
+from dettrack.training.pose.score import head_sizes, leave_out, limb_columns, limb_pck, predict, to_input
 
 SPEC = NetworkSpec(variant="early", clip_length=3, size=(128, 96))
 
@@ -102,3 +103,15 @@ def test_head_sizes() -> None:
     assert head_sizes(people) == pytest.approx(np.full(3, max(0.42 * torso, 0.12 * 60)))
     hidden = replace(people, weight=np.where(np.arange(15) == JOINTS.index("left_hip"), 0, people.weight))
     assert head_sizes(hidden) == pytest.approx(np.full(3, 0.12 * 60))
+
+
+def test_parts_that_are_marked_elsewhere_are_left_out() -> None:
+    people = make_set()
+    some = leave_out(people, ("hip", "wrist"))
+    gone = [joint for joint, weight in zip(JOINTS.joints, some.weight[0], strict=True) if weight == 0]
+    assert sorted(gone) == ["left_hip", "left_wrist", "right_hip", "right_wrist"]
+    assert limb_pck(people.xy, some, head_sizes(some))[1].sum() == 8 * len(people)
+    assert (head_sizes(some) > 0).all()  # from the pose's extent, as the torso is not known
+    assert (leave_out(people, ()).weight == people.weight).all()
+    with pytest.raises(InputError, match="left_thumb"):
+        leave_out(people, ("thumb",))

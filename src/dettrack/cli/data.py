@@ -58,6 +58,9 @@ class ScoreArgs:
         flip: Average over the mirror image.
         every: Take every so many-th person only.
         size: Height and width of the crops; 0 0 for the model's own.
+        without: Parts of the body ("hip") that are left out on both sides, of the head sizes too: for sets that mark
+            them elsewhere than others do.
+        second: Another teacher: the score is that of both as a panel.
     """
 
     model: tyro.conf.Positional[Path]
@@ -66,6 +69,8 @@ class ScoreArgs:
     flip: bool = True
     every: int = 1
     size: tuple[int, int] = (0, 0)
+    without: tuple[str, ...] = ()
+    second: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -134,13 +139,13 @@ def _score(args: list[str]) -> int:
     import numpy as np
 
     from dettrack.training.labels.people import load_people
-    from dettrack.training.pose.score import LIMBS, head_sizes, limb_pck
+    from dettrack.training.pose.score import LIMBS, head_sizes, leave_out, limb_pck
 
     parts = [name.removeprefix("left_") for name in LIMBS[::2]]
     sys.stdout.write(f"{'set':<20} people joints  PCKh@0.5  {'  '.join(f'{part:>8}' for part in parts)}\n")
     for path in options.sets:
         people = load_people(path)
-        people = people.people(np.arange(0, len(people), options.every))
+        people = leave_out(people.people(np.arange(0, len(people), options.every)), options.without)
         right, counted = limb_pck(_poses(options, people), people, head_sizes(people))
         sides = right.reshape(-1, 6, 2).sum((0, 2)) / np.maximum(counted.reshape(-1, 6, 2).sum((0, 2)), 1)
         answered = int(counted.any(1).sum())
@@ -156,11 +161,14 @@ def _poses(options: ScoreArgs, people: PeopleSet) -> np.ndarray:
         import numpy as np
 
         from dettrack.geometry import crop_affines
+        from dettrack.training.labels.panel import make_panel
         from dettrack.training.labels.people import read_image
         from dettrack.training.labels.pseudo import teach
         from dettrack.training.labels.teachers import load_teacher
 
         teacher = load_teacher(options.model)
+        if options.second is not None:
+            teacher = make_panel([teacher, load_teacher(options.second)])
         found = [
             teach(teacher, read_image(people.images[image]), crop_affines(box[None], teacher.size))[0]
             for image, box in zip(people.person_image, people.boxes, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,10 +14,11 @@ import numpy as np
 import tyro
 
 from dettrack.config import DetectConfig
-from dettrack.errors import InputError
+from dettrack.errors import InputError, UsageError
 from dettrack.files import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
+    from dettrack.models.detector.protocol import Detector
     from dettrack.structures import Frame
     from dettrack.training.labels.people import PeopleSet
     from dettrack.training.labels.teachers import Teacher
@@ -31,9 +33,14 @@ class PseudoArgs:
     A video gives runs of consecutive frames, for tubes. The result is a packed set for `dettrack train`.
 
     Attributes:
-        source: Video, folder of photos, or LSP's joints.mat with its images beside it.
+        source: Video, folder of photos, LSP's joints.mat with its images beside it, or a file in COCO form (.json): its
+            boxes are labelled, its joints stand before the teachers', and everybody gets a small picture.
         out: Packed set (.npz).
-        detector: Finds people; an ONNX file or whatever `dettrack track --detector` takes.
+        panel: Teacher and second look together, several times each, and where most looks agree counts: better than
+            either. The second is then no opinion of its own.
+        images: Folder that the names in a COCO file are relative to; the default is the file's own.
+        detector: Finds people; an ONNX file or whatever `dettrack track --detector` takes. "none": those who are
+            annotated alone.
         detector_size: Longer side of the detector's input.
         teacher: 2D pose model with COCO's 17 joints (.onnx or .xml).
         second: A second one, where teacher and annotation differ, and for videos with --strict.
@@ -50,6 +57,8 @@ class PseudoArgs:
     out: Path
     teacher: Path
     second: Path | None = None
+    panel: bool = False
+    images: Path | None = None
     detector: str = "default"
     detector_size: int = 0
     run_frames: int = 9
@@ -72,10 +81,19 @@ def run(args: Sequence[str]) -> int:
         raise InputError(f"no such video, folder or joints.mat: {options.source}")
     first = load_teacher(options.teacher, threads=options.threads)
     second = load_teacher(options.second, threads=options.threads) if options.second else None
+    if options.panel:
+        from dettrack.training.labels.panel import make_panel
+
+        if second is None or options.strict:
+            raise UsageError("--panel needs --second, and leaves no second opinion for --strict")
+        first, second = make_panel([first, second]), None
     stills = options.source.suffix == ".mat" or (
         options.source.is_dir() and any(file.suffix.lower() in IMAGE_SUFFIXES for file in options.source.iterdir())
     )
-    people = _stills(options, first, second) if stills else _video(options, first, second)
+    if options.source.suffix == ".json":
+        people = _known(options, first)
+    else:
+        people = _stills(options, first, second) if stills else _video(options, first, second)
     save_people(people, options.out)
     share = (people.weight >= 1).mean() if len(people) else 0.0
     sys.stdout.write(
@@ -85,13 +103,11 @@ def run(args: Sequence[str]) -> int:
 
 
 def _stills(options: PseudoArgs, first: Teacher, second: Teacher | None) -> PeopleSet:
-    from dettrack.models.detector import load_detector
     from dettrack.skeleton import POSETRACK15
     from dettrack.training.labels.people import read_image
     from dettrack.training.labels.pseudo import AgreementConfig, label_stills
     from dettrack.training.labels.sets import read_set
 
-    detector = load_detector(_detect(options), threads=options.threads)
     pairs: list[tuple[Path | bytes, np.ndarray | None]] = []
     if options.source.suffix == ".mat":
         people, _ = read_set(options.source, "lsp", None, POSETRACK15)
@@ -101,15 +117,31 @@ def _stills(options: PseudoArgs, first: Teacher, second: Teacher | None) -> Peop
         pairs = [(file, None) for file in files if file.stem not in options.exclude]
     pairs = pairs[: options.limit or None]
     images = ((read_image(source), xy) for source, xy in pairs)
-    return label_stills(images, detector, first, second, AgreementConfig(), longest=options.longest)
+    return label_stills(images, _detector(options), first, second, AgreementConfig(), longest=options.longest)
+
+
+def _known(options: PseudoArgs, teacher: Teacher) -> PeopleSet:
+    """People of a file in COCO form."""
+    from dettrack.training.labels.known_people import CutConfig, label_known, read_known
+    from dettrack.training.labels.pseudo import AgreementConfig
+
+    pictures = read_known(options.source, options.images or options.source.parent)
+    return label_known(
+        itertools.islice(pictures, options.limit or None),
+        teacher,
+        AgreementConfig(),
+        CutConfig(),
+        detector=_detector(options),
+    )
 
 
 def _video(options: PseudoArgs, first: Teacher, second: Teacher | None) -> PeopleSet:
-    from dettrack.models.detector import load_detector
     from dettrack.training.labels.pseudo import AgreementConfig, label_video
     from dettrack.video.reader import open_video
 
-    detector = load_detector(_detect(options), threads=options.threads)
+    detector = _detector(options)
+    if detector is None:
+        raise UsageError("--detector none: nobody is annotated in a video")
     config = replace(AgreementConfig(), confident=1.01, unsure=1.0) if options.strict else AgreementConfig()
     numbers: list[int] = []
 
@@ -130,5 +162,11 @@ def _video(options: PseudoArgs, first: Teacher, second: Teacher | None) -> Peopl
     return replace(people, video=runs, frame=frame, track=people.track + apart * runs[people.person_image])
 
 
-def _detect(options: PseudoArgs) -> DetectConfig:
-    return DetectConfig(detector=options.detector, detector_size=options.detector_size)
+def _detector(options: PseudoArgs) -> Detector | None:
+    """The detector that was asked for, if any."""
+    if options.detector == "none":
+        return None
+    from dettrack.models.detector import load_detector
+
+    config = DetectConfig(detector=options.detector, detector_size=options.detector_size)
+    return load_detector(config, threads=options.threads)

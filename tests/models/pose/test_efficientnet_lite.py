@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from dettrack.errors import InputError
-from dettrack.models.pose.efficientnet_lite import CHANNELS, STRIDES, EfficientNetLite0, load_trunk, normalise
+from dettrack.models.pose.efficientnet_lite import (
+    CHANNELS,
+    STRIDES,
+    EfficientNetLite,
+    EfficientNetLite0,
+    load_trunk,
+    normalise,
+)
 
 
 def test_features_have_the_stated_strides_and_channels() -> None:
@@ -35,3 +42,20 @@ def test_foreign_weights_are_refused_with_a_reason() -> None:
 def test_normalise_takes_pixels_to_the_range_of_the_weights() -> None:
     pixels = torch.tensor([0, 127, 255], dtype=torch.uint8).reshape(3, 1, 1, 1).expand(3, 3, 1, 1)
     assert normalise(pixels)[:, 0, 0, 0].tolist() == [-127 / 128, 0.0, 1.0]
+
+
+def test_larger_sisters() -> None:
+    """Depth and widths of the published lite1 and lite2."""
+    for size, channels, blocks in (("lite1", (24, 40, 112, 320), 21), ("lite2", (24, 48, 120, 352), 21)):
+        trunk = EfficientNetLite(size).eval()
+        assert trunk.channels == channels
+        assert len(trunk._blocks) == blocks
+        assert trunk.blocks_until == (4, 7, 15, 21)
+        with torch.no_grad():
+            features = trunk(torch.zeros(1, 3, 32, 64))
+        assert [tuple(f.shape[1:]) for f in features] == [
+            (c, 32 // s, 64 // s) for c, s in zip(channels, STRIDES, strict=True)
+        ]
+    assert EfficientNetLite0().channels == CHANNELS
+    with pytest.raises(InputError, match="no EfficientNet of size 'lite7'"):
+        EfficientNetLite("lite7")

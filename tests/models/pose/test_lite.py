@@ -86,3 +86,11 @@ def test_centre_inflation_ignores_the_frames_around() -> None:
     tube = torch.randn(1, 9, 3, 64, 64)
     with torch.no_grad():
         torch.testing.assert_close(early.eval()(tube), flat(tube), rtol=1e-3, atol=1e-3)
+
+
+def test_a_larger_trunk_by_name(tmp_path: Path) -> None:
+    spec = NetworkSpec(architecture="lite2", width=16, variant="early", clip_length=3, size=(64, 64))
+    network = build_network(spec)
+    assert sum(isinstance(m, TemporalConv) for m in network.modules()) == 14
+    save_checkpoint(tmp_path / "lite2.safetensors", network, spec)
+    assert load_checkpoint(tmp_path / "lite2.safetensors").spec == spec

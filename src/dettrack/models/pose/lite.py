@@ -7,14 +7,12 @@ the rest one frame at a time) does not care which network it is done to.
 
 from __future__ import annotations
 
-import re
-
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from dettrack.errors import InputError
-from dettrack.models.pose.efficientnet_lite import CHANNELS, EfficientNetLite0
+from dettrack.models.pose.efficientnet_lite import EfficientNetLite
 from dettrack.models.pose.inflate import TimePadding, Variant, check_variant, inflate, set_clip_length
 
 __all__ = ["LITE_MEAN", "LITE_STD", "LiteNet"]
@@ -25,13 +23,12 @@ LITE_STD = (128 / 255,) * 3
 
 # The convolutions that each variant makes temporal, after table 8's: the 1x1 expansions become 3x1x1. As a depthwise
 # filter follows each, the network sees motion across pixels too; inflated depthwise filters would cost a CPU more
-# than all else. Early are the ten blocks at strides 4 to 16: like HRNet's twelve temporal layers they reach past both
+# than all else. Early are the (ten) blocks at strides 4 to 16: like HRNet's twelve temporal layers they reach past both
 # ends of nine frames, and the later ones see whole people, whom a network must know apart to follow one of them.
-_BLOCKS = {"none": "(?!)", "early": "(?:[1-9]|10)", "last": "1[1-5]", "all": r"\d+"}
 
 
 class LiteNet(nn.Module):
-    """EfficientNet-Lite0 with a heatmap head at a quarter of the resolution.
+    """EfficientNet-Lite with a heatmap head at a quarter of the resolution.
 
     Attributes:
         clip_length: T that the temporal convolutions expect; follows the input.
@@ -45,6 +42,7 @@ class LiteNet(nn.Module):
         variant: Variant = "none",
         clip_length: int = 9,
         time_padding: TimePadding = "replicate",
+        trunk: str = "lite0",
     ) -> None:
         """Build with random weights; `load_trunk(net.trunk, ...)` starts the trunk from ImageNet.
 
@@ -54,24 +52,28 @@ class LiteNet(nn.Module):
             variant: Where temporal filters are: "none", "early", "last" or "all".
             clip_length: |C|.
             time_padding: "replicate" or "zero".
+            trunk: Size of the trunk: "lite0", "lite1" or "lite2".
         """
         super().__init__()
         check_variant(variant)
         if width < 1 or joints < 1:
             raise InputError(f"LiteNet of width {width} with {joints} joints: both must be positive")
         self.width, self.clip_length = width, clip_length
-        self.trunk = EfficientNetLite0()
-        self.up16 = _Up(CHANNELS[3], CHANNELS[2], 2 * width)
-        self.up8 = _Up(2 * width, CHANNELS[1], 2 * width)
-        self.up4 = _Up(2 * width, CHANNELS[0], width)
+        self.trunk = EfficientNetLite(trunk)
+        at4, at8, at16, at32 = self.trunk.channels
+        self.up16 = _Up(at32, at16, 2 * width)
+        self.up8 = _Up(2 * width, at8, 2 * width)
+        self.up4 = _Up(2 * width, at4, width)
         self.final_layer = nn.Conv2d(width, joints, 1)
         nn.init.normal_(self.final_layer.weight, std=0.001)  # heatmaps start near zero, as most of their pixels are
         inflate(self, self.temporal_layers(variant), clip_length, time_padding=time_padding)
 
     def temporal_layers(self, variant: Variant) -> list[str]:
         """Names of the 2D convolutions that a variant inflates."""
-        pattern = re.compile(rf"trunk\._blocks\.{_BLOCKS[variant]}\._expand_conv")
-        return [name for name, _ in self.named_modules() if pattern.fullmatch(name)]
+        _, _, until16, until32 = self.trunk.blocks_until
+        # Block 0 has no expansion.
+        first, end = {"none": (0, 0), "early": (1, until16), "last": (until16, until32), "all": (1, until32)}[variant]
+        return [f"trunk._blocks.{block}._expand_conv" for block in range(first, end)]
 
     def forward(self, tubes: Float[Tensor, "n clip 3 h w"]) -> Float[Tensor, "n clip joints h4 w4"]:
         """Heatmaps of every frame of every tube.

@@ -11,7 +11,7 @@ from typing import Any
 from dettrack.settings import read_table
 from dettrack.training.detector.task import DetectorTask, DetectorTaskConfig
 from dettrack.training.loop import LoopConfig, train
-from dettrack.training.recipe import TRUNK_PACKAGE, resolve
+from dettrack.training.recipe import TRUNK_PACKAGES, resolve
 
 __all__ = ["DetectorRecipe", "detector_recipe", "run_detector"]
 
@@ -53,7 +53,7 @@ def run_detector(recipe: DetectorRecipe, out: Path, base: Path, *, resume: bool 
         config,
         photos=str(resolve(config.photos, base)),
         held_out=str(resolve(config.held_out, base)) if config.held_out else "",
-        trunk=config.trunk if config.trunk in ("", TRUNK_PACKAGE) else str(resolve(config.trunk, base)),
+        trunk=config.trunk if config.trunk in ("", *TRUNK_PACKAGES) else str(resolve(config.trunk, base)),
         start=str(resolve(config.start, base)) if config.start else "",
         group=recipe.loop.batch,
         seed=recipe.loop.seed,

@@ -163,7 +163,7 @@ def _label_annotated(
 
 def label_stills(
     images: Iterable[tuple[UInt8[np.ndarray, "h w 3"], Float[np.ndarray, "15 2"] | None]],
-    detector: Detector,
+    detector: Detector | None,
     first: Teacher,
     second: Teacher | None,
     config: AgreementConfig,
@@ -174,7 +174,7 @@ def label_stills(
 
     Args:
         images: RGB images, each with one annotated person (NaN where unknown) or None.
-        detector: Finds the people who are not annotated.
+        detector: Finds the people who are not annotated; None leaves them out.
         first: Teacher of everybody.
         second: A second one, where the first and the annotation differ.
         config: Limits.
@@ -186,9 +186,10 @@ def label_stills(
         parts = []
         if pose is not None:
             parts.append(_label_annotated(image, pose * scale, first, second, config))
-        found = detector.detect([Frame(0, 0.0, image)])[0]
-        boxes = _others(found, parts[0].boxes[0] if parts else None, config)
-        parts.append(_label_boxes(image, boxes, first, None, config))
+        if detector is not None:
+            found = detector.detect([Frame(0, 0.0, image)])[0]
+            boxes = _others(found, parts[0].boxes[0] if parts else None, config)
+            parts.append(_label_boxes(image, boxes, first, None, config))
         rows.append((_encode(image), _join(parts)))
         if number % 500 == 499:
             _LOG.info("%d images labelled", number + 1)

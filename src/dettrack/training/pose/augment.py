@@ -24,6 +24,7 @@ class AugmentConfig:
         half_body: Probability of a box around the upper or the lower body only.
         truncate: Probability that the picture ends within the person.
         upright: Probability that somebody who leans by more than 20 degrees is turned upright first.
+        distractor: Probability that somebody else of the set is laid over the sample, mostly beside its person.
         colour: Strength of changes of brightness, contrast and colour.
         blur: Probability of blur (of motion or focus).
         jpeg: Probability of strong JPEG compression, or a small image enlarged.
@@ -47,6 +48,7 @@ class AugmentConfig:
     walk: float = 0.015
     truncate: float = 0.0
     upright: float = 0.0
+    distractor: float = 0.0
 
 
 NO_AUGMENTATION = AugmentConfig(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, max_stride=1, walk=0.0)

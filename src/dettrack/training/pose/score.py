@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -11,13 +11,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import nn
 
+from dettrack.errors import InputError
 from dettrack.geometry import crop_affines, to_image
 from dettrack.models.pose.checkpoint import NetworkSpec
 from dettrack.models.pose.heatmap import decode_heatmaps, mirror_crops, unmirror_heatmaps
 from dettrack.skeleton import JointSet
 from dettrack.training.labels.people import PeopleSet, read_image
 
-__all__ = ["LIMBS", "Poses", "head_sizes", "limb_head_sizes", "limb_pck", "predict", "to_input"]
+__all__ = ["LIMBS", "Poses", "head_sizes", "leave_out", "limb_head_sizes", "limb_pck", "predict", "to_input"]
 
 LIMBS = tuple(
     f"{side}_{part}" for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in ("left", "right")
@@ -118,6 +119,25 @@ def _tubes(
 def head_sizes(people: PeopleSet) -> Float[np.ndarray, " people"]:
     """Head size in pixels where no head box is at hand (see `limb_head_sizes`), from the known joints."""
     return limb_head_sizes(np.where(people.weight[..., None] > 0, people.xy, np.nan), people.joint_set)
+
+
+def leave_out(people: PeopleSet, parts: Sequence[str]) -> PeopleSet:
+    """The set without labels of some parts of the body, on both sides.
+
+    Args:
+        people: The set.
+        parts: "hip", "wrist" ...
+
+    Raises:
+        InputError: The joint set has no such part.
+    """
+    weight = people.weight.copy()
+    for part in parts:
+        columns = [c for c, joint in enumerate(people.joint_set.joints) if joint.rpartition("_")[2] == part]
+        if not columns:
+            raise InputError(f"no joint of {people.joint_set.name} is called left_{part}")
+        weight[:, columns] = 0
+    return replace(people, weight=weight)
 
 
 def limb_head_sizes(xy: Float[np.ndarray, "people joints 2"], joints: JointSet) -> Float[np.ndarray, " people"]:

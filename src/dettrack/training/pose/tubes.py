@@ -13,6 +13,7 @@ from dettrack.errors import InputError
 from dettrack.models.pose.heatmap import gaussian_heatmaps
 from dettrack.training.labels.people import PeopleSet, read_image
 from dettrack.training.pose.augment import AugmentConfig, degrade
+from dettrack.training.pose.distractors import lay_over
 from dettrack.training.pose.framing import draw_framing
 
 __all__ = ["Tube", "TubeConfig", "TubeMaker"]
@@ -131,10 +132,14 @@ class TubeMaker:
             joints.append(place @ move[:, :2].T + move[:, 2])
             heights.append(peak)
             weights.append(weight)
+        pixels = np.stack(crops)
+        if config.augment.distractor and rng.random() < config.augment.distractor:
+            pixels, found = lay_over(pixels, np.stack(joints), np.stack(weights), people, rng)
+            weights = list(found)
         out = np.stack(joints), np.stack(heights), np.stack(weights)
         if framing.mirrored:
             out = tuple(part[:, people.joint_set.flip_permutation] for part in out)  # type: ignore[assignment]
-        return self._tube(degrade(np.stack(crops), config.augment, rng), *out, skipped)
+        return self._tube(degrade(pixels, config.augment, rng), *out, skipped)
 
     def _frames(self, person: int, rng: np.random.Generator) -> list[int]:
         """Image of each frame of the tube; -1 beyond the video. Beyond the border the last frame is repeated."""

@@ -225,7 +225,10 @@ def test_the_old_name_of_a_section_is_read_in_files_and_summaries(tmp_path):
     assert "old.toml [after]: --min-track-frames is 0" in message(lambda: load_config(tmp_path / "old.toml"))
 
 
-@pytest.mark.parametrize("line", ["[detect]\ndrop_boxes = 0.5", "[detect]\ndetect_every = 1", "[cut]\ntube_stride = 2"])
+@pytest.mark.parametrize(
+    "line",
+    ["[detect]\ndrop_boxes = 0.5", "[detect]\ndetect_every = 1", "[cut]\ntube_stride = 2", "[sew]\nhalf_life = 0.0"],
+)
 def test_a_setting_that_is_no_more_says_why(tmp_path, line):
     (tmp_path / "old.toml").write_text(line)
     assert re.search(

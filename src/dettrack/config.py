@@ -197,8 +197,6 @@ class SewConfig:
         nms_similarity: OKS above which the weaker of two tracklets of one keyframe is dropped.
         joint_confidence: A joint counts in OKS where both sides have at least this confidence.
         link_to: Compare with all overlapping tracklets of a track (paper) or its last one only.
-        half_life: Frames of distance from the two keyframes that halve the weight of a frame in the similarity of two
-            tubes, because a tube may lose its person far from its keyframe; 0 weighs all frames alike (paper).
         memory: Frames that "oks-velocity" keeps a lost person.
         bridge: With "tubes": longest gap in frames, longer than any tube, across which tracks are joined by their
             motion and interpolated (`bridge.py`); 0 joins what tubes join (paper).
@@ -209,9 +207,12 @@ class SewConfig:
     nms_similarity: Share = 0.7
     joint_confidence: Share = 0.2
     link_to: Literal["all", "last"] = "all"
-    half_life: Amount = 0.0
     memory: Positive = 16
     bridge: Count = 16
+
+    REMOVED: ClassVar[Mapping[str, str]] = {
+        "half_life": "0.2: frames near the keyframes weighed more to no clear gain (docs/benchmarks/association.md)"
+    }
 
     def __post_init__(self) -> None:
         check(self)

@@ -227,7 +227,13 @@ def test_the_old_name_of_a_section_is_read_in_files_and_summaries(tmp_path):
 
 @pytest.mark.parametrize(
     "line",
-    ["[detect]\ndrop_boxes = 0.5", "[detect]\ndetect_every = 1", "[cut]\ntube_stride = 2", "[sew]\nhalf_life = 0.0"],
+    [
+        "[detect]\ndrop_boxes = 0.5",
+        "[detect]\ndetect_every = 1",
+        "[cut]\ntube_stride = 2",
+        "[sew]\nhalf_life = 0.0",
+        "[polish]\nhypothesis_confidence = 0.1",
+    ],
 )
 def test_a_setting_that_is_no_more_says_why(tmp_path, line):
     (tmp_path / "old.toml").write_text(line)

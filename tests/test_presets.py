@@ -61,7 +61,6 @@ PAPER = {
     "spatial_form": ("count", "3.3, a reading"),
     "temporal_form": ("l2", "3.3, a reading"),
     "distance_unit": ("pixel", "4.2, a reading"),
-    "hypothesis_confidence": (0.05, "none: no number given"),
     "max_lag": (256, "none: bounds memory"),
     "joint_score": ("mean", "none: no number given"),
     "presence": (0.2, "3.1: no prediction where the person has left; no number given"),

@@ -230,7 +230,6 @@ class PolishConfig:
         spatial_form: Spatial term of φ: "count" |H|-|c| (the reading in use), or "ratio" 1-|c|/|H|.
         temporal_form: Temporal term of φ: distance ("l2") or squared distance ("l2-squared") of cluster centres.
         distance_unit: Distances in pixels (paper) or head sizes (scale-free).
-        hypothesis_confidence: Hypotheses with a lower score do not take part in clustering while better ones exist.
         max_lag: Frames after which an undecided path is decided; bounds memory.
         joint_score: Score of a joint from those of the hypotheses in its cluster: their "mean", their "max", or
             "support": their sum over the number of all hypotheses, which punishes disagreement.
@@ -244,10 +243,11 @@ class PolishConfig:
     spatial_form: Literal["count", "ratio"] = "count"
     temporal_form: Literal["l2", "l2-squared"] = "l2"
     distance_unit: Literal["pixel", "head"] = "pixel"
-    hypothesis_confidence: Share = 0.05
     max_lag: Positive = 256
     joint_score: Literal["mean", "max", "support"] = "mean"
     presence: Share = 0.2
+
+    REMOVED: ClassVar[Mapping[str, str]] = {"hypothesis_confidence": "0.2: it is always 0.05"}
 
     def __post_init__(self) -> None:
         check(self)

@@ -1,4 +1,4 @@
-"""The settings: one check of their values behind three doors (Python, TOML, command line)."""
+"""The settings: one check of their values, from Python, a TOML file or the command line."""
 
 import json
 import math
@@ -111,11 +111,11 @@ def test_any_value_is_taken_or_refused_with_the_options_name(setting, value):
 
 
 @given(st.data())
-def test_a_wrong_value_has_one_message_behind_every_door(tmp_path_factory, data):
+def test_a_wrong_value_has_one_message_wherever_it_comes_from(tmp_path_factory, data):
     section, cls, name, kind = data.draw(st.sampled_from(SETTINGS))
     value = data.draw(st.one_of(NUMBERS, WORDS, st.booleans()).filter(lambda one: not fits(kind, one)))
     python = message(lambda: cls(**{name: value}))
-    path = tmp_path_factory.mktemp("doors") / "run.toml"
+    path = tmp_path_factory.mktemp("settings") / "run.toml"
     path.write_text(f"[{section}]\n{name} = {toml(value)}\n")
     assert message(lambda: load_config(path)) == f"{path} [{section}]: {python}"
     plain = bounds_of(kind)[0]
@@ -145,7 +145,7 @@ def test_a_wrong_value_has_one_message_behind_every_door(tmp_path_factory, data)
         ({"detector_scales": [64], "detector_size": 64}, "--detector-scales is (64,) and --detector-size 64"),
     ],
 )
-def test_each_mistake_is_told_at_each_door(tmp_path, capsys, settings, says):
+def test_each_mistake_is_told_wherever_it_comes_from(tmp_path, capsys, settings, says):
     section, cls = next((s, c) for s, c, name, _ in SETTINGS if name in settings)
     assert says in message(lambda: cls(**settings))
     (tmp_path / "run.toml").write_text(f"[{section}]\n" + "".join(f"{k} = {toml(v)}\n" for k, v in settings.items()))
@@ -225,7 +225,16 @@ def test_the_old_name_of_a_section_is_read_in_files_and_summaries(tmp_path):
     assert "old.toml [after]: --min-track-frames is 0" in message(lambda: load_config(tmp_path / "old.toml"))
 
 
-@pytest.mark.parametrize("line", ["[detect]\ndrop_boxes = 0.5", "[detect]\ndetect_every = 1", "[cut]\ntube_stride = 2"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[detect]\ndrop_boxes = 0.5",
+        "[detect]\ndetect_every = 1",
+        "[cut]\ntube_stride = 2",
+        "[sew]\nhalf_life = 0.0",
+        "[polish]\nhypothesis_confidence = 0.1",
+    ],
+)
 def test_a_setting_that_is_no_more_says_why(tmp_path, line):
     (tmp_path / "old.toml").write_text(line)
     assert re.search(

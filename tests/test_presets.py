@@ -52,7 +52,6 @@ PAPER = {
     "nms_similarity": (0.7, "none: no number given"),
     "joint_confidence": (0.2, "none: no number given"),
     "link_to": ("all", "3.2, figure 3"),
-    "half_life": (0.0, "3.2: the mean over the frames in which two tubes overlap"),
     "memory": (16, "none: of a comparison linker"),
     "bridge": (0, "3.2: tubes alone join"),
     # polish
@@ -62,7 +61,6 @@ PAPER = {
     "spatial_form": ("count", "3.3, a reading"),
     "temporal_form": ("l2", "3.3, a reading"),
     "distance_unit": ("pixel", "4.2, a reading"),
-    "hypothesis_confidence": (0.05, "none: no number given"),
     "max_lag": (256, "none: bounds memory"),
     "joint_score": ("mean", "none: no number given"),
     "presence": (0.2, "3.1: no prediction where the person has left; no number given"),
@@ -92,7 +90,7 @@ def test_the_papers_preset_names_every_value_that_the_paper_gives():
     named = {name for section in PRESETS["paper"].values() for name in section}
     from_the_paper = {name for name, (_, where) in PAPER.items() if not where.startswith("none")}
     left_to_the_user = {"detector", "model", "variant", "joints"}
-    implied = {"max_people", "half_life", "presence", "min_track_detections"}
+    implied = {"max_people", "presence", "min_track_detections"}
     assert named == from_the_paper - left_to_the_user - implied
 
 

@@ -197,8 +197,6 @@ class SewConfig:
         nms_similarity: OKS above which the weaker of two tracklets of one keyframe is dropped.
         joint_confidence: A joint counts in OKS where both sides have at least this confidence.
         link_to: Compare with all overlapping tracklets of a track (paper) or its last one only.
-        half_life: Frames of distance from the two keyframes that halve the weight of a frame in the similarity of two
-            tubes, because a tube may lose its person far from its keyframe; 0 weighs all frames alike (paper).
         memory: Frames that "oks-velocity" keeps a lost person.
         bridge: With "tubes": longest gap in frames, longer than any tube, across which tracks are joined by their
             motion and interpolated (`bridge.py`); 0 joins what tubes join (paper).
@@ -209,9 +207,12 @@ class SewConfig:
     nms_similarity: Share = 0.7
     joint_confidence: Share = 0.2
     link_to: Literal["all", "last"] = "all"
-    half_life: Amount = 0.0
     memory: Positive = 16
     bridge: Count = 16
+
+    REMOVED: ClassVar[Mapping[str, str]] = {
+        "half_life": "0.2: frames near the keyframes weighed more to no clear gain (docs/benchmarks/association.md)"
+    }
 
     def __post_init__(self) -> None:
         check(self)
@@ -229,7 +230,6 @@ class PolishConfig:
         spatial_form: Spatial term of φ: "count" |H|-|c| (the reading in use), or "ratio" 1-|c|/|H|.
         temporal_form: Temporal term of φ: distance ("l2") or squared distance ("l2-squared") of cluster centres.
         distance_unit: Distances in pixels (paper) or head sizes (scale-free).
-        hypothesis_confidence: Hypotheses with a lower score do not take part in clustering while better ones exist.
         max_lag: Frames after which an undecided path is decided; bounds memory.
         joint_score: Score of a joint from those of the hypotheses in its cluster: their "mean", their "max", or
             "support": their sum over the number of all hypotheses, which punishes disagreement.
@@ -243,10 +243,11 @@ class PolishConfig:
     spatial_form: Literal["count", "ratio"] = "count"
     temporal_form: Literal["l2", "l2-squared"] = "l2"
     distance_unit: Literal["pixel", "head"] = "pixel"
-    hypothesis_confidence: Share = 0.05
     max_lag: Positive = 256
     joint_score: Literal["mean", "max", "support"] = "mean"
     presence: Share = 0.2
+
+    REMOVED: ClassVar[Mapping[str, str]] = {"hypothesis_confidence": "0.2: it is always 0.05"}
 
     def __post_init__(self) -> None:
         check(self)

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dettrack.config import TrackConfig
+from dettrack.config import TrackConfig, load_config
+from dettrack.errors import UsageError
 from dettrack.formats import read_tracks
 from dettrack.formats.tracklets import TrackletFile
 from dettrack.runs.folder import associate_to_folder
@@ -57,3 +58,16 @@ def test_a_folder_of_its_result_may_be_written_again(tmp_path):
     saved = TrackletFile.open(out / "tracklets.parquet")
     associate_to_folder(saved, out, replace(TrackConfig(), cut=saved.cut), ("jsonl",))
     assert is_complete(out)
+
+
+def test_its_settings_are_read_but_for_those_that_are_gone_which_it_says(tmp_path):
+    lines = (OLD / "settings.toml").read_text().splitlines()
+    path = tmp_path / "run.toml"
+    for gone in ("tube_stride", "half_life"):
+        path.write_text("\n".join(lines))
+        with pytest.raises(UsageError, match=rf"{gone} was removed in 0\.2: .+; delete it from the file"):
+            load_config(path)
+        lines = [line for line in lines if gone not in line]
+    path.write_text("\n".join(lines))
+    config = load_config(path)
+    assert (config.cut.step, config.detect.detector_threshold, config.finish.min_track_frames) == (2, 0.3, 2)

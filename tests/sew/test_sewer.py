@@ -96,17 +96,6 @@ def test_a_tube_that_jumps_misleads_only_a_comparison_with_the_last_tracklet(lin
     assert (sew.add(tracklets(5, [there])).tolist() == [0]) == joins
 
 
-@pytest.mark.parametrize(("half_life", "joins"), [(0.0, False), (1.0, True)])
-def test_frames_near_the_keyframes_may_weigh_more(half_life, joins):
-    """A tube that follows somebody else before its keyframe, where many earlier tubes look, finds its own track."""
-    here, there = walker(0, 0), walker(200, 0)
-    sew = sewer(half_life=half_life, min_similarity=0.35)
-    for key in range(6):
-        sew.add(tracklets(key, [here]))
-    misled = tracklets(6, [lambda frame: there(frame) if frame < 6 else here(frame)])
-    assert (sew.add(misled).tolist() == [0]) == joins
-
-
 def slow_similarity(new, past, ids, confidence, link_to):
     """Mean OKS of every new tracklet with every track, by loops."""
     sums = {}

@@ -7,6 +7,7 @@ Rules that the paper leaves open:
 
 * **Radius.** Half the person's head size: from the frame's own hypotheses, else the median of the track's last
   `_HEAD_MEMORY` heads, else from the box height (`hypotheses.py`).
+* **Weak hypotheses**, below a score of `_MIN_SCORE`, take part in clustering only where there is no better one.
 * **Score** of a joint: of the hypotheses in the chosen cluster, as `PolishConfig.joint_score` says. Of a pose: the
   mean over the joints that it has.
 * **Source.** Detected where the person has a tube whose keyframe is this very frame, else recovered.
@@ -40,6 +41,7 @@ from dettrack.structures import FrameTimes, SewnBatch, Source, Tracklets, TrackT
 __all__ = ["Candidates", "Polisher", "make_candidates"]
 
 _HEAD_MEMORY = 15
+_MIN_SCORE = 0.05
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def make_candidates(
     people, joints, h = hypotheses.scores.shape
     xy, scores = hypotheses.xy.reshape(-1, h, 2), hypotheses.scores.reshape(-1, h)
     has = np.isfinite(xy[..., 0] + xy[..., 1])
-    sure = has & (scores >= config.hypothesis_confidence)
+    sure = has & (scores >= _MIN_SCORE)
     has = np.where(sure.max(1, keepdims=True), sure, has)
     radius = np.repeat(config.radius * head, joints)
     if config.merge in ("baseline", "keyframe"):

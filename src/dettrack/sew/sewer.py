@@ -46,7 +46,6 @@ class _Prepared:
     start: Int[np.ndarray, " n"]  # row of each tracklet's first frame
     first: Int[np.ndarray, " n"]  # that frame's index
     stop: Int[np.ndarray, " n"]  # one past the index of the last frame
-    key: Int[np.ndarray, " n"]  # index of the keyframe
     area: Float[np.ndarray, " n"]
     extent: Float[np.ndarray, "n 4"]
     ids: Int[np.ndarray, " n"]
@@ -60,7 +59,6 @@ class _Prepared:
             np.arange(n) * clip,
             np.full(n, tracklets.frames[0]),
             np.full(n, tracklets.frames[0] + clip),
-            np.full(n, tracklets.keyframe),
             object_areas(tracklets.boxes.xyxy).astype(np.float64),
             extents(tracklets.xy, has).astype(np.float64),
             np.full(n, -1),
@@ -75,7 +73,7 @@ class _Prepared:
             np.concatenate([part.start + row for part, row in zip(parts, rows, strict=True)]),
             *(
                 np.concatenate([getattr(part, name) for part in parts])
-                for name in ("first", "stop", "key", "area", "extent", "ids")
+                for name in ("first", "stop", "area", "extent", "ids")
             ),
         )
 
@@ -97,7 +95,6 @@ def _sum_oks(
     i: Int[np.ndarray, " pairs"],
     b: _Prepared,
     j: Int[np.ndarray, " pairs"],
-    half_life: float,
 ) -> tuple[Float[np.ndarray, " pairs"], Float[np.ndarray, " pairs"]]:
     """Sum of the OKS of tracklets `a[i]` and `b[j]` over their common frames, and the weight of the frames summed."""
     first, stop = np.maximum(a.first[i], b.first[j]), np.minimum(a.stop[i], b.stop[j])
@@ -107,9 +104,6 @@ def _sum_oks(
     area = ((a.area[i] + b.area[j]) / 2)[pair]
     values, known = oks_of_rows(a.poses, row_a, b.poses, row_b, area, MIN_JOINTS)
     weight = known.astype(np.float64)
-    if half_life > 0:
-        at = first[pair] + frame
-        weight *= 0.5 ** ((np.abs(at - a.key[i][pair]) + np.abs(at - b.key[j][pair])) / half_life)
     # without pairs bincount counts in integers
     return (
         np.bincount(pair, values * weight, len(i)).astype(np.float64),
@@ -128,7 +122,7 @@ def strongest(
     """Survivors of OKS-NMS among one keyframe's tracklets: mean OKS over the clip above `threshold` is a duplicate."""
     i, j = prepared.near(prepared, sigmas, threshold)
     i, j = i[i < j], j[i < j]
-    duplicate = _mean(*_sum_oks(prepared, i, prepared, j, 0.0)) > threshold
+    duplicate = _mean(*_sum_oks(prepared, i, prepared, j)) > threshold
     has = np.isfinite(tracklets.xy.sum(-1))
     joints = np.where(has, tracklets.scores, 0).sum((1, 2)) / np.maximum(has.sum((1, 2)), 1)
     return oks_nms((i[duplicate], j[duplicate]), tracklets.boxes.scores * joints)
@@ -208,7 +202,7 @@ class Sewer:
         if self.config.link_to == "last":
             begin = end - 1
         pair, place = _expand(end - begin)
-        total, weight = _sum_oks(new, rows[pair], old, order[begin[pair] + place], self.config.half_life)
+        total, weight = _sum_oks(new, rows[pair], old, order[begin[pair] + place])
         n = len(rows)
         # without pairs bincount counts in integers
         sums = (np.bincount(pair, values, n).astype(np.float64) for values in (total, weight))

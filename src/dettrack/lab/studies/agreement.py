@@ -1,7 +1,7 @@
 """How far two runs agree: one as truth, AP and MOTA of the other over the twelve limb joints, by the official rules.
 
-    dettrack track VIDEO --step 2 --end 20 --min-joint-score 0 --out truth --detector rtmdet.onnx --model tinypose.xml
-    dettrack track VIDEO --step 2 --end 20 --out ours
+    dettrack track VIDEO --preset accurate --end 20 --min-joint-score 0 --out truth --detector rtmdet.onnx --model tinypose.xml
+    dettrack track VIDEO --preset accurate --end 20 --out ours
     python -m dettrack.lab.studies.agreement --truth truth --found ours
 
 Where a video is not annotated, strong models stand in: the figures say how near weak ones come to them, no more. A

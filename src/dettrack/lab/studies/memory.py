@@ -1,6 +1,6 @@
 """Peak memory of a run against the length of its video: the same clip once and ten times over.
 
-    python -m dettrack.lab.studies.memory VIDEO [--loops 10] [--frames 150] [--options "--step 8 --no-flip"]
+    python -m dettrack.lab.studies.memory VIDEO [--loops 10] [--frames 150] [--options "--preset fast"]
 
 Each run is a process of its own (`dettrack track`); peak resident size is what the operating system reports of it.
 """

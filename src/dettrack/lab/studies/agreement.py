@@ -1,6 +1,7 @@
 """How far two runs agree: one as truth, AP and MOTA of the other over the twelve limb joints, by the official rules.
 
-    dettrack track VIDEO --preset accurate --end 20 --min-joint-score 0 --out truth --detector rtmdet.onnx --model tinypose.xml
+    dettrack track VIDEO --preset accurate --end 20 --min-joint-score 0 --out truth --detector rtmdet.onnx \
+        --model tinypose.xml
     dettrack track VIDEO --preset accurate --end 20 --out ours
     python -m dettrack.lab.studies.agreement --truth truth --found ours
 

@@ -183,6 +183,8 @@ def associate_to_folder(
 
 def _finish(result: NewResult, summary: dict[str, Any], failure: BaseException | None) -> dict[str, Any]:
     """Write the summary last, put the result in its place, and raise what stopped the run."""
+    if failure is not None and not summary["counts"].get("frames"):
+        raise failure  # nothing was tracked: nothing to keep
     result.free_reserve()
     write_json(result.path / SUMMARY, summary, indent=2)
     place = result.commit(whole=failure is None)

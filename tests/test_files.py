@@ -13,8 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dettrack.errors import InputError, OutputError
-from dettrack.files import NewFile, file_sha256, output_error, write_bytes, write_json, write_text
+from dettrack.errors import InputError, OutputError, UsageError
+from dettrack.files import (
+    NewFile,
+    file_sha256,
+    load_json,
+    output_error,
+    parsing,
+    write_bytes,
+    write_json,
+    write_text,
+)
 
 
 @pytest.fixture
@@ -117,3 +126,44 @@ def test_a_file_that_cannot_be_hashed_is_one_line(tmp_path):
     for path in (tmp_path, tmp_path / "none"):
         with pytest.raises(InputError, match=f"cannot read {path}: "):
             file_sha256(path)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (KeyError("id"), "no 'id'"),
+        (ValueError("first\nsecond"), "first"),
+        (ValueError(), "ValueError"),
+        (OverflowError("too large"), "too large"),
+        (RecursionError("too deep"), "too deep"),
+        (UsageError("--step is 0"), "--step is 0"),
+        (InputError("unknown joint set"), "unknown joint set"),
+    ],
+)
+def test_what_fails_on_the_content_names_the_file_and_what_was_expected(error, said):
+    with pytest.raises(InputError) as caught, parsing("a.json, image 3", "an image"):
+        raise error
+    assert str(caught.value) == f"a.json, image 3: {said}; expected an image"
+
+
+def test_errors_that_name_the_file_and_those_of_other_kinds_pass_unchanged():
+    for error in (InputError("a.json, image 3: no id"), OutputError("cannot write b"), KeyboardInterrupt()):
+        with pytest.raises(type(error)) as caught, parsing("a.json: line 3", "an image"):
+            raise error
+        assert caught.value is error
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_json_is_read_with_and_without_a_byte_order_mark(tmp_path, encoding):
+    (tmp_path / "a.json").write_text('{"ü": [1]}', encoding=encoding)
+    assert load_json(tmp_path / "a.json") == {"ü": [1]}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00", b"[" * 100_000, b"1" * 5000, b"\x80"])
+def test_what_is_no_json_is_one_line(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.json: not JSON \(") as caught:
+        load_json(tmp_path / "a.json")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match=f"cannot read {tmp_path}"):
+        load_json(tmp_path)

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, SHA-256 of files, and the endings of pictures.
+"""Files that are whole or absent, reading what others wrote, SHA-256 of files, and the endings of pictures.
 
 A file is written under its name with `.part` behind, brought to the disk, and renamed when it is whole: whoever reads
 its final name finds the earlier file or the new one, never half of one, whatever interrupts the writing.
@@ -9,14 +9,26 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from contextlib import suppress
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from dettrack.errors import InputError, OutputError
 
-__all__ = ["IMAGE_SUFFIXES", "NewFile", "file_sha256", "output_error", "write_bytes", "write_json", "write_text"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "NewFile",
+    "file_sha256",
+    "load_json",
+    "output_error",
+    "parsing",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".jp2", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"})
 """Endings of pictures, in lower case."""
@@ -134,6 +146,37 @@ def write_json(path: str | os.PathLike[str], content: Any, indent: int | None = 
         OutputError: It cannot be written; what was there before stays.
     """
     write_text(path, json.dumps(content, indent=indent) + ("\n" if indent is not None else ""))
+
+
+@contextmanager
+def parsing(where: str, expected: str) -> Iterator[None]:
+    """A block that reads what others wrote: whatever has the wrong type or range in it is one line for the user.
+
+    Args:
+        where: The file, and after a comma or colon the place in it.
+        expected: What should be there.
+
+    Raises:
+        InputError: The block failed on the content, a setting in it included. Its own errors that name the file pass
+            unchanged.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        if isinstance(error, InputError) and re.split("[,:] ", where)[0] in str(error):
+            raise
+        said = f"no {error}" if isinstance(error, KeyError) else (str(error).splitlines() or [""])[0]
+        raise InputError(f"{where}: {said[:200] or type(error).__name__}; expected {expected}") from error
+
+
+def load_json(path: str | os.PathLike[str]) -> Any:
+    """What a JSON file holds, with or without a byte-order mark; raises `InputError` where that cannot be read."""
+    try:
+        return json.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot read {os.fspath(path)}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:  # the second where it is nested too deeply
+        raise InputError(f"{os.fspath(path)}: not JSON ({str(error).splitlines()[0]})") from error
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:

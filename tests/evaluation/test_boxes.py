@@ -60,7 +60,7 @@ def test_detections_by_image_id(tmp_path: Path) -> None:
 def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "detections.json"
     path.write_text(text)
-    with pytest.raises(InputError, match="not a list of detections"):
+    with pytest.raises(InputError, match=r"detections\.json: (not JSON|.*; expected a list of detections)"):
         read_detections(path)
     with pytest.raises(InputError, match="cannot read"):
         read_detections(tmp_path / "none.json")

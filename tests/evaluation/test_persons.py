@@ -27,9 +27,9 @@ def slow_assignment(distance, has_gt):
     wanted = [max(range(g), key=lambda k, i=i: (share[i][k], -k)) for i in range(p)] if g else []
     assigned = [-1] * p
     for k in range(g):
-        rivals = [i for i in range(p) if wanted[i] == k and share[i][k] > 0]
-        if rivals:
-            assigned[max(rivals, key=lambda i, k=k: (share[i][k], -i))] = k
+        competing = [i for i in range(p) if wanted[i] == k and share[i][k] > 0]
+        if competing:
+            assigned[max(competing, key=lambda i, k=k: (share[i][k], -i))] = k
     return assigned
 
 

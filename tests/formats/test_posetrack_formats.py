@@ -294,9 +294,9 @@ def test_a_point_at_the_origin_exists_in_posetrack17_and_survives_in_posetrack18
     [
         ([rect(annopoints=[{"point": [{"id": [0], "x": [None], "y": [1]}]}])], "x is None; expected a finite number"),
         ([rect(annopoints=[{"point": [{"id": [0], "y": [1]}]}])], "x is None"),
-        ([rect(annopoints=[{"point": [{"id": [0], "x": ["a"], "y": [1]}]}])], "not an annolist entry"),
+        ([rect(annopoints=[{"point": [{"id": [0], "x": ["a"], "y": [1]}]}])], "expected an annolist entry"),
         ([rect(track_id=[-2])], "person 0: track_id is -2"),
-        ([3], "not an annolist entry"),
+        ([3], "expected an annolist entry"),
     ],
 )
 def test_wrong_posetrack17_files_get_one_clear_line(tmp_path: Path, rects: list, message: str) -> None:

@@ -7,7 +7,6 @@ where there is no such flag by whether a person is annotated.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from dettrack.errors import InputError
+from dettrack.files import load_json, parsing
 from dettrack.formats.posetrack import People, PoseSequence
 from dettrack.geometry import box_iou, extents, xyxy_of
 from dettrack.matching import match_matrix
@@ -120,19 +119,11 @@ def read_detections(path: str | Path, min_score: float = 0.0) -> dict[int, Float
     Raises:
         InputError: The file cannot be read, or an entry is not a detection.
     """
-    path = Path(path)
-    try:
-        entries = json.loads(path.read_bytes())
+    entries = load_json(path)
+    with parsing(f"{path}", "a list of detections: objects with image_id, bbox (x, y, width, height) and score"):
         good = [entry for entry in entries if entry.get("score", 1.0) >= min_score]
         ids = np.array([entry["image_id"] for entry in good], int)
         sizes = np.array([entry["bbox"] for entry in good], float).reshape(-1, 4)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path}: not a list of detections ({type(error).__name__}: {error}); expected objects with image_id, "
-            "bbox (x, y, width, height) and score"
-        ) from None
     corners = xyxy_of(sizes)
     return {int(image): corners[ids == image] for image in np.unique(ids)}
 

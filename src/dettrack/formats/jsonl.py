@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dettrack.errors import InputError
+from dettrack.files import parsing
 from dettrack.formats.part import PartFile
 from dettrack.skeleton import JointSet, joint_set
 from dettrack.structures import Source, TrackTable
@@ -98,7 +99,7 @@ def iter_jsonl(path: Path) -> Iterator[tuple[int, float, TrackTable]]:
 
 
 def _parse(path: Path, number: int, text: str) -> tuple[int, float, TrackTable]:
-    try:
+    with parsing(f"{path}: line {number}", "a frame of a dettrack jsonl file"):
         line = json.loads(text)
         schema = line["schema"]
         if schema > SCHEMA:
@@ -106,11 +107,6 @@ def _parse(path: Path, number: int, text: str) -> tuple[int, float, TrackTable]:
         joints = joint_set(line["joint_set"])
         frame, time_s = int(line["frame_index"]), math.nan if line["time_s"] is None else float(line["time_s"])
         return frame, time_s, _table(joints, frame, time_s, line["people"])
-    except InputError:
-        raise
-    except (KeyError, TypeError, ValueError) as error:
-        what = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"{path}: line {number} is no frame of a dettrack jsonl file: {what}") from error
 
 
 def _table(joints: JointSet, frame: int, time_s: float, people: list[dict[str, Any]]) -> TrackTable:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from dettrack import __version__
 from dettrack.errors import InputError, OutputError
-from dettrack.files import NewFile, output_error
+from dettrack.files import NewFile, output_error, parsing
 from dettrack.formats.jsonl import SCHEMA
 from dettrack.formats.part import PartFile
 from dettrack.skeleton import JOINT_SETS, JointSet
@@ -85,10 +85,8 @@ def from_arrow(table: pa.Table, path: Path) -> TrackTable:
     known = next((known for known in JOINT_SETS.values() if known.joints == joints), None)
     if known is None:
         raise InputError(f"{path}: no track table: its columns <joint>_support name no known joint set")
-    try:
+    with parsing(f"{path}", "a track table"):
         return _from_columns(table, known)
-    except (KeyError, ValueError, pa.ArrowInvalid) as error:
-        raise InputError(f"{path}: no track table: {str(error).splitlines()[0]}") from error
 
 
 def _from_columns(table: pa.Table, joint_set: JointSet) -> TrackTable:
@@ -281,9 +279,10 @@ def read_parquet(path: Path) -> TrackTable:
         table = pq.ParquetFile(path).read()
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"{path}: cannot be read as Parquet: {str(error).splitlines()[0]}") from error
-    about = json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
-    if about.get("schema", SCHEMA) > SCHEMA:
-        raise InputError(f"{path}: schema {about['schema']} is newer than this dettrack ({SCHEMA}): update dettrack")
+    with parsing(f"{path}", "the metadata of a track table"):
+        about = json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
+        if (schema := about.get("schema", SCHEMA)) > SCHEMA:
+            raise InputError(f"{path}: schema {schema} is newer than this dettrack ({SCHEMA}): update dettrack")
     return from_arrow(table, path)
 
 

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from dettrack.config import CutConfig
 from dettrack.errors import InputError
-from dettrack.files import NewFile, output_error
+from dettrack.files import NewFile, output_error, parsing
 from dettrack.settings import without_removed
 from dettrack.skeleton import JointSet, joint_set
 from dettrack.structures import Boxes, FrameTimes, TrackletBatch, Tracklets
@@ -27,6 +27,7 @@ from dettrack.structures import Boxes, FrameTimes, TrackletBatch, Tracklets
 __all__ = ["TrackletFile", "TrackletWriter"]
 
 _VERSION = 1
+_EXPECTED = "the tracklets.parquet of a run"
 _KEY = b"dettrack.tracklets"
 _FLOATS = pa.list_(pa.float32())
 _STAMP = pa.struct(
@@ -151,21 +152,23 @@ class TrackletFile:
         try:
             metadata = pq.read_schema(path).metadata or {}
         except (OSError, pa.ArrowInvalid) as error:
-            raise InputError(f"cannot read {path}: {error}; expected the tracklets.parquet of a run") from error
+            raise InputError(f"cannot read {path}: {error}; expected {_EXPECTED}") from error
         if _KEY not in metadata:
             raise InputError(f"{path} holds no tracklets; make it with `dettrack track --save-tracklets`")
-        header = json.loads(metadata[_KEY])
-        if header["version"] != _VERSION:
-            raise InputError(f"{path} has tracklets version {header['version']}: this release reads {_VERSION}")
-        cut = CutConfig(**without_removed(CutConfig, header["cut"]))
-        return TrackletFile(path, joint_set(header["joint_set"]), cut, header["about"])
+        with parsing(f"{path}", _EXPECTED):
+            header = json.loads(metadata[_KEY])
+            if header["version"] != _VERSION:
+                raise InputError(f"{path} has tracklets version {header['version']}: this release reads {_VERSION}")
+            cut = CutConfig(**without_removed(CutConfig, header["cut"]))
+            return TrackletFile(path, joint_set(header["joint_set"]), cut, header["about"])
 
     def batches(self) -> Iterator[TrackletBatch]:
         """The batches of the run, in order, read one at a time."""
         with pq.ParquetFile(self.path) as file:
             for batch in file.iter_batches(batch_size=16):
-                for row in batch.to_struct_array():
-                    yield self._unpack(row)
+                with parsing(f"{self.path}", _EXPECTED):
+                    unpacked = [self._unpack(row) for row in batch.to_struct_array()]
+                yield from unpacked
 
     def _unpack(self, row: pa.StructScalar) -> TrackletBatch:
         stamps = [(one["index"], one["time_s"], one["shot"], one["name"]) for one in row["stamps"].as_py()]

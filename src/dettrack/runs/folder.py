@@ -20,7 +20,7 @@ from dettrack import __version__
 from dettrack.associate import associate
 from dettrack.config import TrackConfig
 from dettrack.errors import DettrackError, UsageError
-from dettrack.files import output_error, write_json
+from dettrack.files import output_error, parsing, write_json
 from dettrack.finish.stages import check_finish
 from dettrack.formats import FORMATS, Writer, open_writers
 from dettrack.formats.tracklets import TrackletFile, TrackletWriter
@@ -162,7 +162,8 @@ def associate_to_folder(
     start, report = time.perf_counter(), Report()
     check_finish(config.finish, saved.joints)
     batches = narrow(saved.batches(), saved.cut, config.cut)
-    info = _video_info(saved.about["video"])
+    with parsing(f"{saved.path}", "saved tracklets that say what their video was"):
+        info = _video_info(saved.about["video"])
     fps = None if info.fps is None else float(info.fps)
     with NewResult(out) as result:
         if saved.path.resolve().parent == result.out:  # tracklets of an earlier result in the same place stay with it

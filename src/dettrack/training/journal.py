@@ -8,6 +8,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from dettrack.files import write_text
+
 __all__ = ["Journal", "read_log"]
 
 _LOG = logging.getLogger("dettrack.training")
@@ -21,11 +23,10 @@ class Journal:
         """Open the log; rows after `step` are dropped, because a resumed run writes them again."""
         self.folder = folder
         self._path = folder / "log.csv"
-        kept = [row for row in read_log(self._path) if row[0] <= step]
-        self._file = self._path.open("w", newline="")
-        self._rows = csv.writer(self._file)
-        self._rows.writerow(_HEADER)
-        self._rows.writerows(kept)
+        kept = [f"{at},{name},{value!r}\n" for at, name, value in read_log(self._path) if at <= step]
+        write_text(self._path, "".join([",".join(_HEADER) + "\n", *kept]))  # whole, whenever it is killed
+        self._file = self._path.open("a", newline="")
+        self._rows = csv.writer(self._file, lineterminator="\n")
         self._board = _tensorboard(folder / "tensorboard", step)
 
     def add(self, step: int, figures: dict[str, float]) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from dettrack.errors import InputError
+from dettrack.files import parsing
 from dettrack.formats.coco import image_name
 from dettrack.formats.part import JsonArrays
-from dettrack.formats.posetrack.sequence import ImageInfo, People, PoseSequence, load_json
+from dettrack.formats.posetrack.sequence import ImageInfo, People, PoseSequence, load_object
 from dettrack.formats.posetrack.year2017 import load_annolist_mat, parse_annolist, read_posetrack17, write_posetrack17
 from dettrack.formats.posetrack.year2018 import (
     annotation_entries,
@@ -51,7 +52,7 @@ def read_sequence(path: str | Path) -> PoseSequence:
     path = Path(path)
     if path.suffix.lower() == ".mat":
         return read_posetrack17(path)
-    content = load_json(path)
+    content = load_object(path)
     if "annolist" in content:
         return parse_annolist(content, path)
     return parse_posetrack18(content, path)[0]
@@ -152,9 +153,10 @@ def read_image_list(path: str | Path) -> PoseSequence:
         InputError: The file cannot be read or lists no images.
     """
     path = Path(path)
-    content = load_annolist_mat(path) if path.suffix.lower() == ".mat" else load_json(path)
+    content = load_annolist_mat(path) if path.suffix.lower() == ".mat" else load_object(path)
     if "annolist" in content:
-        frames = [{**frame, "annorect": [], "ignore_regions": []} for frame in content["annolist"]]
+        with parsing(f"{path}", "an annolist of frames"):
+            frames = [{**frame, "annorect": [], "ignore_regions": []} for frame in content["annolist"]]
         sequence = parse_annolist({"annolist": frames}, path)
     else:
         # Files of unlabelled test videos may lack annotations and categories altogether.

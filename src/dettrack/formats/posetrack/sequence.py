@@ -7,7 +7,6 @@ image, NaN where something is missing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from dettrack.errors import InputError
+from dettrack.files import load_json, parsing
 from dettrack.skeleton import POSETRACK15, JointSet
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
     "People",
     "PoseSequence",
     "head_box_sizes",
-    "load_json",
+    "load_object",
     "polygons",
 ]
 
@@ -198,30 +198,23 @@ def polygons(
     Raises:
         InputError: A coordinate is not a finite number.
     """
-    regions = []
-    for x, y in zip(xs, ys, strict=False):
-        points = np.array([(float(a), float(b)) for a, b in zip(x, y, strict=False)]).reshape(-1, 2)
-        if not np.isfinite(points).all():
-            raise InputError(
-                f"{where}: an ignore region has a coordinate that is not a finite number; correct the file"
-            )
-        regions.append(points)
-    return tuple(regions)
+    with parsing(where, "ignore regions as lists of finite numbers"):
+        regions = tuple(
+            np.array([(float(a), float(b)) for a, b in zip(x, y, strict=False)]).reshape(-1, 2)
+            for x, y in zip(xs, ys, strict=False)
+        )
+    if not all(np.isfinite(points).all() for points in regions):
+        raise InputError(f"{where}: an ignore region has a coordinate that is not a finite number; correct the file")
+    return regions
 
 
-def load_json(path: str | Path) -> dict[str, Any]:
-    """The JSON object in a file.
+def load_object(path: str | Path) -> dict[str, Any]:
+    """The JSON object in a PoseTrack file.
 
     Raises:
         InputError: No such file, no JSON, or no object in it.
     """
-    path = Path(path)
-    try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not JSON ({error}); expected a PoseTrack file") from None
+    content = load_json(path)
     if not isinstance(content, dict):
         raise InputError(f"{path}: a {type(content).__name__} instead of an object; expected a PoseTrack file")
     return content

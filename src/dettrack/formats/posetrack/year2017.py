@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from dettrack.errors import InputError
-from dettrack.files import NewFile, write_json
-from dettrack.formats.posetrack.sequence import NO_ID, ImageInfo, People, PoseSequence, load_json, polygons
+from dettrack.files import NewFile, parsing, write_json
+from dettrack.formats.posetrack.sequence import NO_ID, ImageInfo, People, PoseSequence, load_object, polygons
 from dettrack.skeleton import POSETRACK15
 
 __all__ = ["JOINTS", "annolist", "load_annolist_mat", "parse_annolist", "read_posetrack17", "write_posetrack17"]
@@ -36,7 +36,7 @@ def read_posetrack17(path: str | Path) -> PoseSequence:
         InputError: The file cannot be read or says something impossible; the message names the place.
     """
     path = Path(path)
-    return parse_annolist(load_annolist_mat(path) if path.suffix.lower() == ".mat" else load_json(path), path)
+    return parse_annolist(load_annolist_mat(path) if path.suffix.lower() == ".mat" else load_object(path), path)
 
 
 def parse_annolist(data: Mapping[str, Any], path: Path) -> PoseSequence:
@@ -55,14 +55,10 @@ def parse_annolist(data: Mapping[str, Any], path: Path) -> PoseSequence:
     images, columns, notes = [], _Columns(), []
     for i, frame in enumerate(frames):
         where = f"{path}, frame {i}"
-        try:
+        with parsing(where, "an annolist entry"):
             images.append(_image(frame, where))
             for k, rect in enumerate(frame.get("annorect") or []):
                 columns.add(i, rect, f"{where}, person {k}")
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"{where}: not an annolist entry ({type(error).__name__}: {error})") from None
     if columns.repeated:
         notes.append(f"{path.name}: {columns.repeated} joints are given twice for one person; the first counts")
     return PoseSequence(

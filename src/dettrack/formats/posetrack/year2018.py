@@ -21,8 +21,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from dettrack.errors import InputError
-from dettrack.files import write_json
-from dettrack.formats.posetrack.sequence import NO_ID, Format, ImageInfo, People, PoseSequence, load_json, polygons
+from dettrack.files import parsing, write_json
+from dettrack.formats.posetrack.sequence import NO_ID, Format, ImageInfo, People, PoseSequence, load_object, polygons
 from dettrack.geometry import xywh_of, xyxy_of
 from dettrack.skeleton import POSETRACK15, POSETRACK17, JointMap, JointSet
 from dettrack.structures import TrackTable
@@ -58,7 +58,7 @@ def read_posetrack18(path: str | Path, *, every_video: bool = False) -> list[Pos
     Raises:
         InputError: The file cannot be read or says something impossible; the message names the place.
     """
-    return parse_posetrack18(load_json(path), Path(path), every_video=every_video)
+    return parse_posetrack18(load_object(path), Path(path), every_video=every_video)
 
 
 def parse_posetrack18(data: Mapping[str, Any], path: Path, *, every_video: bool = False) -> list[PoseSequence]:
@@ -77,6 +77,11 @@ def parse_posetrack18(data: Mapping[str, Any], path: Path, *, every_video: bool 
             raise InputError(
                 f"{path}: no list {key!r}; expected a PoseTrack18 file with images, annotations, categories"
             )
+    with parsing(f"{path}", "a PoseTrack18 file"):
+        return _sequences(data, path, every_video)
+
+
+def _sequences(data: Mapping[str, Any], path: Path, every_video: bool) -> list[PoseSequence]:
     joint_set, columns, notes = _joint_columns(data["categories"], path)
     images = [_image(entry, f"{path}, image {i}") for i, entry in enumerate(data["images"])]
     position = {info.image_id: i for i, info in enumerate(images)}
@@ -143,14 +148,15 @@ def _image(entry: Any, where: str) -> ImageInfo:
         raise InputError(f"{where}: an image needs 'id' and 'file_name'")
     xs, ys = entry.get("ignore_regions_x"), entry.get("ignore_regions_y")
     labeled, with_person = entry.get("is_labeled"), entry.get("has_labeled_person")
-    return ImageInfo(
-        file_name=str(entry["file_name"]),
-        image_id=int(entry["id"]),
-        is_labeled=None if labeled is None else bool(labeled),
-        has_labeled_person=None if with_person is None else bool(with_person),
-        # Officially both lists are needed; with one alone there is no region.
-        ignore_regions=() if xs is None or ys is None else polygons(xs, ys, where),
-    )
+    with parsing(where, "a whole number as 'id'"):
+        return ImageInfo(
+            file_name=str(entry["file_name"]),
+            image_id=int(entry["id"]),
+            is_labeled=None if labeled is None else bool(labeled),
+            has_labeled_person=None if with_person is None else bool(with_person),
+            # Officially both lists are needed; with one alone there is no region.
+            ignore_regions=() if xs is None or ys is None else polygons(xs, ys, where),
+        )
 
 
 def _videos(images: Sequence[ImageInfo]) -> dict[str, list[int]]:
@@ -166,15 +172,15 @@ def _people(
 ) -> People:
     """All annotations as arrays; every check of a wrong entry is here."""
     n, k = len(entries), len(columns)
-    image = np.zeros(n, np.int64)
+    image, person_id, score = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n)
     for i, entry in enumerate(entries):
         where = f"{path}, annotation {i}"
-        for key in ("image_id", "keypoints", "track_id"):
-            if key not in entry:
-                raise InputError(f"{where}: no {key!r}; every annotation needs image_id, track_id and keypoints")
-        if entry["image_id"] not in position:
-            raise InputError(f"{where}: image_id {entry['image_id']} is not among the file's images")
-        image[i] = position[entry["image_id"]]
+        with parsing(where, "every annotation to have image_id, track_id and keypoints, and numbers as other ids"):
+            number, _, _ = entry["image_id"], entry["track_id"], entry["keypoints"]
+            if number not in position:
+                raise InputError(f"{where}: image_id {number} is not among the file's images")
+            image[i] = position[number]
+            person_id[i], score[i] = int(entry.get("person_id", NO_ID)), float(entry.get("score", np.nan))
     triplets = _matrix([entry["keypoints"] for entry in entries], 3 * k, path, "keypoints").reshape(n, k, 3)
     scores = np.full((n, k), np.nan)
     rows = [i for i, entry in enumerate(entries) if entry.get("scores")]
@@ -197,8 +203,8 @@ def _people(
         scores=out["scores"],
         visible=out["visible"],
         track_id=tracks,
-        person_id=np.array([int(entry.get("person_id", NO_ID)) for entry in entries], np.int64),
-        score=np.array([float(entry.get("score", np.nan)) for entry in entries]),
+        person_id=person_id,
+        score=score,
         box=_boxes(entries, "bbox", path),
         head_box=_boxes(entries, "bbox_head", path),
     )
@@ -221,7 +227,7 @@ def _matrix(
             raise InputError(f"{path}, annotation {row}: {what} has {got} numbers; expected {width}")
     try:
         matrix = np.array(lists, float).reshape(len(lists), width)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"{path}: {what} must be lists of plain numbers") from None
     wrong = np.flatnonzero(~np.isfinite(matrix).all(1))
     if wrong.size:

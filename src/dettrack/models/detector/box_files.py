@@ -13,7 +13,6 @@ number, its place in the list. Other lists are refused for such videos: a guess 
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import Counter
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from dettrack.errors import InputError
+from dettrack.files import load_json
 from dettrack.geometry import xyxy_of
 from dettrack.structures import Boxes
 
@@ -107,10 +107,7 @@ def _group(keys: Sequence[Hashable], xywh: np.ndarray, scores: np.ndarray) -> di
 
 
 def _read_coco(path: Path) -> BoxFile:
-    try:
-        content = json.loads(_text(path))
-    except (ValueError, RecursionError) as error:  # the second where it is nested too deeply
-        raise InputError(f"{path}: not JSON: {str(error).splitlines()[0]}") from error
+    content = load_json(path)
     images: list[dict[str, Any]] | None = None
     categories: Any = None
     if isinstance(content, dict):

@@ -86,7 +86,7 @@ class PhotoPack:
     def load(path: Path) -> PhotoPack:
         """Read a pack; raises `InputError` if there is none or it is broken."""
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return PhotoPack(**{field.name: arrays[field.name] for field in fields(PhotoPack)})
         except FileNotFoundError:
             raise InputError(f"{path} does not exist: python -m dettrack.training.labels.boxes makes it") from None

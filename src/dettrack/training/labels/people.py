@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -166,10 +167,10 @@ def load_people(path: Path) -> PeopleSet:
             joints = joint_set(str(arrays.pop("joint_set")))
             ends = np.cumsum(arrays.pop("sizes"))
             blob = arrays.pop("blob").tobytes()
-    except (OSError, ValueError, KeyError, EOFError) as error:
+        images = [blob[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+        return PeopleSet(joints, images, **arrays)
+    except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
         raise InputError(f"{path}: not a pack of people (make one with `dettrack data pack`): {error}") from None
-    images = [blob[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]
-    return PeopleSet(joints, images, **arrays)
 
 
 def concatenate(sets: Sequence[PeopleSet]) -> PeopleSet:

@@ -15,7 +15,7 @@ import numpy as np
 
 from dettrack.errors import InputError
 from dettrack.formats.posetrack.files import read_sequence, sequence_files
-from dettrack.formats.posetrack.sequence import load_json
+from dettrack.formats.posetrack.sequence import load_object
 from dettrack.geometry import xyxy_of
 from dettrack.skeleton import LSP14, MPII16, JointMap, JointSet
 from dettrack.training.labels.people import PeopleSet, concatenate, load_people
@@ -84,7 +84,7 @@ def read_posetrack(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSe
 
 def read_coco(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, Notes]:
     """COCO keypoints, or any set in that format with its own list of joints; images are stills."""
-    content, notes = load_json(path), Notes()
+    content, notes = load_object(path), Notes()
     try:
         listed = {int(entry["id"]): str(entry["file_name"]) for entry in content["images"]}
         names = [name for entry in content["categories"] for name in entry.get("keypoints", [])]

@@ -1,4 +1,4 @@
-"""Panels of teachers: looks that agree are averaged, those that do not lower the score."""
+"""Panels of teachers: passes that agree are averaged, those that do not lower the score."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dettrack.training.labels.panel import Panel, View, agreed, make_panel, tors
 from dettrack.training.labels.teachers import Teacher
 
 
-def test_what_most_looks_see_counts() -> None:
+def test_what_most_passes_see_counts() -> None:
     xy = np.stack([body(50.0, 10.0, 100.0)[None]] * 3)
     xy[1, 0, 3] += [4, 0]
     xy[2, 0, 3] += [60, 0]
@@ -21,7 +21,7 @@ def test_what_most_looks_see_counts() -> None:
     score[2, 0, 4] = 0.05
     place, sure = agreed(xy, score, np.array([10.0]))
     np.testing.assert_allclose(place[0, 3], xy[0, 0, 3] + [2, 0])
-    assert sure[0, 3] == pytest.approx(0.6)  # two of three looks
+    assert sure[0, 3] == pytest.approx(0.6)  # two of three passes
     assert sure[0, 5] == pytest.approx(0.9)
     # A sure look outweighs two that agree and hardly see anything.
     score[:, 0, 3] = [0.1, 0.1, 0.9]
@@ -75,23 +75,23 @@ def test_views_lie_where_they_should() -> None:
     assert (tall.crops, square.crops) == (2, 1)
 
 
-def test_mirrored_looks_exchange_the_sides() -> None:
+def test_mirrored_passes_exchange_the_sides() -> None:
     image = np.zeros((200, 160, 3), np.uint8)
     image[88:93, 58:63, 0] = 255
     knows = Knows((256, 192))
     panel = make_panel([knows.teacher], (View(0, mirrored=True),))
     affines = crop_affines(np.array([[40.0, 40.0, 120.0, 160.0]]), panel.size)
     xy, score = panel(image, affines)
-    # The mark says left; in a mirror what looks like somebody's left is their right.
+    # The mark says left; in a mirror what appears as the left is their right.
     np.testing.assert_allclose(xy[0, COCO17.index("right_wrist")], [60, 90], atol=0.3)
     assert score[0, COCO17.index("left_wrist")] == 0
 
 
 def test_nobody_and_absent_teachers() -> None:
     knows = Knows((256, 192))
-    panel = make_panel([knows.teacher])  # the looks of the second teacher are left out
+    panel = make_panel([knows.teacher])  # the passes of the second teacher are left out
     assert isinstance(panel, Panel)
-    assert len(panel.looks) == 2
+    assert len(panel.passes) == 2
     xy, score = panel(np.zeros((10, 10, 3), np.uint8), np.zeros((0, 2, 3)))
     assert xy.shape == (0, 17, 2)
     assert score.shape == (0, 17)

@@ -34,10 +34,10 @@ class PseudoArgs:
 
     Attributes:
         source: Video, folder of photos, LSP's joints.mat with its images beside it, or a file in COCO form (.json): its
-            boxes are labelled, its joints stand before the teachers', and everybody gets a small picture.
+            boxes are labelled, its joints stand before the teachers', and each person gets a small picture.
         out: Packed set (.npz).
-        panel: Teacher and second look together, several times each, and where most looks agree counts: better than
-            either. The second is then no opinion of its own.
+        panel: Teacher and second together, several passes of each, and where most passes agree counts: better than
+            either. The second does not count by itself then.
         images: Folder that the names in a COCO file are relative to; the default is the file's own.
         detector: Finds people; an ONNX file or whatever `dettrack track --detector` takes. "none": those who are
             annotated alone.
@@ -141,7 +141,7 @@ def _video(options: PseudoArgs, first: Teacher, second: Teacher | None) -> Peopl
 
     detector = _detector(options)
     if detector is None:
-        raise UsageError("--detector none: nobody is annotated in a video")
+        raise UsageError("--detector none: a video has no annotated people")
     config = replace(AgreementConfig(), confident=1.01, unsure=1.0) if options.strict else AgreementConfig()
     numbers: list[int] = []
 
@@ -163,7 +163,7 @@ def _video(options: PseudoArgs, first: Teacher, second: Teacher | None) -> Peopl
 
 
 def _detector(options: PseudoArgs) -> Detector | None:
-    """The detector that was asked for, if any."""
+    """The detector of the options, if any."""
     if options.detector == "none":
         return None
     from dettrack.models.detector import load_detector

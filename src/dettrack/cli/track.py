@@ -267,7 +267,7 @@ def _run_dataset(parsed: TrackArgs) -> int:
 
 
 def _say(line: str) -> None:
-    """A line on standard output; the work goes on where nobody reads it any more."""
+    """A line on standard output; the work goes on where it is not read any more."""
     try:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()

@@ -1,6 +1,6 @@
 """PoseTrack files by content: recognise the year, pair annotations with predictions, write predictions.
 
-Prediction files are built from the list of images in an annotation file; its people are never looked at.
+Prediction files are built from the list of images in an annotation file; its people are never used.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 MAX_TRACKS = 1000
-"""The organisers ask for track ids from 0 to 999."""
+"""The organisers demand track ids from 0 to 999."""
 
 
 def read_sequence(path: str | Path) -> PoseSequence:
@@ -117,7 +117,7 @@ def pair_files(gt: str | Path, pred: str | Path) -> tuple[list[FilePair], list[s
         pred: Folder of predictions, or one file.
 
     Returns:
-        The pairs in the order of evaluation, and notes on prediction files that no annotations ask for.
+        The pairs in the order of evaluation, and notes on prediction files without annotations.
 
     Raises:
         InputError: A folder is missing or empty, or a prediction file is missing.

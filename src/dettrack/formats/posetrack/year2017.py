@@ -134,7 +134,7 @@ class _Columns:
         table = np.full((len(POSETRACK15), 4), np.nan)
         for point in points:
             column = _COLUMN.get(_one(point, "id"))
-            if column is None:  # not one of the 15: never asked for, officially
+            if column is None:  # not one of the 15: never used, officially
                 continue
             if not np.isnan(table[column, 0]):  # first point of an id wins
                 self.repeated += 1

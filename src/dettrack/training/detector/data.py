@@ -180,7 +180,7 @@ class Composer:
         return Photo(image, np.reshape(boxes, (-1, 4)).astype(np.float32)[kept], kinds_now[kept]), skipped
 
     def _person(self, rng: np.random.Generator) -> tuple[UInt8[np.ndarray, "h w 3"] | None, int]:
-        """Somebody cut out of a photo, mirrored half of the time; None where no one is of use."""
+        """A person cut out of a photo, mirrored half of the time; None where no one is of use."""
         source = self.pack.photo(int(rng.choice(len(self.pack), p=self.weights)))
         if source is None:
             return None, 1

@@ -1,6 +1,6 @@
 """Labels of people whose boxes, and here and there whose joints, are known: one small picture a person.
 
-What was annotated by hand stands; teachers say the rest. A picture of its own for everybody costs a training step a
+What was annotated by hand stands; teachers say the rest. A picture of its own for each person costs a training step a
 tenth of decoding a whole photo.
 """
 

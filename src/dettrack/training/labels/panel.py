@@ -1,7 +1,7 @@
-"""A panel: several teachers, each looking at a person several times, give one opinion that is better than each.
+"""A panel: several teachers, each run on a person several times, give labels that are better than those of each.
 
-A teacher moves a joint by some pixels, or to somebody else, when the crop is a little larger or lies a little beside.
-Where most looks agree, their mean is taken; the looks that see the joint elsewhere lower its score.
+A teacher moves a joint by some pixels, or to another person, when the crop is a little larger or lies a little beside.
+Where most passes agree, their mean is taken; the passes that find the joint elsewhere lower its score.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["VIEWS", "Panel", "View", "agreed", "make_panel", "torso_lengths"]
 
 @dataclass(frozen=True)
 class View:
-    """One look of one teacher.
+    """One pass of one teacher.
 
     Attributes:
         teacher: Index of the teacher.
@@ -38,7 +38,7 @@ class View:
 
 
 VIEWS = (View(0), View(0, 1.15, (-0.03, 0.03), mirrored=True), View(1))
-"""Two looks of the first teacher, one of the second: six and ten of them gained nothing more on annotated people."""
+"""Two passes of the first teacher, one of the second: six and ten of them gained nothing more on annotated people."""
 
 
 @dataclass(frozen=True)
@@ -46,23 +46,24 @@ class Panel(Teacher):
     """Several teachers behind the interface of one (`make_panel`).
 
     Attributes:
-        looks: Who looks how.
-        reach: Looks agree on a joint within this share of the torso.
+        passes: Teachers, each with its view.
+        reach: Passes agree on a joint within this share of the torso.
     """
 
-    looks: tuple[tuple[Teacher, View], ...] = ()
+    passes: tuple[tuple[Teacher, View], ...] = ()
     reach: float = 0.3
 
     def __call__(
         self, image: UInt8[np.ndarray, "h w 3"], affines: Float[np.ndarray, "n 2 3"]
     ) -> tuple[Float[np.ndarray, "n 17 2"], Float[np.ndarray, "n 17"]]:
-        """Joints that most looks agree on; see `Teacher`."""
+        """Joints that most passes agree on; see `Teacher`."""
         if not len(affines):
             return np.zeros((0, 17, 2)), np.zeros((0, 17))
-        looks = [
-            _look(teacher, view, image, _crops(affines, self.size, teacher.size, view)) for teacher, view in self.looks
+        passes = [
+            _run_view(teacher, view, image, _crops(affines, self.size, teacher.size, view))
+            for teacher, view in self.passes
         ]
-        xy, score = np.stack([look[0] for look in looks]), np.stack([look[1] for look in looks])
+        xy, score = np.stack([one[0] for one in passes]), np.stack([one[1] for one in passes])
         return agreed(xy, score, self.reach * torso_lengths(np.median(xy, 0), COCO17))
 
 
@@ -70,33 +71,33 @@ def make_panel(teachers: Sequence[Teacher], views: Sequence[View] = VIEWS, *, re
     """Join teachers.
 
     Args:
-        teachers: Models of COCO's 17 joints; crops are asked for in the first one's size.
-        views: Who looks how; looks of teachers that are not there are left out.
-        reach: Looks agree on a joint within this share of the torso.
+        teachers: Models of COCO's 17 joints; crops have the first one's size.
+        views: One for each pass; those of teachers that are not there are left out.
+        reach: Passes agree on a joint within this share of the torso.
     """
-    looks = tuple((teachers[view.teacher], view) for view in views if view.teacher < len(teachers))
+    passes = tuple((teachers[view.teacher], view) for view in views if view.teacher < len(teachers))
     name = " and ".join(teacher.name for teacher in teachers)
-    return Panel(name, teachers[0].size, teachers[0].run, looks, reach)
+    return Panel(name, teachers[0].size, teachers[0].run, passes, reach)
 
 
 def agreed(
-    xy: Float[np.ndarray, "looks n joints 2"],
-    score: Float[np.ndarray, "looks n joints"],
+    xy: Float[np.ndarray, "passes n joints 2"],
+    score: Float[np.ndarray, "passes n joints"],
     reach: Float[np.ndarray, " n"],
 ) -> tuple[Float[np.ndarray, "n joints 2"], Float[np.ndarray, "n joints"]]:
-    """The mean of the looks that agree with the most trusted place.
+    """The mean of the passes that agree with the most trusted place.
 
     Args:
-        xy: What each look saw.
-        score: How sure it was.
-        reach: Looks agree within so many pixels.
+        xy: What each pass found.
+        score: In [0, 1].
+        reach: Passes agree within so many pixels.
 
     Returns:
-        Positions, and scores: the mean over all looks, where those that see the joint elsewhere count as 0.
+        Positions, and scores: the mean over all passes, where those that find the joint elsewhere count as 0.
     """
     gap = np.linalg.norm(xy[:, None] - xy[None], axis=-1)
     near = gap <= np.maximum(reach, 1e-6)[:, None]
-    support = (near * score).sum(1)  # of each look: the scores of those that agree with it, its own among them
+    support = (near * score).sum(1)  # of each pass: the scores of those that agree with it, its own among them
     best = support.argmax(0)
     inside = np.take_along_axis(near, best[None, None], 0)[0]
     share = inside * np.maximum(score, 1e-6)
@@ -113,7 +114,7 @@ def torso_lengths(xy: Float[np.ndarray, "n joints 2"], joints: JointSet) -> Floa
     return np.maximum(np.linalg.norm((ls + rs - lh - rh) / 2, axis=-1), 0.1 * extent)
 
 
-def _look(teacher: Teacher, view: View, image: np.ndarray, affines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _run_view(teacher: Teacher, view: View, image: np.ndarray, affines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Joints in image pixels and scores, from crops or from their mirror images alone."""
     size = teacher.size[::-1]
     crops = np.stack([cv2.warpAffine(image, affine, size, flags=cv2.INTER_LINEAR) for affine in affines])

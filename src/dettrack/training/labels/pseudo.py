@@ -175,7 +175,7 @@ def label_stills(
     Args:
         images: RGB images, each with one annotated person (NaN where unknown) or None.
         detector: Finds the people who are not annotated; None leaves them out.
-        first: Teacher of everybody.
+        first: Teacher of all people.
         second: A second one, where the first and the annotation differ.
         config: Limits.
         longest: Images are stored with at most this many pixels on the longer side.

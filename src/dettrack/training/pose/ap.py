@@ -14,7 +14,7 @@ __all__ = ["crop_ap", "head_boxes"]
 
 
 def crop_ap(poses: Poses, people: PeopleSet, sizes: Float[np.ndarray, " people"]) -> float:
-    """AP in percent, clean rules, with everybody's true box given: what is judged is the network, not a detector.
+    """AP in percent, clean rules, with the true box of every person given: measured is the network, not a detector.
 
     People in one image compete for each other's joints as they do in a run, so an answer on the wrong person costs.
     Joints without labels are left out on both sides: machine-made labels have gaps where there is a joint.
@@ -35,9 +35,9 @@ def crop_ap(poses: Poses, people: PeopleSet, sizes: Float[np.ndarray, " people"]
 
     def sequence(xy: np.ndarray, **columns: np.ndarray) -> PoseSequence:
         there = np.where(known[..., None], xy, np.nan)
-        everybody = People.build(image, there, track_id=ids, head_box=heads, **columns)
+        all_people = People.build(image, there, track_id=ids, head_box=heads, **columns)
         named = tuple(ImageInfo(f"{number}.jpg", number, is_labeled=True) for number in range(len(images)))
-        return PoseSequence("held-out", "posetrack18", people.joint_set, named, everybody)
+        return PoseSequence("held-out", "posetrack18", people.joint_set, named, all_people)
 
     found = sequence(poses.xy[rows], scores=poses.scores[rows])
     return evaluate([sequence(people.xy[rows])], [found], mode="clean").ap

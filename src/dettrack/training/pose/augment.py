@@ -23,8 +23,8 @@ class AugmentConfig:
         flip: Probability of a mirror image.
         half_body: Probability of a box around the upper or the lower body only.
         truncate: Probability that the picture ends within the person.
-        upright: Probability that somebody who leans by more than 20 degrees is turned upright first.
-        distractor: Probability that somebody else of the set is laid over the sample, mostly beside its person.
+        upright: Probability that a person who leans by more than 20 degrees is turned upright first.
+        distractor: Probability that another person of the set is laid over the sample, mostly beside its person.
         colour: Strength of changes of brightness, contrast and colour.
         blur: Probability of blur (of motion or focus).
         jpeg: Probability of strong JPEG compression, or a small image enlarged.

@@ -1,6 +1,6 @@
 """Other people laid over a sample: who stands beside or before the box's person is not to be answered for.
 
-Nothing is cut out exactly: a rounded piece of a picture around somebody, with soft edges, of about the size of the
+Nothing is cut out exactly: a rounded piece of a picture around a person, with soft edges, of about the size of the
 person whom the sample is about. That is enough to show a second pair of arms and legs.
 """
 
@@ -32,7 +32,7 @@ def lay_over(
         crops: The tube.
         xy: Joints in crop pixels; NaN where unknown.
         weight: Their weights in the loss.
-        people: Whom to take somebody from.
+        people: Where distractors are taken from.
         rng: Source of chance.
 
     Returns:

@@ -175,7 +175,7 @@ class TubeMaker:
         size = (config.size[0] // config.stride, config.size[1] // config.stride)
         targets, inside = gaussian_heatmaps(xy / config.stride, height > 0, size, sigma=config.sigma)
         targets = targets * height[..., None, None]
-        if config.clip_length > 1:  # who has left the crop must not be found in somebody else there (paper 3.1)
+        if config.clip_length > 1:  # a person who has left the crop must not be found in another one (paper 3.1)
             inside = np.isfinite(xy).all(-1) | np.asarray(inside, bool)
         return Tube(crops, targets.astype(np.float32), (weight * inside).astype(np.float32), xy, skipped)
 

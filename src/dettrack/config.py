@@ -374,6 +374,9 @@ def load_config(path: Path, defaults: TrackConfig | None = None) -> TrackConfig:
         path: The file.
         defaults: What holds where the file says nothing; `TrackConfig()` if not given.
 
+    Returns:
+        The settings.
+
     Raises:
         InputError: The file cannot be read or is not TOML.
         UsageError: An unknown section or key, or a value out of range.

@@ -40,6 +40,9 @@ def output_error(path: str | os.PathLike[str], error: Exception) -> OutputError:
     Args:
         path: The file.
         error: What the system, or a library, said.
+
+    Returns:
+        The error, to be raised.
     """
     reason = (getattr(error, "strerror", None) or str(error)).splitlines() or [type(error).__name__]
     return OutputError(f"cannot write {os.fspath(path)}: {reason[0]}; free some space or write to another place")
@@ -155,6 +158,9 @@ def parsing(where: str, expected: str) -> Iterator[None]:
     Args:
         where: The file, and after a comma or colon the place in it.
         expected: What should be there.
+
+    Yields:
+        Nothing.
 
     Raises:
         InputError: The block failed on the content, a setting in it included. Its own errors that name the file pass

@@ -210,6 +210,9 @@ def read_table(cls: type[T], table: Any, where: str, defaults: T | None = None, 
         defaults: Where the fields come from that the table leaves out; the defaults of the class if not given.
         label: How messages call a field, from its name.
 
+    Returns:
+        The dataclass.
+
     Raises:
         UsageError: An unknown or missing key, or a value of the wrong type or out of range; the message names it.
     """
@@ -246,7 +249,15 @@ def read_table(cls: type[T], table: Any, where: str, defaults: T | None = None, 
 
 
 def without_removed(cls: type, saved: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a dataclass as an older version saved them, without those that are no more."""
+    """Fields of a dataclass as an older version saved them, without those that are no more.
+
+    Args:
+        cls: The dataclass.
+        saved: Field by name.
+
+    Returns:
+        Those that the class still has.
+    """
     return {name: value for name, value in saved.items() if name not in getattr(cls, "REMOVED", {})}
 
 
@@ -257,6 +268,9 @@ def read_joint_thresholds(path: Path, joints: Sequence[str]) -> dict[str, float]
         path: A file with a table `[thresholds]` of joint names and numbers (beyond the scores' range too: a joint
             above all of whose scores its threshold lies is dropped everywhere).
         joints: Names that may occur.
+
+    Returns:
+        Threshold by joint name.
 
     Raises:
         InputError: The file cannot be read, has no such table, names an unknown joint or gives no number.

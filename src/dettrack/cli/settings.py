@@ -26,6 +26,9 @@ def config_option(args: Sequence[str], sections: Sequence[str] = ()) -> TrackCon
         args: What follows the command.
         sections: Sections of `TrackConfig` whose settings the command has as options; all if not given.
 
+    Returns:
+        The defaults.
+
     Raises:
         InputError: The file cannot be read or is not TOML.
         UsageError: An unknown preset, section or key, or a wrong value.

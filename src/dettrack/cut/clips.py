@@ -140,7 +140,15 @@ def _last_clips(window: Sequence[Frame], key: int, clip_length: int, step: int) 
 
 
 def keyframes_at_once(frame_bytes: int, step: int) -> int:
-    """How many keyframes share a pass: `KEYFRAMES_AT_ONCE`, fewer where frames are large and far apart; at least 1."""
+    """How many keyframes share a pass: `KEYFRAMES_AT_ONCE`, fewer where frames are large and far apart; at least 1.
+
+    Args:
+        frame_bytes: Size of a frame.
+        step: S.
+
+    Returns:
+        At least 1.
+    """
     return max(1, min(KEYFRAMES_AT_ONCE, _GROUP_BYTES // (frame_bytes * step)))
 
 
@@ -154,6 +162,9 @@ def earliest_later_frame(keyframe: int, clip_length: int, step: int) -> int:
         keyframe: Frame index.
         clip_length: |C|.
         step: Frames between keyframes, at the finest.
+
+    Returns:
+        Frame index.
     """
     return keyframe + min(step - clip_length // 2, 1)
 
@@ -185,6 +196,9 @@ def group_keyframes(frames: Iterable[Frame], cut: CutConfig, *, immediate: bool 
         cut: S and |C|; with `adaptive`, keyframes may be added between those of the grid.
         immediate: Every keyframe is a group of its own, as soon as its clip is complete: for live sources, where
             nothing may wait to learn whether a shot has ended. The frames must be of one shot.
+
+    Yields:
+        Groups, in order; together they hold every frame.
     """
     finest = 1 if cut.adds_keyframes else cut.step
     report = Report()

@@ -74,7 +74,12 @@ class HypothesisBuffer:
         self._parts: dict[int, list[_Part]] = {}
 
     def add(self, tracklets: Tracklets, ids: Int[np.ndarray, " n"]) -> None:
-        """Add one keyframe's tracklets; those with an id below 0 are left out."""
+        """Add one keyframe's tracklets; those with an id below 0 are left out.
+
+        Args:
+            tracklets: Of one keyframe.
+            ids: Their tracks.
+        """
         kept = np.flatnonzero(ids >= 0)
         if not len(kept):
             return

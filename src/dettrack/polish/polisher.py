@@ -187,7 +187,7 @@ class Polisher:
         return Tally(dropped=self._dropped)
 
     def add(self, sewn: SewnBatch, until: int) -> TrackTable:
-        """Take the next batch; see `finish.stages.Stage.add`."""
+        """See `finish.stages.Stage.add`."""
         self._times.append(sewn.batch.frames)
         for tracklets, ids in zip(sewn.batch.tracklets, sewn.ids, strict=True):
             self.collect(tracklets, ids)
@@ -197,7 +197,12 @@ class Polisher:
         """No track goes on after a shot cut: its paths end by themselves."""
 
     def collect(self, tracklets: Tracklets, ids: Int[np.ndarray, " n"]) -> None:
-        """Add one keyframe's tracklets with their track ids; those below 0 are left out."""
+        """Add one keyframe's tracklets; `pop` gives the rows that they make.
+
+        Args:
+            tracklets: Of one keyframe.
+            ids: Their tracks; below 0 for those that are left out.
+        """
         self._buffer.add(tracklets, ids)
 
     def pop(self, final_before: int) -> TrackTable:

@@ -75,6 +75,9 @@ def run_fingerprint(source: VideoSource, config: TrackConfig, options: RunOption
         source: As of `track_to_folder`.
         config: All settings.
         options: What to write.
+
+    Returns:
+        Hexadecimal.
     """
     outputs = {name: value for name, value in asdict(options).items() if name != "preset"}
     return fingerprint(source, config, {**outputs, "formats": sorted(options.formats)})

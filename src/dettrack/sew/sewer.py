@@ -119,7 +119,17 @@ def _mean(total: Float[np.ndarray, " n"], weight: Float[np.ndarray, " n"]) -> Fl
 def strongest(
     tracklets: Tracklets, prepared: _Prepared, sigmas: Float[np.ndarray, " joints"], threshold: float
 ) -> Bool[np.ndarray, " n"]:
-    """Survivors of OKS-NMS among one keyframe's tracklets: mean OKS over the clip above `threshold` is a duplicate."""
+    """Survivors of OKS-NMS among one keyframe's tracklets; a mean OKS over the clip above `threshold` is a duplicate.
+
+    Args:
+        tracklets: Of one keyframe.
+        prepared: The same.
+        sigmas: Tolerance of each joint.
+        threshold: In [0, 1].
+
+    Returns:
+        Which of the tracklets stay.
+    """
     i, j = prepared.near(prepared, sigmas, threshold)
     i, j = i[i < j], j[i < j]
     duplicate = _mean(*_sum_oks(prepared, i, prepared, j)) > threshold

@@ -114,6 +114,9 @@ class People:
             image: Position of each person's image.
             xy: Joints in pixels, NaN where missing.
             columns: Any other attributes of `People`.
+
+        Returns:
+            The people.
         """
         n, joints = xy.shape[:2]
         shapes: dict[str, tuple[int, ...]] = {
@@ -194,6 +197,9 @@ def polygons(
         xs: The x of each polygon's points, in pixels.
         ys: Their y.
         where: Place in the file, for the message.
+
+    Returns:
+        `(n, 2)` points of each.
 
     Raises:
         InputError: A coordinate is not a finite number.

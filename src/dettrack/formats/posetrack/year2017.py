@@ -46,6 +46,9 @@ def parse_annolist(data: Mapping[str, Any], path: Path) -> PoseSequence:
         data: The content.
         path: The file, for its name and for messages.
 
+    Returns:
+        The sequence.
+
     Raises:
         InputError: It says something impossible; the message names the place.
     """

@@ -55,6 +55,9 @@ def read_posetrack18(path: str | Path, *, every_video: bool = False) -> list[Pos
         every_video: Give every video of a file that holds several; otherwise only the first, as the official
             evaluator does (its name is then the file's).
 
+    Returns:
+        One sequence for each video.
+
     Raises:
         InputError: The file cannot be read or says something impossible; the message names the place.
     """
@@ -68,6 +71,9 @@ def parse_posetrack18(data: Mapping[str, Any], path: Path, *, every_video: bool 
         data: The content.
         path: The file, for its name and for messages.
         every_video: See `read_posetrack18`.
+
+    Returns:
+        One sequence for each video.
 
     Raises:
         InputError: It says something impossible; the message names the place.
@@ -254,6 +260,9 @@ def image_id(sequence: str, frame: int) -> int:
         sequence: Name of the sequence, for example `000342_mpii_test`; of other names the digits at the start count,
             if any, and T is 9, which the published files do not use.
         frame: Number of the frame, from 0.
+
+    Returns:
+        The id.
     """
     match = _NAME.match(sequence)
     if match:
@@ -282,6 +291,9 @@ def image_entry(info: ImageInfo, *, vid_id: str | None = None, nframes: int | No
         info: The image.
         vid_id: Number of the video.
         nframes: Length of the video in frames.
+
+    Returns:
+        Ready for JSON.
     """
     entry: dict[str, Any] = {"file_name": info.file_name, "id": info.image_id, "frame_id": info.image_id}
     optional = {
@@ -358,6 +370,9 @@ def sequence_entries(sequence: PoseSequence, format: Format = "posetrack18") -> 
     Args:
         sequence: A sequence of any format; images without an id get one by PoseTrack18's rule, in order.
         format: "posetrack18", or "posetrack21" for that year's additional fields.
+
+    Returns:
+        Ready for JSON.
     """
     ids = [
         image_id(sequence.name, i) if info.image_id == NO_ID else info.image_id

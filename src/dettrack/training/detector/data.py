@@ -66,7 +66,15 @@ class Composer:
     config: MosaicConfig
 
     def compose(self, size: tuple[int, int], rng: np.random.Generator) -> tuple[Photo, int]:
-        """One training image of the given height and width, and the number of photos that could not be decoded."""
+        """One training image of the given height and width, and the number of photos that could not be decoded.
+
+        Args:
+            size: Height and width.
+            rng: Of this image.
+
+        Returns:
+            The image with its boxes; and how many photos could not be decoded.
+        """
         height, width = size
         image = np.full((height, width, 3), _GREY, np.uint8)
         boxes, kinds, skipped = [], [], 0
@@ -282,7 +290,17 @@ def _place(
 def clip_boxes(
     boxes: Float[np.ndarray, "n 4"], kinds: Int[np.ndarray, " n"], size: tuple[int, int], config: MosaicConfig
 ) -> tuple[Float[np.ndarray, "m 4"], Int[np.ndarray, " m"]]:
-    """Boxes cut to an image of `size` (height, width); what is hardly left of a person is ignored or dropped."""
+    """Boxes cut to an image; what is hardly left of a person is ignored or dropped.
+
+    Args:
+        boxes: Corners in pixels of the image.
+        kinds: `PERSON`, `IGNORE` ...
+        size: Height and width of the image.
+        config: What is left enough.
+
+    Returns:
+        The remaining boxes and their kinds.
+    """
     limit = np.array([size[1], size[0]] * 2, np.float32)
     clipped = np.clip(boxes, 0, limit)
     area, left = box_areas(boxes), box_areas(clipped)
@@ -301,7 +319,16 @@ def _ramp(n: int) -> Float[np.ndarray, " n"]:
 def degrade(
     image: UInt8[np.ndarray, "h w 3"], probability: float, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Colours, light, and the faults of cheap cameras: low resolution, blur, noise, JPEG artefacts."""
+    """Colours, light, and the faults of cheap cameras: low resolution, blur, noise, JPEG artefacts.
+
+    Args:
+        image: RGB.
+        probability: Of each of the faults.
+        rng: Of this image.
+
+    Returns:
+        RGB.
+    """
     height, width = image.shape[:2]
     gain, bias = rng.uniform(0.6, 1.4), rng.uniform(-30, 30)
     table = np.clip((np.arange(256) - 128) * gain + 128 + bias + rng.uniform(-12, 12, (3, 1)), 0, 255)

@@ -41,7 +41,15 @@ class Assignment:
 
 
 def pairwise_iou(a: Float[Tensor, "n a 4"], b: Float[Tensor, "n b 4"]) -> Float[Tensor, "n a b"]:
-    """Intersection over union of all pairs; 0 for empty boxes."""
+    """Intersection over union of all pairs; 0 for empty boxes.
+
+    Args:
+        a: Corners.
+        b: Corners.
+
+    Returns:
+        In [0, 1].
+    """
     low = torch.maximum(a[:, :, None, :2], b[:, None, :, :2])
     high = torch.minimum(a[:, :, None, 2:], b[:, None, :, 2:])
     shared = (high - low).clamp(min=0).prod(-1)
@@ -110,6 +118,9 @@ def detection_loss(
         strides: Stride of each cell.
         boxes: Labelled boxes in the same pixels, padded.
         kinds: `PERSON`, `IGNORE` or `PADDING` of each.
+
+    Returns:
+        The loss, and its parts by name.
     """
     predicted = cell_boxes(expected_distances(logits.distances), centres, strides)
     target = assign(logits.person.detach().sigmoid(), predicted.detach(), centres, boxes, kinds)

@@ -122,6 +122,9 @@ class PhotoPack:
         Args:
             index: Which photo.
             reduce: 1, 2, 4 or 8: decode to this fraction of the size, which is much faster.
+
+        Returns:
+            The photo with its boxes.
         """
         start = 0 if index == 0 else int(self.ends[index - 1])
         flag = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}.get(

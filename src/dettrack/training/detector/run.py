@@ -32,7 +32,18 @@ class DetectorRecipe:
 
 
 def detector_recipe(table: Mapping[str, Any], where: str) -> DetectorRecipe:
-    """The recipe in a TOML table; raises `UsageError` for unknown keys and wrong values."""
+    """The recipe in a TOML table.
+
+    Args:
+        table: Contents of the file.
+        where: Its name, for messages.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        UsageError: An unknown key or a wrong value.
+    """
     return read_table(DetectorRecipe, table, where)
 
 

@@ -59,7 +59,15 @@ class SniperConfig:
 
 
 def valid_sizes(boxes: Float[np.ndarray, "n 4"], valid: tuple[float, float]) -> Bool[np.ndarray, " n"]:
-    """Which boxes, in pixels of their scale, have a size that the scale is responsible for."""
+    """Which boxes have a size that a scale is responsible for.
+
+    Args:
+        boxes: Corners in pixels of that scale.
+        valid: Smallest and largest size (root of the area).
+
+    Returns:
+        Which of the boxes.
+    """
     size = np.sqrt(box_areas(boxes))
     return (size >= valid[0]) & (size < valid[1])
 
@@ -104,6 +112,9 @@ def negative_chips(
         people: All labelled boxes, of whatever size or kind.
         size: Height and width of the enlarged photo.
         config: `chip`, `grid` and `least_hits`.
+
+    Returns:
+        Upper left corners.
     """
     corners = _corners(size, config.chip, config.grid)
     false = box_iou(hits, people).max(1, initial=0.0) < 0.3
@@ -127,7 +138,18 @@ def chip_labels(
     valid: tuple[float, float],
     chip: int,
 ) -> tuple[Float[np.ndarray, "m 4"], Int[np.ndarray, " m"]]:
-    """Boxes (in pixels of the enlarged photo) as a chip sees them; people of sizes that are not valid are ignored."""
+    """Boxes as a chip sees them; people of sizes that are not valid are ignored.
+
+    Args:
+        boxes: Corners in pixels of the enlarged photo.
+        kinds: `PERSON`, `IGNORE` ...
+        corner: Upper left corner of the chip.
+        valid: Smallest and largest size of the scale.
+        chip: Side of the chip.
+
+    Returns:
+        Boxes in pixels of the chip, and their kinds.
+    """
     kinds = np.where(valid_sizes(boxes, valid), kinds, IGNORE)
     return clip_boxes((boxes - np.tile(corner, 2)).astype(np.float32), kinds, (chip, chip), MosaicConfig())
 
@@ -164,6 +186,13 @@ class Chips:
         Args:
             size: Must be the chip's: `(config.chip, config.chip)`.
             rng: Of this image.
+
+        Returns:
+            The image with its boxes; and how many photos could not be decoded.
+
+        Raises:
+            UsageError: Another size than the chip's.
+            InputError: No photo can be decoded.
         """
         side = self.config.chip
         if size != (side, side):
@@ -205,6 +234,9 @@ def make_chips(
         config: Settings.
         hits: Boxes of a first pass for each photo, in its pixels; None for no negative chips.
         degrade: Probability of each fault of a bad camera.
+
+    Returns:
+        The chips.
 
     Raises:
         InputError: No chip holds anybody: the valid ranges leave no person.

@@ -118,7 +118,7 @@ class DetectorTask:
         }
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
-        """Loss of a batch through `model`, and its parts."""
+        """See `loop.Task.loss`."""
         if self.config.frozen_norms:
             _freeze_norms(_network(model).trunk)
         images = batch["image"].contiguous(memory_format=torch.channels_last)
@@ -157,7 +157,7 @@ class DetectorTask:
         }
 
     def export(self, model: nn.Module, path: Path, metrics: dict[str, float]) -> None:
-        """Write the checkpoint that `--detector` takes, its scores moved so that 0.3 is the best threshold."""
+        """See `loop.Task.export`; scores are moved so that 0.3 is the best threshold."""
         network = _network(model)
         if "best_threshold" in metrics:
             network = calibrated(network, metrics["best_threshold"])
@@ -169,6 +169,14 @@ def calibrated(network: PersonDetector, threshold: float, wanted: float = 0.3) -
     """A copy whose scores are `wanted` where they were `threshold`; their order, and so AP, stays.
 
     The command line's default threshold is then right for our detector as it is for others.
+
+    Args:
+        network: Left as it is.
+        threshold: Score that shall become `wanted`.
+        wanted: In (0, 1).
+
+    Returns:
+        The copy.
     """
     network = copy.deepcopy(network)
     with torch.no_grad():

@@ -61,6 +61,9 @@ def score_boxes(
         labels: People of each frame.
         threshold: Score for `precision` and `recall`.
         min_iou: Overlap of a hit.
+
+    Returns:
+        AP, and precision and recall at the threshold and at the best one.
     """
     scores, hits = [np.zeros(0)], [np.zeros(0, bool)]
     for boxes, label in zip(found, labels, strict=True):

@@ -118,6 +118,14 @@ def in_tiles(teacher: Detector, frame: Frame, tiles: int) -> list[Boxes]:
     """What a detector finds in overlapping pieces of a picture, in the picture's pixels.
 
     A box that touches a piece's inner border, or is higher than 0.6 of it, is left out: it may be part of a person.
+
+    Args:
+        teacher: The detector.
+        frame: The picture.
+        tiles: Pieces in each direction.
+
+    Returns:
+        One item for each piece.
     """
     height, width = frame.image.shape[:2]
     side = np.floor(min(1.0, 1.2 / tiles) * np.array([width, height]))

@@ -78,6 +78,9 @@ def label_known(
         config: Limits.
         cut: What is kept.
         detector: Finds the others in each picture; None leaves them out.
+
+    Returns:
+        The labelled people.
     """
     rows: list[tuple[bytes, PseudoPoses]] = []
     for number, known in enumerate(pictures):
@@ -131,7 +134,16 @@ def _from_behind(labels: PseudoPoses) -> np.ndarray:
 def cut_out(
     image: UInt8[np.ndarray, "h w 3"], labels: PseudoPoses, cut: CutConfig
 ) -> Iterator[tuple[bytes, PseudoPoses]]:
-    """A small picture of each person with enough trusted joints, encoded, and their labels in its pixels."""
+    """A small picture of each person with enough trusted joints, encoded, and their labels in its pixels.
+
+    Args:
+        image: RGB.
+        labels: Of all its people.
+        cut: How large the pieces are.
+
+    Yields:
+        The encoded picture, and the person's labels.
+    """
     edge = np.array(image.shape[1::-1])
     for row in np.flatnonzero((labels.weight > 0).sum(1) >= cut.least_joints):
         box = labels.boxes[row]
@@ -156,6 +168,9 @@ def read_known(path: Path, images: Path, *, least_height: float = 0.0) -> Iterat
         path: The file; boxes alone will do, and pictures without any.
         images: Folder that its image names are relative to.
         least_height: Lower boxes are left out.
+
+    Yields:
+        Pictures, in the order of the file.
 
     Raises:
         InputError: The file is not in that form, or a picture cannot be read.

@@ -74,6 +74,9 @@ def make_panel(teachers: Sequence[Teacher], views: Sequence[View] = VIEWS, *, re
         teachers: Models of COCO's 17 joints; crops have the first one's size.
         views: One for each pass; those of teachers that are not there are left out.
         reach: Passes agree on a joint within this share of the torso.
+
+    Returns:
+        The panel.
     """
     passes = tuple((teachers[view.teacher], view) for view in views if view.teacher < len(teachers))
     name = " and ".join(teacher.name for teacher in teachers)
@@ -106,7 +109,15 @@ def agreed(
 
 
 def torso_lengths(xy: Float[np.ndarray, "n joints 2"], joints: JointSet) -> Float[np.ndarray, " n"]:
-    """Distance between the middles of shoulders and hips; at least a tenth of the pose's extent."""
+    """Distance between the middles of shoulders and hips; at least a tenth of the pose's extent.
+
+    Args:
+        xy: Pixels.
+        joints: Their joint set.
+
+    Returns:
+        Pixels.
+    """
     ls, rs, lh, rh = (
         xy[:, joints.index(f"{side}_{part}")] for part in ("shoulder", "hip") for side in ("left", "right")
     )

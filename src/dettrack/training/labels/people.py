@@ -108,7 +108,15 @@ def seen_from_behind(people: PeopleSet) -> Bool[np.ndarray, " people"]:
 
 
 def upright_angle(xy: Float[np.ndarray, "joints 2"], joints: JointSet = POSETRACK15) -> float:
-    """Angle in radians by which the image must turn clockwise for the torso to stand upright; 0 if unknown (NaN)."""
+    """Angle in radians by which the image must turn clockwise for the torso to stand upright; 0 if unknown (NaN).
+
+    Args:
+        xy: Pixels.
+        joints: Their joint set.
+
+    Returns:
+        Radians.
+    """
     shoulders = xy[[joints.index("left_shoulder"), joints.index("right_shoulder")]]
     hips = xy[[joints.index("left_hip"), joints.index("right_hip")]]
     up = shoulders.mean(0) - hips.mean(0)
@@ -121,6 +129,9 @@ def shrunk(people: PeopleSet, longest: int) -> PeopleSet:
     Args:
         people: The set.
         longest: Largest longer side of an image in pixels; smaller images stay as they are.
+
+    Returns:
+        The new set.
 
     Raises:
         InputError: An image cannot be read.
@@ -142,7 +153,12 @@ def shrunk(people: PeopleSet, longest: int) -> PeopleSet:
 
 
 def save_people(people: PeopleSet, path: Path) -> None:
-    """Pack a set, images included, into one `.npz` file."""
+    """Pack a set, images included, into one `.npz` file.
+
+    Args:
+        people: The set.
+        path: The file.
+    """
     encoded = [image if isinstance(image, bytes) else image.read_bytes() for image in people.images]
     arrays = {f.name: getattr(people, f.name) for f in fields(people) if f.name not in ("joint_set", "images")}
     with NewFile(path) as new, new.part.open("wb") as file:

@@ -104,7 +104,16 @@ def _torso(xy: Float[np.ndarray, "n 15 2"]) -> Float[np.ndarray, " n"]:
 
 
 def teach(teacher: Teacher, image: np.ndarray, affines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A teacher's joints in POSETRACK15."""
+    """A teacher's joints in POSETRACK15.
+
+    Args:
+        teacher: The model.
+        image: RGB.
+        affines: Pixels of the image -> pixels of the crops.
+
+    Returns:
+        Positions in pixels of the image, and scores.
+    """
     xy, score = teacher(image, affines)
     return _TO_POSETRACK(xy, score)
 
@@ -179,6 +188,9 @@ def label_stills(
         second: A second one, where the first and the annotation differ.
         config: Limits.
         longest: Images are stored with at most this many pixels on the longer side.
+
+    Returns:
+        The labelled people.
     """
     rows: list[tuple[bytes, PseudoPoses]] = []
     for number, (full, pose) in enumerate(images):
@@ -206,7 +218,20 @@ def label_video(
     longest: int = 640,
     min_overlap: float = 0.4,
 ) -> PeopleSet:
-    """Label every person in every frame of a video and follow them by overlapping boxes."""
+    """Label every person in every frame of a video and follow them by overlapping boxes.
+
+    Args:
+        frames: Of one video, in order.
+        detector: Finds people.
+        first: Teacher of all people.
+        second: A second teacher, or None.
+        config: When teachers agree.
+        longest: Images are stored with at most this many pixels on the longer side.
+        min_overlap: Boxes of consecutive frames that overlap more (IoU) are of one person.
+
+    Returns:
+        The labelled people, with tracks.
+    """
     rows: list[tuple[bytes, PseudoPoses]] = []
     tracks: list[np.ndarray] = []
     previous, previous_ids, count = np.zeros((0, 4)), np.zeros(0, np.int64), 0

@@ -58,7 +58,19 @@ def read_pack(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, No
 
 
 def read_posetrack(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, Notes]:
-    """PoseTrack of any year: tubes need the frames, so every image of a sequence is listed, labelled or not."""
+    """PoseTrack of any year: tubes need the frames, so every image of a sequence is listed, labelled or not.
+
+    Args:
+        path: A file, or a folder of files.
+        images: Folder that the image names start from.
+        joints: Joint set of the result.
+
+    Returns:
+        The people, and notes on what was left out.
+
+    Raises:
+        InputError: No file can be read.
+    """
     parts, notes = [], []
     for file in sequence_files(path) if path.is_dir() else [path]:
         try:
@@ -83,7 +95,19 @@ def read_posetrack(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSe
 
 
 def read_coco(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, Notes]:
-    """COCO keypoints, or any set in that format with its own list of joints; images are stills."""
+    """COCO keypoints, or any set in that format with its own list of joints; images are stills.
+
+    Args:
+        path: JSON file.
+        images: Folder of the images.
+        joints: Joint set of the result.
+
+    Returns:
+        The people, and notes on what was left out.
+
+    Raises:
+        InputError: Not in COCO format.
+    """
     content, notes = load_object(path), Notes()
     try:
         listed = {int(entry["id"]): str(entry["file_name"]) for entry in content["images"]}
@@ -113,7 +137,19 @@ def read_coco(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, No
 
 
 def read_mpii(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, Notes]:
-    """MPII as a JSON list of `image`, `joints` (16 pairs) and `joints_vis`, the form in common use."""
+    """MPII as a JSON list of `image`, `joints` (16 pairs) and `joints_vis`, the form in common use.
+
+    Args:
+        path: JSON file.
+        images: Folder of the images.
+        joints: Joint set of the result.
+
+    Returns:
+        The people, and notes on what was left out.
+
+    Raises:
+        InputError: Not such a list.
+    """
     import json
 
     try:
@@ -139,7 +175,19 @@ def read_mpii(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, No
 
 
 def read_lsp(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, Notes]:
-    """Leeds Sports Poses: `joints.mat` (14 or 3 x 14 x n) and `images/imNNNN.jpg`; a subset of the images will do."""
+    """Leeds Sports Poses: `joints.mat` (14 or 3 x 14 x n) and `images/imNNNN.jpg`; a subset of the images will do.
+
+    Args:
+        path: `joints.mat`.
+        images: Folder of the images.
+        joints: Joint set of the result.
+
+    Returns:
+        The people, and notes on what was left out.
+
+    Raises:
+        InputError: Not such a file.
+    """
     from scipy.io import loadmat
 
     try:

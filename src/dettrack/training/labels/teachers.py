@@ -69,6 +69,13 @@ class Teacher:
 def load_teacher(path: Path, *, threads: int = 1) -> Teacher:
     """Load a heatmap model (`(n, 17, h / 4, w / 4)`) or MoveNet (`(1, 1, 17, 3)`) from ONNX or OpenVINO.
 
+    Args:
+        path: The file.
+        threads: CPU threads.
+
+    Returns:
+        The teacher.
+
     Raises:
         InputError: The file is neither.
     """

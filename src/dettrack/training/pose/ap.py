@@ -23,6 +23,9 @@ def crop_ap(poses: Poses, people: PeopleSet, sizes: Float[np.ndarray, " people"]
         poses: Of `people`, one row each; NaN where the network did not answer.
         people: With labels.
         sizes: Head size of each person in pixels; within half of it a joint is right.
+
+    Returns:
+        Percent.
     """
     answered = ~np.isnan(poses.xy).all((1, 2))
     rows = np.flatnonzero(answered & (sizes > 0))

@@ -57,7 +57,16 @@ NO_AUGMENTATION = AugmentConfig(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
 def degrade(
     crops: UInt8[np.ndarray, "clip h w 3"], config: AugmentConfig, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "clip h w 3"]:
-    """Colour, blur, compression and an occluder, alike in all frames of a tube."""
+    """Colour, blur, compression and an occluder, alike in all frames of a tube.
+
+    Args:
+        crops: RGB.
+        config: Probabilities and strengths.
+        rng: Of this sample.
+
+    Returns:
+        RGB.
+    """
     changes: list[Callable[[np.ndarray], np.ndarray]] = []
     if rng.random() < config.occluder:
         changes.append(_occluder(crops[0], rng))

@@ -18,7 +18,18 @@ _LEFT, _RIGHT, _MIDDLE = (255, 70, 70), (70, 150, 255), (255, 220, 0)
 def draw_tubes(
     people: PeopleSet, config: TubeConfig, *, count: int = 24, seed: int = 0, across: int = 8
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Random tubes with their targets as one picture: the first, middle and last frame of each."""
+    """Random tubes with their targets as one picture: the first, middle and last frame of each.
+
+    Args:
+        people: The set.
+        config: How tubes are made.
+        count: How many.
+        seed: Of the choice.
+        across: Tubes in a row.
+
+    Returns:
+        RGB.
+    """
     maker = TubeMaker(people, config)
     tiles = [draw_tube(maker(seed, index)) for index in range(count)]
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % across)

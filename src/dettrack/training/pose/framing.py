@@ -77,6 +77,9 @@ def draw_framing(
         enlarge: Factor on the box.
         config: Strength of everything.
         rng: Source of chance.
+
+    Returns:
+        The crop.
     """
     angle = 0.0
     if rng.random() < config.upright:

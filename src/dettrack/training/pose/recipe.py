@@ -136,6 +136,9 @@ def stages(table: Mapping[str, Any], where: str) -> list[StageConfig]:
         table: Contents of the TOML file.
         where: Its name, for messages.
 
+    Returns:
+        In their order.
+
     Raises:
         UsageError: An unknown key, or a value of the wrong type or out of range; the message names it.
     """

@@ -72,6 +72,9 @@ def make_task(stage: StageConfig, base: Path, before: Path | None = None) -> Pos
         base: Folder that relative paths start from.
         before: Weights of the stage before.
 
+    Returns:
+        The task.
+
     Raises:
         InputError: A file of the recipe is missing or unusable.
     """
@@ -106,7 +109,19 @@ def make_task(stage: StageConfig, base: Path, before: Path | None = None) -> Pos
 
 
 def open_set(data: SetConfig, spec: NetworkSpec, base: Path) -> PeopleSet:
-    """A data set of a recipe; what is broken in it is reported and left out."""
+    """A data set of a recipe; what is broken in it is reported and left out.
+
+    Args:
+        data: Which set, and what of it is used.
+        spec: Network that will learn from it.
+        base: Folder that relative paths start from.
+
+    Returns:
+        The people that are used.
+
+    Raises:
+        InputError: The set cannot be read, or no one is left.
+    """
     images = resolve(data.images, base) if data.images else None
     people, notes = read_set(resolve(data.path, base), data.format, images, joint_set(spec.joints))
     for note in notes[:10]:

@@ -34,7 +34,15 @@ class Poses:
 
 
 def to_input(crops: torch.Tensor, spec: NetworkSpec) -> torch.Tensor:
-    """Crops `(..., h, w, 3)` uint8 to what a network takes: `(..., 3, h, w)`, normalised as its spec says."""
+    """Crops to what a network takes.
+
+    Args:
+        crops: `(..., h, w, 3)`, uint8, RGB.
+        spec: Of the network.
+
+    Returns:
+        `(..., 3, h, w)`, normalised.
+    """
     mean = torch.tensor(spec.mean, device=crops.device)[:, None, None]
     std = torch.tensor(spec.std, device=crops.device)[:, None, None]
     return (crops.movedim(-1, -3).float() / 255 - mean) / std
@@ -62,6 +70,9 @@ def predict(
         enlarge: Factor on the boxes.
         flip: Average over the mirror image.
         batch: Tubes in one pass.
+
+    Returns:
+        The joints, and scores.
     """
     clip_length = spec.clip_length if spec.variant != "none" else 1
     device = next(network.parameters()).device
@@ -128,6 +139,9 @@ def leave_out(people: PeopleSet, parts: Sequence[str]) -> PeopleSet:
         people: The set.
         parts: "hip", "wrist" ...
 
+    Returns:
+        The new set.
+
     Raises:
         InputError: The joint set has no such part.
     """
@@ -145,6 +159,13 @@ def limb_head_sizes(xy: Float[np.ndarray, "people joints 2"], joints: JointSet) 
 
     PCKh's head size (0.6 of the head box's diagonal) is about 0.42 torso lengths of an adult; the extent stands in
     for torsos seen from above or below. Missing joints are NaN; 0 where all are.
+
+    Args:
+        xy: Pixels; NaN where missing.
+        joints: Their joint set.
+
+    Returns:
+        Pixels; 0 where all joints are missing.
     """
     middle = lambda part: (xy[:, joints.index(f"left_{part}")] + xy[:, joints.index(f"right_{part}")]) / 2  # noqa: E731
     torso = np.nan_to_num(np.linalg.norm(middle("shoulder") - middle("hip"), axis=-1))
@@ -163,6 +184,15 @@ def limb_pck(
     """Which limb joints lie within `reach` head sizes of the label, and which of them count.
 
     A joint counts where its label has full weight and the network answered (not NaN).
+
+    Args:
+        poses: Pixels; NaN where the network did not answer.
+        people: With labels.
+        sizes: Head size of each person in pixels.
+        reach: In head sizes.
+
+    Returns:
+        Whether each limb joint is right, and whether it counts.
     """
     columns = limb_columns(people.joint_set)
     gap = np.linalg.norm(poses[:, columns] - people.xy[:, columns], axis=-1)

@@ -105,7 +105,10 @@ class PoseTask:
         }
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
-        """Mean squared error over all frames (paper eq. 2), against labels and, if there is one, the teacher."""
+        """See `loop.Task.loss`.
+
+        Mean squared error over all frames (paper eq. 2), against labels and, if there is one, the teacher.
+        """
         for module in self._still:
             module.eval()
         targets = batch["targets"]
@@ -138,7 +141,7 @@ class PoseTask:
         return figures
 
     def export(self, model: nn.Module, path: Path, metrics: dict[str, float]) -> None:
-        """Write the averaged weights, as fp16."""
+        """See `loop.Task.export`: the averaged weights, as fp16."""
         save_checkpoint(path, plain(model), self.spec, metrics=metrics, half=True, source=self.about)
 
 

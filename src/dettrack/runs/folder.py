@@ -6,8 +6,10 @@ import json
 import os
 import platform
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -217,7 +219,30 @@ def _write(
     n_frames: int | None,
     progress: Progress | None,
 ) -> DettrackError | KeyboardInterrupt | None:
-    """Write segments while they come; what stops them is returned, after the files were closed properly."""
+    """Write segments while they come; what stops them is returned, after the files were closed properly.
+
+    It is done in a thread: an interrupt, which Python gives to the main thread alone, then ends a run between two
+    segments and never within one, so that all files hold the same frames, those that the report counts.
+    """
+    stop = threading.Event()
+    with ThreadPoolExecutor(1, thread_name_prefix="dettrack write") as thread:
+        job = thread.submit(_write_until, stop, segments, writers, report, n_frames, progress)
+        while not job.done():
+            try:
+                wait([job], timeout=0.5)  # a bound, or Ctrl-C would have to wait on some systems
+            except KeyboardInterrupt:
+                stop.set()
+    return job.result()
+
+
+def _write_until(
+    stop: threading.Event,
+    segments: Iterable[Segment],
+    writers: Sequence[Writer],
+    report: Report,
+    n_frames: int | None,
+    progress: Progress | None,
+) -> DettrackError | KeyboardInterrupt | None:
     failure: DettrackError | KeyboardInterrupt | None = None
     try:
         for segment in segments:
@@ -227,6 +252,8 @@ def _write(
                         writer.write(index, time_s, rows, name)
             if progress:
                 progress(int(segment.frames[-1]) + 1, n_frames)
+            if stop.is_set():
+                raise KeyboardInterrupt
     except (KeyboardInterrupt, DettrackError) as error:
         failure = error
     finally:

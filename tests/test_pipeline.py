@@ -67,6 +67,14 @@ def test_adaptive_keyframes_add_nothing_where_nothing_happens(scene):
     np.testing.assert_array_equal(table.track_id, plain.track_id)
 
 
+def test_with_a_step_of_one_adaptive_keyframes_are_the_grid(scene):
+    config = settings(scene, {(t, 0) for t in range(8, 14)}, name="every.json")
+    plain = rows_of(Pipeline(config), scene)
+    every = rows_of(Pipeline(replace(config, cut=replace(config.cut, adaptive=True))), scene)
+    for name in ("frame", "track_id", "xy", "joint_scores", "source"):
+        np.testing.assert_array_equal(getattr(every, name), getattr(plain, name), err_msg=name)
+
+
 def test_adaptive_keyframes_find_who_was_missed_on_the_grid_and_every_frame_comes_once(scene):
     missed = {(8, 0), (16, 1), *((t, 1) for t in range(5))}
     config = settings(scene, missed, step=8, name="grid.json", bridge=0)

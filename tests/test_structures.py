@@ -32,7 +32,7 @@ rows = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 99)), max_size=30, u
 @given(rows)
 def test_by_frame_gives_every_row_once_in_order(pairs):
     table = table_of([f for f, _ in pairs], [i for _, i in pairs]).sorted()
-    parts = list(table.by_frame())
+    parts = list(table.rows_by_frame())
     assert [frame for frame, _ in parts] == sorted({f for f, _ in pairs})
     assert sum(len(part) for _, part in parts) == len(pairs)
     for frame, part in parts:

@@ -299,7 +299,7 @@ class TrackTable:
         """Rows by frame, then by track id."""
         return self[np.lexsort((self.track_id, self.frame))]
 
-    def by_frame(self) -> Iterator[tuple[int, TrackTable]]:
+    def rows_by_frame(self) -> Iterator[tuple[int, TrackTable]]:
         """Each frame index that has rows, with its rows, in order."""
         starts = np.flatnonzero(np.diff(self.frame, prepend=self.frame[:1] - 1))
         for start, stop in zip(starts, [*starts, len(self)][1:], strict=True):

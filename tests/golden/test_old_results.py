@@ -71,16 +71,3 @@ def test_its_settings_are_read_but_for_those_that_are_gone_which_it_says(tmp_pat
     path.write_text("\n".join(lines))
     config = load_config(path)
     assert (config.cut.step, config.detect.detector_threshold, config.finish.min_track_frames) == (2, 0.3, 2)
-
-
-def test_its_settings_are_read_but_for_those_that_are_gone(tmp_path):
-    text = (OLD / "settings.toml").read_text()
-    with pytest.raises(UsageError, match=r"half_life was removed|tube_stride was removed") as caught:
-        load_config(OLD / "settings.toml")
-    assert "\n" not in str(caught.value)
-    kept = tmp_path / "settings.toml"
-    kept.write_text(
-        "".join(f"{line}\n" for line in text.splitlines() if "half_life" not in line and "stride" not in line)
-    )
-    config = load_config(kept)
-    assert (config.cut.step, config.finish.min_track_frames) == (2, 2)

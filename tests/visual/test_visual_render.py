@@ -12,9 +12,10 @@ from dettrack.skeleton import POSETRACK15
 from dettrack.structures import Frame, Source, TrackTable
 from dettrack.video import VideoWriter, open_video
 from dettrack.visual.contact import compare_runs, contact_sheet, pick_frames, save_image
-from dettrack.visual.render import RenderWriter, paint, render_video, zoom_for
+from dettrack.visual.render import RenderWriter, paint, zoom_for
 
 BOX = (60.0, 40.0, 110.0, 150.0)
+NOBODY = TrackTable.empty(POSETRACK15)
 
 
 @pytest.fixture
@@ -34,53 +35,38 @@ def people_in(image, shade):
     return (np.abs(inside.astype(int) - shade).max(-1) > 40).mean() > 0.02
 
 
-def test_people_are_drawn_on_their_own_frames_and_times_are_kept(grey_video, tmp_path):
+def render(source, rows, path, *, lag=0, **part):
+    """Render a video as a run does whose rows become final `lag` frames after their frame was read."""
+    tables = dict(rows.rows_by_frame())
+    with open_video(source, shots=False, **part) as video:
+        out, waiting = RenderWriter(path, video.info), []
+        assert isinstance(out, Writer)
+        for frame in video:
+            out.add(frame)
+            waiting.append(frame)
+            if len(waiting) > lag:
+                first = waiting.pop(0)
+                out.write(first.index, first.time_s, tables.get(first.index, NOBODY))
+        for frame in waiting:
+            out.write(frame.index, frame.time_s, tables.get(frame.index, NOBODY))
+    out.close()
+    out.close()
+    with open_video(path, shots=False) as reader:
+        return reader.info, list(reader)
+
+
+@pytest.mark.parametrize("lag", [0, 4, 99])
+def test_people_are_drawn_on_their_own_frames_and_times_are_kept(grey_video, tmp_path, lag):
     with_people = [2, 3, 4, 11, 19]
-    rows = table(with_people, [BOX] * 5, [0, 0, 0, 1, 1])
-    seen = []
-    count = render_video(
-        grey_video, rows.by_frame(), tmp_path / "out.mp4", on_frame=lambda frame: seen.append(frame.index)
-    )
-    assert count == 20
-    assert seen == list(range(20))
-    with open_video(tmp_path / "out.mp4", shots=False) as reader:
-        frames = list(reader)
+    info, frames = render(grey_video, table(with_people, [BOX] * 5, [0, 0, 0, 1, 1]), tmp_path / "out.mp4", lag=lag)
     with open_video(grey_video, shots=False) as reader:
         times = [frame.time_s for frame in reader]
     np.testing.assert_allclose([frame.time_s for frame in frames], times, atol=1e-3)
-    assert (reader.info.width, frames[0].image.shape) == (320, (720, 1280, 3))
+    assert (info.height, info.width) == (720, 1280) == frames[0].image.shape[:2]
     assert [frame.index for frame in frames if people_in(frame.image, 40 + 5 * frame.index)] == with_people
 
 
-def test_drawing_while_the_run_goes_gives_the_video_of_drawing_afterwards(grey_video, tmp_path):
-    rows = table([2, 3, 11], [BOX] * 3, [0, 0, 1])
-    render_video(grey_video, rows.by_frame(), tmp_path / "after.mp4")
-    tables, lag = dict(rows.by_frame()), 4
-    with open_video(grey_video, shots=False) as video:
-        out = RenderWriter(tmp_path / "during.mp4", video.info)
-        assert isinstance(out, Writer)
-
-        def final(index):
-            out.write(index, times[index], tables.get(index, TrackTable.empty(POSETRACK15)))
-
-        times = []
-        for frame in video:
-            out.add(frame)
-            times.append(frame.time_s)
-            if frame.index >= lag:
-                final(frame.index - lag)
-        for index in range(len(times) - lag, len(times)):
-            final(index)
-    out.close()
-    out.close()
-    during, after = (list(open_video(tmp_path / f"{name}.mp4", shots=False)) for name in ("during", "after"))
-    assert [frame.time_s for frame in during] == [frame.time_s for frame in after]
-    for mine, other in zip(during, after, strict=True):
-        np.testing.assert_allclose(mine.image.astype(int), other.image.astype(int), atol=12)
-
-
 def test_a_run_that_fails_or_was_interrupted_keeps_what_it_is_told_to(grey_video, tmp_path):
-    nobody = TrackTable.empty(POSETRACK15)
     with open_video(grey_video, shots=False) as video:
         frames = list(video)
     for name in ("kept", "gone"):
@@ -88,9 +74,9 @@ def test_a_run_that_fails_or_was_interrupted_keeps_what_it_is_told_to(grey_video
         for frame in frames:
             out.add(frame)
         for index in (0, 1, 5):  # frames that have no rows are left out
-            out.write(index, frames[index].time_s, nobody)
+            out.write(index, frames[index].time_s, NOBODY)
         with pytest.raises(ValueError, match="frame 3 came before"):
-            out.write(3, 0.0, nobody)
+            out.write(3, 0.0, NOBODY)
         out.close() if name == "kept" else out.abort()
     assert {path.name for path in tmp_path.iterdir()} == {"grey.mp4", "kept.mp4"}
     with open_video(tmp_path / "kept.mp4", shots=False) as reader:
@@ -99,35 +85,20 @@ def test_a_run_that_fails_or_was_interrupted_keeps_what_it_is_told_to(grey_video
 
 def test_a_part_of_a_video_is_rendered_with_the_whole_ones_numbering(grey_video, tmp_path):
     rows = table([3, 7, 12], [BOX] * 3, [0, 0, 0])
-    count = render_video(grey_video, rows.by_frame(), tmp_path / "out.mp4", start_s=0.5, end_s=0.9)
-    assert count == 4
-    with open_video(tmp_path / "out.mp4", shots=False) as reader:
-        drawn = [people_in(frame.image, 40 + 5 * (frame.index + 5)) for frame in reader]
-    assert drawn == [False, False, True, False]
+    _, frames = render(grey_video, rows, tmp_path / "out.mp4", start_s=0.5, end_s=0.9)
+    assert [people_in(frame.image, 40 + 5 * (frame.index + 5)) for frame in frames] == [False, False, True, False]
 
 
 def test_images_without_a_clock_are_shown_at_25_a_second(tmp_path):
     for index in range(5):
         save_image(tmp_path / f"{index}.png", np.full((90, 160, 3), 50, np.uint8))
-    render_video(tmp_path, iter([]), tmp_path / "out.mp4")
-    with open_video(tmp_path / "out.mp4") as reader:
-        assert reader.info.fps == 25
-        assert len(list(reader)) == 5
+    info, frames = render(tmp_path, NOBODY, tmp_path / "out.mp4")
+    assert (info.fps, len(frames)) == (25, 5)
 
 
-def test_errors_come_before_anything_is_written(grey_video, tmp_path):
-    with pytest.raises(InputError, match="no such file"):
-        render_video(tmp_path / "none.mp4", iter([]), tmp_path / "out.mp4")
-    with pytest.raises(OutputError, match="folder does not exist"):
-        render_video(grey_video, iter([]), tmp_path / "none" / "out.mp4")
-
-    def broken():
-        yield 3, table([3], [BOX], [0])
-        raise RuntimeError("the table ends in the middle")
-
-    with pytest.raises(RuntimeError, match="in the middle"):
-        render_video(grey_video, broken(), tmp_path / "out.mp4")
-    assert [path.name for path in tmp_path.iterdir()] == ["grey.mp4"]
+def test_a_folder_that_is_not_there_is_told_at_once(grey_video, tmp_path):
+    with open_video(grey_video) as video, pytest.raises(OutputError, match="folder does not exist"):
+        RenderWriter(tmp_path / "none" / "out.mp4", video.info)
 
 
 @pytest.mark.parametrize(
@@ -175,14 +146,13 @@ def test_a_contact_sheet_lays_out_its_cells():
 
 def test_runs_stand_side_by_side(grey_video, tmp_path):
     one = table([2, 9], [BOX] * 2, [0, 0])
-    nobody = TrackTable.empty(POSETRACK15)
-    sheet = compare_runs(grey_video, {"found": one, "missed": nobody}, frames=[2, 9], cell_width=320)
+    sheet = compare_runs(grey_video, {"found": one, "missed": NOBODY}, frames=[2, 9], cell_width=320)
     assert sheet.shape == (2 * (28 + 180 + 4), 2 * 324, 3)
     cell = sheet[28:208]
     assert people_in(cell[:, :320], 50)
     assert not people_in(cell[:, 324:644], 50)
     assert compare_runs(grey_video, {"found": one}, frames=3).shape[1] == 3 * 484
-    assert compare_runs(grey_video, {"missed": nobody}, frames=2, cell_width=64).shape[1] == 2 * 68
+    assert compare_runs(grey_video, {"missed": NOBODY}, frames=2, cell_width=64).shape[1] == 2 * 68
     save_image(tmp_path / "sheet.png", sheet)
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "sheet.png"))[..., ::-1], sheet)
 

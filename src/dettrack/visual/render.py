@@ -1,7 +1,7 @@
 """The rendered video: the run's own frames with what was found drawn on them.
 
-Drawn while the run goes (`RenderWriter`), or afterwards from a saved run (`render_video`). Rows become final many
-frames after their frame was read; until then the frames wait as JPEG, a tenth of their size.
+Drawn while the run goes. Rows become final many frames after their frame was read; until then the frames wait as JPEG,
+a tenth of their size.
 """
 
 from __future__ import annotations
@@ -9,23 +9,19 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
-from types import TracebackType
 
 import cv2
 import numpy as np
 from jaxtyping import UInt8
 
 from dettrack.structures import Frame, Source, TrackTable, VideoInfo
-from dettrack.video.reader import open_video
-from dettrack.video.sources import VideoSource
 from dettrack.video.writer import VideoWriter
 from dettrack.visual.colours import pale, track_colour
 from dettrack.visual.draw import Style, draw_box, draw_lines, draw_people, draw_text, line_unit
 
-__all__ = ["RenderWriter", "Renderer", "paint", "render_video", "zoom_for"]
+__all__ = ["RenderWriter", "paint", "zoom_for"]
 
 _MIN_SIDE = 720
 _FPS_OF_IMAGES = Fraction(25)
@@ -99,53 +95,6 @@ def _draw_legend(canvas: UInt8[np.ndarray, "height width 3"], frame: Frame) -> N
     text(4, "left, right", middle)
 
 
-@dataclass
-class Renderer:
-    """Writes painted frames to a video; a context manager, see `VideoWriter`.
-
-    Attributes:
-        path: MP4 file to write.
-        info: Of the video that the frames come from.
-        style: What is drawn; None takes the defaults.
-        min_side: The shorter side of the picture is brought to at least this many pixels.
-    """
-
-    path: str | os.PathLike[str]
-    info: VideoInfo
-    style: Style | None = None
-    min_side: int = _MIN_SIDE
-
-    def __post_init__(self) -> None:
-        self.zoom = zoom_for(self.info.height, self.info.width, self.min_side)
-        size = round(self.info.height * self.zoom), round(self.info.width * self.zoom)
-        self._writer = VideoWriter(self.path, size, self.info.fps or _FPS_OF_IMAGES)
-
-    def write(self, frame: Frame, rows: TrackTable | None) -> None:
-        """Append a frame with its people, at the frame's own time (images without a rate: 25 a second).
-
-        Args:
-            frame: The frame.
-            rows: Its people; None for none.
-        """
-        self._writer.write(paint(frame, rows, zoom=self.zoom, style=self.style), frame.time_s)
-
-    def close(self) -> None:
-        """Finish the video; without any frame there is none. The second time nothing happens."""
-        self._writer.close()
-
-    def abort(self) -> None:
-        """Remove what was written; an earlier video stays."""
-        self._writer.abort()
-
-    def __enter__(self) -> Renderer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._writer.__exit__(kind, error, trace)
-
-
 class RenderWriter:
     """Draws while a run goes: takes frames as they are read, and their rows when these are final (`formats.Writer`).
 
@@ -157,18 +106,21 @@ class RenderWriter:
 
         Args:
             path: MP4 file to write; its folder must exist.
-            info: Of the video that the frames come from.
+            info: Of the video that the frames come from; images without a rate are shown at 25 a second.
             style: What is drawn; None takes the defaults.
 
         Raises:
             OutputError: The video cannot be written.
         """
-        self._renderer = Renderer(path, info, style)
+        self._style, self._zoom = style, zoom_for(info.height, info.width)
+        size = round(info.height * self._zoom), round(info.width * self._zoom)
+        self._video = VideoWriter(path, size, info.fps or _FPS_OF_IMAGES)
         self._waiting: deque[tuple[Frame, UInt8[np.ndarray, " bytes"]]] = deque()
 
     def add(self, frame: Frame) -> None:
         """Keep a frame until its rows come."""
-        coded = cv2.imencode(".jpg", frame.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _WAITING_QUALITY])[1]
+        bgr = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
+        coded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _WAITING_QUALITY])[1]
         self._waiting.append((replace(frame, image=_NO_IMAGE), coded))
 
     def write(self, frame_index: int, time_s: float, rows: TrackTable, name: str = "") -> None:
@@ -182,66 +134,16 @@ class RenderWriter:
         if not self._waiting or self._waiting[0][0].index != frame_index:
             raise ValueError(f"rows of frame {frame_index} came before the frame itself")
         frame, coded = self._waiting.popleft()
-        image = np.ascontiguousarray(np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))[..., ::-1])
-        self._renderer.write(replace(frame, image=image), rows)
+        bgr = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
+        frame = replace(frame, image=cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+        self._video.write(paint(frame, rows, zoom=self._zoom, style=self._style), frame.time_s)
 
     def close(self) -> None:
         """Finish the video with the frames so far; the second time nothing happens."""
         self._waiting.clear()
-        self._renderer.close()
+        self._video.close()
 
     def abort(self) -> None:
         """Remove what was written; an earlier video stays."""
         self._waiting.clear()
-        self._renderer.abort()
-
-
-def render_video(
-    source: VideoSource,
-    tables: Iterable[tuple[int, TrackTable]],
-    path: str | os.PathLike[str],
-    *,
-    start_s: float = 0.0,
-    end_s: float | None = None,
-    style: Style | None = None,
-    on_frame: Callable[[Frame], None] | None = None,
-) -> int:
-    """Render a run, with flat memory: video and table are read side by side.
-
-    Args:
-        source: As for `open_video`, the same as in the run.
-        tables: Rows by frame index, increasing, as from `TrackTable.by_frame()`; frames may be missing.
-        path: MP4 file to write; replaced only when the new one is whole.
-        start_s: As in the run.
-        end_s: As in the run.
-        style: What is drawn.
-        on_frame: Called after each frame, for a progress bar.
-
-    Returns:
-        Number of frames written.
-
-    Raises:
-        InputError: The source cannot be read any more.
-        OutputError: The video cannot be written.
-    """
-    count = 0
-    with (
-        open_video(source, start_s=start_s, end_s=end_s, shots=False) as video,
-        Renderer(path, video.info, style) as out,
-    ):
-        for frame, rows in _beside(video, iter(tables)):
-            out.write(frame, rows)
-            count += 1
-            if on_frame is not None:
-                on_frame(frame)
-    return count
-
-
-def _beside(
-    frames: Iterable[Frame], tables: Iterator[tuple[int, TrackTable]]
-) -> Iterator[tuple[Frame, TrackTable | None]]:
-    index, rows = next(tables, (math.inf, None))
-    for frame in frames:
-        while index < frame.index:
-            index, rows = next(tables, (math.inf, None))
-        yield frame, rows if index == frame.index else None
+        self._video.abort()

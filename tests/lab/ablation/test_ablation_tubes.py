@@ -45,7 +45,7 @@ def test_without_linking_each_person_has_one_pose_in_each_frame(walk):
     truth, steps = walk
     table = unlinked(steps, truth.joint_set, SewConfig(), PolishConfig())
     assert len(table) == truth.present.sum()
-    for frame, rows in table.by_frame():
+    for frame, rows in table.rows_by_frame():
         near = np.linalg.norm(rows.xy[:, None] - truth.xy[None, :, frame], axis=-1).max(-1) < 1e-6
         assert (near.sum(1) == 1).all()
         assert (near.sum(0) == 1).all()

@@ -105,7 +105,7 @@ def linked(batches: Iterable[TrackletBatch], joints: JointSet, config: TrackConf
 
 def _similarities(reference: TrackTable, table: TrackTable) -> Iterator[Float[np.ndarray, "n m"]]:
     """OKS of all pairs of poses, frame by frame; also frames in which one of both is empty."""
-    frames, others = dict(reference.by_frame()), dict(table.by_frame())
+    frames, others = dict(reference.rows_by_frame()), dict(table.rows_by_frame())
     for frame in sorted(frames.keys() | others.keys()):
         one, other = frames.get(frame, reference[:0]), others.get(frame, table[:0])
         has = [np.isfinite(rows.xy[..., 0]) for rows in (one, other)]

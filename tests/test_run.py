@@ -58,7 +58,7 @@ def pipeline(scene):
 def cut_off(scene, tmp_path_factory) -> Path:
     """A video whose second half is gone, as of half a download."""
     whole = tmp_path_factory.mktemp("video") / "whole.mkv"
-    with open_video(str(scene.folder)) as video, VideoWriter(whole, 640, 240, Fraction(25)) as writer:
+    with open_video(str(scene.folder)) as video, VideoWriter(whole, (240, 640), Fraction(25)) as writer:
         for frame in video:
             writer.write(frame.image)
     half = whole.with_name("half.mkv")

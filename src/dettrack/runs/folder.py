@@ -230,7 +230,7 @@ def _write(
         while not job.done():
             try:
                 wait([job], timeout=0.5)  # a bound, or Ctrl-C would have to wait on some systems
-            except KeyboardInterrupt:
+            except KeyboardInterrupt:  # noqa: PERF203
                 stop.set()
     return job.result()
 

@@ -7,13 +7,11 @@ is a `--model` like the checkpoint that it came from.
 
 from __future__ import annotations
 
-import io
 import json
-import warnings
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,34 +20,45 @@ from torch import Tensor, nn
 
 from dettrack.errors import InputError, MissingExtraError, OutputError
 from dettrack.models.pose.checkpoint import FORMAT_VERSION, Checkpoint
+from dettrack.models.pose.exported import METADATA_KEY, pack_engine
 from dettrack.models.pose.heatmap import decode_heatmaps
 from dettrack.models.pose.inflate import fold_batch_norm, set_clip_length
-from dettrack.models.pose.tube_estimator import TubeModel
-from dettrack.models.runtime.exported_spec import METADATA_KEY
+from dettrack.models.pose.tube_network import TubeNetwork
+from dettrack.models.runtime.runner import installed, on_host
+from dettrack.models.runtime.to_onnx import to_onnx
 
-__all__ = ["Parity", "compare", "export_network", "onnx_bytes", "probe_crops"]
-
-_OPSET = 17
+__all__ = ["CropNetwork", "Parity", "compare", "export_network", "onnx_bytes", "probe_crops"]
 
 
-class _FromCrops(nn.Module):
-    """A network that takes uint8 crops."""
+class CropNetwork(nn.Module):
+    """A network that takes uint8 crops `(n, clip, h, w, 3)` and gives fp32 heatmaps: normalisation is inside."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, checkpoint: Checkpoint, clip_length: int) -> None:
+    def __init__(self, checkpoint: Checkpoint, clip_length: int, dtype: torch.dtype = torch.float32) -> None:
+        """Fold batch norms, and fix |C|.
+
+        Args:
+            checkpoint: The network; changed in place.
+            clip_length: |C|; ignored by a 2D network.
+            dtype: What the network computes in.
+        """
         super().__init__()
-        self.network = fold_batch_norm(deepcopy(checkpoint.network).eval())
+        self.network = fold_batch_norm(checkpoint.network.eval()).to(dtype)
         set_clip_length(self.network, clip_length)
-        self.network.clip_length = clip_length  # type: ignore[assignment]
+        self.dtype = dtype
         spec = checkpoint.spec
         self.register_buffer("mean", 255 * torch.tensor(spec.mean).view(3, 1, 1))
         self.register_buffer("std", 255 * torch.tensor(spec.std).view(3, 1, 1))
 
     def forward(self, crops: Tensor) -> Tensor:
+        """Crops to heatmaps; the arithmetic keeps the crops' order, channels last."""
         # First to floats: TensorRT knows uint8 only as an input.
-        return self.network((crops.float().permute(0, 1, 4, 2, 3) - self.mean) / self.std)
+        tubes = (crops.float().permute(0, 1, 4, 2, 3) - self.mean) / self.std
+        if self.dtype == torch.float32:
+            return self.network(tubes)
+        return self.network(tubes.to(self.dtype)).float()
 
 
 @dataclass(frozen=True)
@@ -68,32 +77,18 @@ class Parity:
 
 
 def onnx_bytes(checkpoint: Checkpoint, clip_length: int) -> bytes:
-    """A network as an ONNX file's content.
-
-    The older of PyTorch's two exporters is used while it exists: on these networks it is twenty times as fast, which
-    lets a checkpoint be handed to ONNX Runtime or OpenVINO each time that it is loaded.
+    """A network as an ONNX file's content; height and width of its crops stay open.
 
     Args:
         checkpoint: The network; left as it is.
         clip_length: |C| that the file fixes; 1 for a 2D network.
     """
-    module = _FromCrops(checkpoint, clip_length).eval()
+    module = CropNetwork(replace(checkpoint, network=deepcopy(checkpoint.network)), clip_length)
     example = torch.zeros(1, clip_length, 64, 64, 3, dtype=torch.uint8)
-    file = io.BytesIO()
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # it is deprecated, and traces are said to be constant where they are
-        torch.onnx.export(
-            module,
-            (example,),
-            file,  # type: ignore[arg-type]
-            dynamo=False,
-            input_names=["crops"],
-            output_names=["heatmaps"],
-            dynamic_axes={"crops": {0: "n", 2: "h", 3: "w"}, "heatmaps": {0: "n", 3: "h4", 4: "w4"}},
-            opset_version=_OPSET,
-        )
+    axes = {"crops": {0: "n", 2: "h", 3: "w"}, "heatmaps": {0: "n", 3: "h4", 4: "w4"}}
     about = {"format": FORMAT_VERSION, "spec": asdict(checkpoint.spec), "clip_length": clip_length}
-    return file.getvalue() + _metadata_entry(METADATA_KEY, json.dumps(about))
+    content = to_onnx(module.eval(), example, ("crops", "heatmaps"), axes)
+    return content + _metadata_entry(METADATA_KEY, json.dumps(about))
 
 
 def _metadata_entry(key: str, value: str) -> bytes:
@@ -134,7 +129,7 @@ def export_network(
     about = {"format": FORMAT_VERSION, "spec": asdict(spec), "clip_length": clip_length}
     content = onnx_bytes(checkpoint, clip_length)
     if to == "tensorrt":
-        from dettrack.models.runtime.tensorrt import build_engine, pack_engine
+        from dettrack.models.runtime.tensorrt import build_engine
 
         content = pack_engine(build_engine(content, (clip_length, *spec.size, 3)), about)
     try:
@@ -142,19 +137,23 @@ def export_network(
         if to != "openvino":
             path.write_bytes(content)
             return
-        try:
-            import openvino
-        except ImportError as error:
-            raise MissingExtraError("export to OpenVINO", "openvino") from error
-        model = openvino.Core().read_model(content, b"")
-        model.set_rt_info(json.dumps(about), METADATA_KEY)
-        openvino.save_model(model, path, compress_to_fp16=False)
+        if not installed("openvino"):
+            raise MissingExtraError("export to OpenVINO", "openvino")
+        from dettrack.models.runtime.openvino import write_graph
+
+        write_graph(content, path, {METADATA_KEY: json.dumps(about)})
     except (OSError, RuntimeError) as error:
         raise OutputError(f"cannot write {path}: {str(error).splitlines()[0]}") from error
 
 
 def probe_crops(size: tuple[int, int], clip_length: int, tubes: int = 2) -> UInt8[np.ndarray, "n clip h w 3"]:
-    """Smooth random pictures that drift along the clip: something to look at where no video is at hand."""
+    """Smooth random pictures that drift along the clip: an input where no video is at hand.
+
+    Args:
+        size: Height and width.
+        clip_length: |C|.
+        tubes: How many.
+    """
     rng = np.random.default_rng(0)
     height, width = size
     rows, columns = np.mgrid[:height, :width] / 32
@@ -168,24 +167,23 @@ def probe_crops(size: tuple[int, int], clip_length: int, tubes: int = 2) -> UInt
 
 
 def compare(
-    model: TubeModel, reference: TubeModel, crops: UInt8[np.ndarray, "n clip h w 3"], *, floor: float = 0.0
+    model: TubeNetwork, reference: TubeNetwork, crops: UInt8[np.ndarray, "n clip h w 3"], *, floor: float = 0.0
 ) -> Parity:
     """Run two forms of one network on the same crops.
 
     Args:
         model: The exported form.
         reference: PyTorch, fp32.
-        crops: What to look at.
+        crops: Their input.
         floor: Joints whose peak is not above this in the reference do not count: a flat map has no place.
+
+    Raises:
+        InputError: No joint counts.
     """
-    maps, expected = (_on_host(each.run(crops)) for each in (model, reference))
+    maps, expected = (on_host(each.run(crops)) for each in (model, reference))
     xy, _ = decode_heatmaps(maps, stride=model.stride)
     expected_xy, scores = decode_heatmaps(expected, stride=reference.stride)
     shift: Float[np.ndarray, " joints"] = np.linalg.norm(xy - expected_xy, axis=-1)[scores > floor]
     if not shift.size:
         raise InputError("no joint of the reference is above the floor: there is nothing to compare")
     return Parity(float(abs(maps - expected).max() / abs(expected).max()), float(shift.max()), float(shift.mean()))
-
-
-def _on_host(heatmaps: Any) -> Float[np.ndarray, "n clip joints h4 w4"]:
-    return heatmaps if isinstance(heatmaps, np.ndarray) else heatmaps.float().cpu().numpy()

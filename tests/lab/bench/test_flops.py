@@ -10,6 +10,7 @@ import torch
 
 from dettrack.config import DetectConfig, EstimateConfig, TrackConfig
 from dettrack.lab.bench.flops import RunWork, graph_gflop, module_gflop, run_work
+from dettrack.lab.bench.networks import find_network
 from dettrack.models.pose.checkpoint import NetworkSpec, build_network, load_checkpoint, save_checkpoint
 from dettrack.models.pose.export import CropNetwork, onnx_bytes
 from dettrack.models.runtime.to_onnx import to_onnx
@@ -45,6 +46,15 @@ def test_layers_by_hand():
     content = to_onnx(Layers().eval(), torch.zeros(2, 3, 4, 4), ("x", "y"), axes)
     assert graph_gflop(content, (8, 6)) == pytest.approx(expected)
     assert graph_gflop(content) is None, "shapes stay open"
+
+
+def test_hrnet_needs_what_its_paper_says():
+    """7.1 GMAC for W32 on 192 x 256 pixels; a tube of a 2D network as many times as it has frames."""
+    w32 = find_network("W32-none-192x256")
+    assert w32.spec.size == (256, 192)
+    once = module_gflop(w32.network, 1, 1, 3, 256, 192)
+    assert once == pytest.approx(2 * 7.1, rel=0.1)
+    assert module_gflop(w32.network, 1, 9, 3, 256, 192) == pytest.approx(9 * once)
 
 
 def test_a_graph_counts_as_its_module(checkpoint):

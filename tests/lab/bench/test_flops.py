@@ -12,7 +12,7 @@ from dettrack.config import DetectConfig, EstimateConfig, TrackConfig
 from dettrack.lab.bench.flops import RunWork, graph_gflop, module_gflop, run_work
 from dettrack.lab.bench.networks import find_network
 from dettrack.models.pose.checkpoint import NetworkSpec, build_network, load_checkpoint, save_checkpoint
-from dettrack.models.pose.export import CropNetwork, onnx_bytes
+from dettrack.models.pose.crop_network import CropNetwork, onnx_bytes
 from dettrack.models.runtime.to_onnx import to_onnx
 
 SPEC = NetworkSpec(architecture="lite", width=16, variant="early", clip_length=3, size=(64, 64))

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from dettrack.errors import InputError, MissingExtraError
-from dettrack.models.runtime.runner import FileRunner, ImageInput, Runner, SessionOptions, open_file
+from dettrack.models.runtime.open_file import open_file
+from dettrack.models.runtime.runner import FileRunner, ImageInput, Runner, SessionOptions
 from dettrack.models.runtime.to_onnx import to_onnx
 from dettrack.models.runtime.torch import TorchRunner
 

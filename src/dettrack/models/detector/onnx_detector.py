@@ -16,7 +16,8 @@ from dettrack.config import DetectConfig
 from dettrack.errors import InputError
 from dettrack.models.detector.layouts import Layout, recognise
 from dettrack.models.detector.letterbox import Letterbox, fit_size
-from dettrack.models.runtime.runner import SessionOptions, installed, open_file
+from dettrack.models.runtime.open_file import open_file
+from dettrack.models.runtime.runner import SessionOptions, installed
 from dettrack.structures import Boxes, Frame
 
 __all__ = ["OnnxDetector"]

@@ -17,7 +17,8 @@ from dettrack.models.detector.backbones import fold_norms
 from dettrack.models.detector.checkpoint import DetectorCheckpoint, read_detector
 from dettrack.models.detector.network import PersonDetector
 from dettrack.models.detector.scales import find_people, find_people_multiscale, valid_ranges
-from dettrack.models.runtime.runner import Runner, SessionOptions, installed, open_file
+from dettrack.models.runtime.open_file import open_file
+from dettrack.models.runtime.runner import Runner, SessionOptions, installed
 from dettrack.models.runtime.to_onnx import to_onnx
 from dettrack.models.runtime.torch import TorchRunner, torch_device
 from dettrack.structures import Boxes, Frame

@@ -17,8 +17,9 @@ from dettrack.models.pose.crops import sample_tubes
 from dettrack.models.pose.estimator import describe_lacks, output_map, rebatch, to_tracklets
 from dettrack.models.pose.frame_layout import recognise_layout
 from dettrack.models.pose.heatmap import decode_heatmaps, flip_averaged, mirror_crops, unmirror_joints
+from dettrack.models.runtime.open_file import open_file
 from dettrack.models.runtime.precision import cpu_precision
-from dettrack.models.runtime.runner import FileRunner, SessionOptions, open_file
+from dettrack.models.runtime.runner import FileRunner, SessionOptions
 from dettrack.structures import Clip, Tracklets, Tubes
 
 __all__ = ["FrameEstimator"]

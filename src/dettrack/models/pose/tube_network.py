@@ -13,8 +13,9 @@ from dettrack.config import EstimateConfig
 from dettrack.errors import InputError
 from dettrack.models.pose.crops import sample_tubes
 from dettrack.models.pose.exported import ExportedSpec, read_engine, read_exported_spec
+from dettrack.models.runtime.open_file import open_file
 from dettrack.models.runtime.precision import cpu_precision
-from dettrack.models.runtime.runner import Runner, SessionOptions, installed, open_file
+from dettrack.models.runtime.runner import Runner, SessionOptions, installed
 from dettrack.structures import Clip, Tubes
 from dettrack.threads import cpu_threads
 
@@ -85,7 +86,7 @@ def open_networks(
         InputError: The device or precision is not to be had.
         MissingExtraError: The runtime is not installed.
     """
-    from dettrack.models.pose.export import CropNetwork, onnx_bytes
+    from dettrack.models.pose.crop_network import CropNetwork, onnx_bytes
     from dettrack.models.runtime.torch import TorchRunner, torch_device, torch_dtype, torch_precision
 
     spec = ExportedSpec.of(asdict(checkpoint.spec), clip_length)

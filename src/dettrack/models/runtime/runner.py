@@ -1,17 +1,14 @@
-"""What runs a network, behind one protocol: arrays in, arrays out; and how a network's file is opened."""
+"""What runs a network, behind one protocol: arrays in, arrays out."""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
-
-from dettrack.errors import InputError, MissingExtraError
 
 __all__ = [
     "FileRunner",
@@ -23,7 +20,6 @@ __all__ = [
     "first_line",
     "installed",
     "on_host",
-    "open_file",
     "sizes",
 ]
 
@@ -147,37 +143,6 @@ def fill_up(batch: Shaped[np.ndarray, "n ..."], rows: int) -> Shaped[np.ndarray,
 def installed(package: str) -> bool:
     """Whether a Python package is there."""
     return importlib.util.find_spec(package) is not None
-
-
-def open_file(content: bytes | Path, name: str, options: SessionOptions) -> FileRunner:
-    """Open an ONNX or OpenVINO file: an `.xml` by OpenVINO, an ONNX file by ONNX Runtime, or else by OpenVINO.
-
-    Args:
-        content: The file, or the content of an ONNX file.
-        name: For people.
-        options: `runtime` overrules the choice; `precision` holds for OpenVINO.
-
-    Raises:
-        InputError: Unreadable, or options that the runtime does not offer.
-        MissingExtraError: No runtime for the file is installed.
-    """
-    is_xml = isinstance(content, Path) and content.suffix.lower() == ".xml"
-    if is_xml and options.runtime not in ("auto", "openvino"):
-        raise InputError(f"--runtime {options.runtime}: {name} is run by OpenVINO")
-    if options.runtime not in ("auto", "openvino", "onnxruntime"):
-        raise InputError(f"--runtime {options.runtime}: {name} is run by ONNX Runtime or OpenVINO")
-    instead = options.runtime == "auto" and not installed("onnxruntime") and installed("openvino")
-    if is_xml or options.runtime == "openvino" or instead:
-        if not installed("openvino"):
-            raise MissingExtraError(name, "openvino")
-        from dettrack.models.runtime.openvino import OpenVinoRunner
-
-        return OpenVinoRunner(content, name, options)
-    if not installed("onnxruntime"):
-        raise MissingExtraError(name, "onnx")
-    from dettrack.models.runtime.onnx import OnnxRunner
-
-    return OnnxRunner(content, name, options)
 
 
 def on_host(array: Any) -> np.ndarray:

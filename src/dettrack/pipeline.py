@@ -20,8 +20,7 @@ from dettrack.cut.estimate import TubeEstimation
 from dettrack.cut.plan import Planner
 from dettrack.finish.stages import check_finish
 from dettrack.models.detector import Detector, load_detector
-from dettrack.models.pose import Estimator, load_estimator
-from dettrack.models.pose.small import load_small_estimator
+from dettrack.models.pose import Estimator, load_estimators
 from dettrack.report import Report
 from dettrack.skeleton import JointSet
 from dettrack.structures import Frame, Segment, TrackletBatch, TrackTable, VideoInfo
@@ -190,8 +189,9 @@ class Pipeline:
         if detector is None:
             detector = load_detector(self.config.detect, device=options.device, threads=options.threads)
         self.detector = detector
-        self.estimator: Estimator = load_estimator(options, self.config.cut)
-        self._small = load_small_estimator(options, self.config.cut)
+        estimators = load_estimators(options, self.config.cut)
+        self.estimator: Estimator = estimators[0]
+        self._small = estimators[1]
         check_finish(self.config.finish, self.joint_set)
 
     @property

@@ -14,10 +14,10 @@ from dettrack.cut.clips import (
     keyframes_at_once,
     make_clip,
     make_tubes,
-    sample_tubes,
 )
 from dettrack.errors import InputError
 from dettrack.geometry import to_image
+from dettrack.models.pose.crops import sample_tubes
 from dettrack.structures import Boxes, Frame, FrameTimes
 
 PIXEL = np.zeros((1, 1, 3), np.uint8)

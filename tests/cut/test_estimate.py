@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from dettrack.cut.clips import make_clip
 from dettrack.cut.estimate import TubeEstimation, small_people
-from dettrack.models.pose.small import smaller
+from dettrack.models.pose.load import smaller
 from dettrack.skeleton import POSETRACK15
 from dettrack.structures import Boxes, Frame, Tracklets
 

@@ -13,6 +13,7 @@ import torch
 from dettrack.config import DetectConfig
 from dettrack.errors import InputError, UsageError
 from dettrack.models.detector import own
+from dettrack.models.detector.checkpoint import save_detector
 from dettrack.models.detector.network import DetectorSpec, PersonDetector
 from dettrack.structures import Frame
 from dettrack.training.detector.photos import PADDING, PERSON, PhotoPack
@@ -120,7 +121,7 @@ def test_training_goes_on_from_an_earlier_detector(packs: tuple[str, str], tmp_p
     spec = _config(packs).spec
     torch.manual_seed(5)
     earlier = PersonDetector(spec)
-    own.save_network(earlier, tmp_path / "earlier.safetensors", 64, {})
+    save_detector(earlier, tmp_path / "earlier.safetensors", 64, {})
     task = DetectorTask(_config(packs, start=str(tmp_path / "earlier.safetensors")))
     for name, value in task.model.state_dict().items():
         expected = earlier.state_dict()[name]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from dettrack.errors import InputError, UsageError
 from dettrack.models.detector.network import cell_centres
-from dettrack.models.detector.own import find_people_multiscale
+from dettrack.models.detector.scales import find_people_multiscale
 from dettrack.training.detector.photos import IGNORE, PERSON, PhotoPack
 from dettrack.training.detector.sniper import (
     SniperConfig,
@@ -128,7 +130,7 @@ def test_sizes_at_the_border_belong_to_one_side() -> None:
 def test_scales_answer_for_their_sizes_and_are_merged() -> None:
     """A stand-in network finds bright squares of one size in input pixels, sure of itself at any scale."""
 
-    def network(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def network(images: np.ndarray) -> list[np.ndarray]:
         centres, strides = cell_centres(images.shape[2], images.shape[3])
         scores = np.zeros((len(images), len(centres)), np.float32)
         distances = np.zeros((len(images), len(centres), 4), np.float32)
@@ -140,16 +142,17 @@ def test_scales_answer_for_their_sizes_and_are_merged() -> None:
                 cx, cy = centres[cell].tolist()
                 scores[n, cell] = 0.9
                 distances[n, cell] = np.array([cx - x, cy - y, x + w - cx, y + h - cy]) / float(strides[cell])
-        return scores, distances
+        return [scores, distances]
 
+    runner = SimpleNamespace(runtime="a test", device="cpu", run=network)
     image = np.zeros((128, 128, 3), np.uint8)
     image[8:16, 8:16] = 255  # small
     image[40:120, 40:120] = 255  # large
     torch.set_num_threads(1)
     valid = [(0.0, 64.0), (48.0, 1e9)]
-    found = find_people_multiscale(network, [image], [256, 128], valid)[0]
+    found = find_people_multiscale(runner, [image], [256, 128], valid)[0]
     roots = np.sort(np.sqrt((found.xyxy[:, 2:] - found.xyxy[:, :2]).prod(1)))
     assert len(found) == 2  # each person once, though both sizes show both
     assert roots == pytest.approx([8, 80], abs=1.5)
     with pytest.raises(UsageError, match="1 input sizes but 2"):
-        find_people_multiscale(network, [image], [256], valid)
+        find_people_multiscale(runner, [image], [256], valid)

@@ -42,10 +42,10 @@ def run(args: list[str]) -> int:
     options = tyro.cli(ExportArgs, args=args, prog="dettrack export")
     if options.clip_length < 1 or options.clip_length % 2 == 0:
         raise UsageError(f"--clip-length is {options.clip_length}: it must be odd and at least 1")
-    from dettrack.models.pose.load import find_model, open_exported_file
+    from dettrack.models.pose.export import compare, export_network, probe_crops
+    from dettrack.models.pose.load import find_model
     from dettrack.models.pose.official import open_checkpoint
-    from dettrack.models.runtime.export import compare, export_network, probe_crops
-    from dettrack.models.runtime.torch import TorchTubeModel
+    from dettrack.models.pose.tube_network import open_exported, open_network
 
     source = find_model(options.model)
     checkpoint = open_checkpoint(source)
@@ -53,10 +53,10 @@ def run(args: list[str]) -> int:
     export_network(checkpoint, out, options.to, options.clip_length)
     settings = EstimateConfig(device="cpu", precision="fp32")
     on_gpu = options.to == "tensorrt"
-    exported = open_exported_file(out, replace(settings, device="auto", precision="auto") if on_gpu else settings)
+    exported = open_exported(out, replace(settings, device="auto", precision="auto") if on_gpu else settings)
     temporal = checkpoint.spec.variant != "none"
     crops = probe_crops(checkpoint.spec.size, options.clip_length if temporal else 1)
-    reference = TorchTubeModel(checkpoint, source.name, replace(settings, runtime="pytorch"))
+    reference = open_network(checkpoint, source.name, replace(settings, runtime="pytorch"), options.clip_length)
     parity = compare(exported, reference, crops)
     report = {"file": str(out), "bytes": out.stat().st_size, "runtime": exported.runtime, **asdict(parity)}
     if options.json:

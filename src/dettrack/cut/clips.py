@@ -21,9 +21,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Int
 
 from dettrack.config import CutConfig
 from dettrack.errors import InputError
@@ -41,7 +40,6 @@ __all__ = [
     "keyframes_at_once",
     "make_clip",
     "make_tubes",
-    "sample_tubes",
 ]
 
 KEYFRAMES_AT_ONCE = 4
@@ -253,21 +251,3 @@ def make_tubes(boxes: Boxes, size: tuple[int, int], enlarge: float = 1.25) -> Tu
         InputError: If a corner is not finite.
     """
     return Tubes(boxes, crop_affines(boxes.xyxy, size, enlarge), size)
-
-
-def sample_tubes(clip: Clip, tubes: Tubes) -> UInt8[np.ndarray, "n clip height width 3"]:
-    """Crops of every tube in every frame of the clip, RGB, black beyond the picture; bilinear."""
-    height, width = tubes.size
-    crops = np.empty((len(tubes), len(clip.frames), height, width, 3), np.uint8)
-    for t, frame in enumerate(clip.frames):
-        for n, affine in enumerate(tubes.affines):
-            cv2.warpAffine(
-                frame.image,
-                affine,
-                (width, height),
-                dst=crops[n, t],
-                flags=cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_CONSTANT,
-                borderValue=(0, 0, 0),
-            )
-    return crops

@@ -127,7 +127,7 @@ def test_a_tiny_synthetic_set_with_random_networks_goes_from_end_to_end(tmp_path
 
     from dettrack.lab.synth import SceneConfig, write_scenes
     from dettrack.lab.synth.write import SceneJob
-    from dettrack.models.detector import own
+    from dettrack.models.detector.checkpoint import save_detector
     from dettrack.models.detector.network import DetectorSpec, PersonDetector
     from dettrack.models.pose.checkpoint import NetworkSpec, build_network, save_checkpoint
 
@@ -145,7 +145,7 @@ def test_a_tiny_synthetic_set_with_random_networks_goes_from_end_to_end(tmp_path
     detector = PersonDetector(DetectorSpec(width=16)).eval()
     torch.nn.init.normal_(detector.head.person.weight, std=0.5)
     torch.nn.init.constant_(detector.head.person.bias, 0.0)
-    own.save_network(detector, tmp_path / "weak.safetensors", 96, {})
+    save_detector(detector, tmp_path / "weak.safetensors", 96, {})
     (tmp_path / "study.toml").write_text(
         f'name = "tiny"\nout = "{tmp_path / "out"}"\ncache = "{tmp_path / "cache"}"\nbootstrap = 20\nspeed_frames = 4\n'
         f'[data]\nkind = "synthetic"\nfolder = "{tmp_path / "synth"}"\n[networks]\n{roles}'

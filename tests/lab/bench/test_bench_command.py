@@ -49,6 +49,12 @@ def test_the_command(folder, tmp_path, capsys):
     report = json.loads((tmp_path / "a.json").read_text())
     assert report["schema"] == 1
     assert report["video"]["frames"] == 12
+    first = report["race"][0]
+    assert first["counts"]["keyframes"] == 12
+    assert sum(n for name, n in first["counts"].items() if name.startswith("crops_")) == 24
+    assert first["gflop_per_frame"] == first["detector_gflop_per_frame"] + first["pose_gflop_per_frame"]
+    assert 0 < first["share_of_peak"]["median"] < 1
+    assert "% of the measured peak" in text
     assert report["race"][0]["speed"] == {"median": 1.0, "low": 1.0, "high": 1.0}
     assert {row["stage"] for row in report["stages"]} >= {"decode", "detect", "cut tubes", "sew", "polish", "write"}
     assert [row["name"] for row in report["overlap"]] == ["stages overlap", "one after the other"]

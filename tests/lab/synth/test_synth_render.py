@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dettrack.lab.synth import Renderer, SceneConfig, Visibility, draw_scene, draw_tubes
+from dettrack.lab.synth import Renderer, SceneConfig, Visibility
 from dettrack.lab.synth.appearance import draw_person
 from dettrack.lab.synth.body import skeleton
 from dettrack.lab.synth.camera import Camera, camera_path
@@ -84,14 +84,13 @@ def test_the_nearer_object_wins_and_hidden_points_do_not_shine_through():
     assert drawn.colour[drawn.mask].min() > 100
 
 
-@given(st.floats(0.3, 4), st.floats(-50, 50), st.floats(-50, 50))
-def test_a_window_of_a_camera_crops_its_picture(scale, left, top):
+@given(st.floats(0.3, 4))
+def test_an_enlarged_picture_has_everything_at_the_same_place(factor):
     camera = still_camera()
     points = np.random.default_rng(1).uniform([-1, 0, -1], [1, 2, 1], (20, 3))
-    whole, cropped = camera.project(points), camera.window(scale, left, top, (50, 60)).project(points)
-    np.testing.assert_allclose(cropped[:, :2], (whole[:, :2] - [left, top]) * scale, atol=1e-9)
-    fine = camera.enlarged(2.0).project(points)
-    np.testing.assert_allclose((fine[:, :2] + 0.5) / 2 - 0.5, whole[:, :2], atol=1e-9)
+    whole, fine = camera.project(points), camera.enlarged(factor).project(points)
+    np.testing.assert_allclose((fine[:, :2] + 0.5) / factor - 0.5, whole[:, :2], atol=1e-9)
+    np.testing.assert_allclose(fine[:, 2], whole[:, 2])
     assert np.isnan(camera.project(camera.position + np.array([0, 0, 1.0]))[:2]).all()
 
 
@@ -190,28 +189,3 @@ def test_head_box_diagonal(angle, length):
     top, bottom = length * np.array([np.cos(angle), np.sin(angle)]), np.zeros(2)
     box = head_box(top, bottom, np.random.default_rng(0).uniform(-length, length, (20, 2)))
     assert np.hypot(*(box[2:] - box[:2])) == pytest.approx(length / 0.7)
-
-
-def test_tubes_are_crops_of_the_frames():
-    config = SceneConfig(size=(180, 320), frames=20, camera="static")
-    samples = list(draw_tubes(5, 0, 3, clip_length=5, size=(96, 72), config=config))
-    assert samples
-    scene = draw_scene(5, 0, config)
-    for sample in samples:
-        assert sample.images.shape == (5, 96, 72, 3)
-        assert sample.present[sample.key]
-        x1, y1, x2, y2 = sample.box
-        joints = sample.xy[sample.key][sample.visibility[sample.key] == Visibility.SEEN]
-        assert ((joints > [x1 - 6, y1 - 6]) & (joints < [x2 + 6, y2 + 6])).all()
-        assert sample.head_size > 2
-        assert sample.person < len(scene.actors)
-    again = next(iter(draw_tubes(5, 0, 1, clip_length=5, size=(96, 72), config=config)))
-    np.testing.assert_array_equal(again.images, samples[0].images)
-
-
-def test_a_window_shows_what_the_frame_shows():
-    scene = replace(draw_scene(2, 2, SceneConfig(size=(180, 320), frames=3)), noise=0.0, soft=0.0, blur=0.0)
-    whole, crop = Renderer(scene).frame(1), Renderer(scene, (1.0, 100.0, 40.0, (120, 160))).frame(1)
-    np.testing.assert_allclose(crop.truth.xy, whole.truth.xy - [100, 40], atol=1e-9)
-    away = np.abs(crop.image.astype(int) - whole.image[40:160, 100:260].astype(int))
-    assert np.mean(away > 25) < 0.03

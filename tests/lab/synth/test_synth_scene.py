@@ -12,7 +12,7 @@ from dettrack.config import DetectConfig
 from dettrack.errors import InputError, UsageError
 from dettrack.evaluation import evaluate
 from dettrack.formats.posetrack.year2018 import read_posetrack18
-from dettrack.lab.synth import Renderer, SceneConfig, Visibility, draw_scene, draw_tubes, find_photos
+from dettrack.lab.synth import Renderer, SceneConfig, Visibility, draw_scene, find_photos
 from dettrack.lab.synth.annotate import sequence_name, to_sequence
 from dettrack.lab.synth.write import BENCHMARK, SceneJob, benchmark_jobs, scene_jobs, write_scenes
 from dettrack.structures import Frame
@@ -141,13 +141,6 @@ def test_photographs_stand_behind_people(tmp_path):
 def test_wrong_settings_say_what_is_expected(settings, message):
     with pytest.raises(UsageError, match=message):
         SceneConfig(**settings)
-
-
-def test_tubes_need_an_odd_clip_within_the_scene():
-    with pytest.raises(UsageError, match="odd"):
-        next(draw_tubes(0, 0, clip_length=4))
-    with pytest.raises(UsageError, match="odd"):
-        next(draw_tubes(0, 0, clip_length=9, config=SMALL))
 
 
 def test_command_line(tmp_path, capsys):

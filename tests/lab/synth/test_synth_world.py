@@ -14,7 +14,6 @@ from dettrack.lab.synth.backdrop import draw_backdrop, shadow_map
 from dettrack.lab.synth.camera import camera_path
 from dettrack.lab.synth.plans import SCENARIOS, Stage, plan_people
 from dettrack.lab.synth.textures import floor, rough, skyline, smooth_noise, tint, wall
-from dettrack.lab.synth.tubes import draw_tubes
 from dettrack.lab.synth.world import draw_world, find_photos
 
 seeds = st.integers(0, 2**32 - 1)
@@ -175,24 +174,3 @@ def test_backgrounds_are_found_by_name_or_refused(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     assert [path.name for path in find_photos(tmp_path)] == ["a.png", "b.JPG", "c.jpeg"]
-
-
-def test_tubes_show_the_person_of_the_keyframe_and_say_where_everything_is():
-    samples = list(draw_tubes(7, 0, 2, clip_length=5, size=(128, 96), config=SceneConfig(frames=12, scenario="apart")))
-    assert samples
-    for sample in samples:
-        assert sample.images.shape == (5, 128, 96, 3)
-        assert sample.key == 2
-        assert sample.present[sample.key]
-        assert sample.xy.shape == (5, 15, 2)
-        middle = (sample.box[:2] + sample.box[2:]) / 2
-        np.testing.assert_allclose(middle, [47.5, 63.5], atol=25)
-        inside = (sample.xy[2] >= sample.box[:2] - 8).all(1) & (sample.xy[2] <= sample.box[2:] + 8).all(1)
-        assert inside.mean() > 0.8
-        assert 2 < sample.head_size < 60
-
-
-@pytest.mark.parametrize("length", [4, 13])
-def test_tubes_of_impossible_length_are_refused(length):
-    with pytest.raises(UsageError, match=f"clip_length is {length}"):
-        next(draw_tubes(0, 0, clip_length=length, config=SceneConfig(frames=12)))

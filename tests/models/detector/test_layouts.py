@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from dettrack.errors import InputError
 from dettrack.geometry import box_nms
-from dettrack.models.detector.layouts import LAYOUTS, Port, recognise
+from dettrack.models.detector.layouts import LAYOUTS, recognise
+from dettrack.models.runtime.runner import Port
 
 IMAGE = Port("image", (1, 3, 416, 416))
 RTMDET = [Port("dets", (None, None, None)), Port("labels", (None, None))]
@@ -49,7 +50,7 @@ def test_other_files_are_refused_with_what_was_seen(outputs):
         recognise("model.onnx", [IMAGE], outputs)
     message = str(error.value)
     assert "\n" not in message
-    assert "image[1,3,416,416]" in message
+    assert "image (1, 3, 416, 416)" in message
     assert all(str(port) in message for port in outputs)
     assert all(name in message for name in LAYOUTS)
 
@@ -60,7 +61,7 @@ def test_a_named_layout_must_fit():
 
 
 def test_two_inputs_are_no_detector():
-    with pytest.raises(InputError, match=r"boxes\[1,2125,4\]"):
+    with pytest.raises(InputError, match=r"boxes \(1, 2125, 4\)"):
         recognise("model.onnx", [IMAGE, IMAGE], PICODET)
 
 
@@ -119,14 +120,14 @@ def test_picodet_suppresses_duplicates():
 
 def test_preparation_orders_and_scales_the_channels():
     canvas = np.full((4, 6, 3), (255, 100, 0), np.uint8)
-    rtmdet = LAYOUTS["rtmdet"].prepare([canvas, canvas])
+    rtmdet = LAYOUTS["rtmdet"].images.prepare(np.stack([canvas, canvas]))
     assert rtmdet.shape == (2, 3, 4, 6)
     np.testing.assert_allclose(
         rtmdet[1, :, 0, 0], [(0 - 103.53) / 57.375, (100 - 116.28) / 57.12, (255 - 123.675) / 58.395], rtol=1e-5
     )
-    np.testing.assert_allclose(LAYOUTS["yolox"].prepare([canvas])[0, :, 3, 5], [0, 100, 255])
+    np.testing.assert_allclose(LAYOUTS["yolox"].images.prepare(canvas[None])[0, :, 3, 5], [0, 100, 255])
     np.testing.assert_allclose(
-        LAYOUTS["picodet"].prepare([canvas])[0, :, 0, 0],
+        LAYOUTS["picodet"].images.prepare(canvas[None])[0, :, 0, 0],
         [(255 - 123.675) / 58.395, (100 - 116.28) / 57.12, -103.53 / 57.375],
         rtol=1e-5,
     )

@@ -74,7 +74,7 @@ def test_openvino_gives_the_same(dynamic, monkeypatch):
     assert "ONNX Runtime" in detector.description
     found = detector.detect(frames)
     monkeypatch.setattr(
-        "dettrack.models.detector.onnx_detector.importlib.util.find_spec", lambda name: name == "openvino"
+        "dettrack.models.runtime.runner.importlib.util.find_spec", lambda name: name if name == "openvino" else None
     )
     other = OnnxDetector(dynamic, DetectConfig(), threads=1)
     assert "OpenVINO" in other.description

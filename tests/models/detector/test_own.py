@@ -14,8 +14,10 @@ from dettrack.errors import InputError, UsageError
 from dettrack.geometry import box_iou
 from dettrack.models.detector import load_detector, own
 from dettrack.models.detector.backbones import fold_norms
+from dettrack.models.detector.checkpoint import read_detector, save_detector
 from dettrack.models.detector.network import DetectorSpec, PersonDetector
-from dettrack.models.detector.own import valid_ranges
+from dettrack.models.detector.scales import find_people, valid_ranges
+from dettrack.models.runtime.runner import on_host
 from dettrack.structures import Frame
 
 
@@ -36,7 +38,7 @@ def model() -> PersonDetector:
 @pytest.fixture
 def checkpoint(model: PersonDetector, tmp_path: Path) -> Path:
     path = tmp_path / "small.safetensors"
-    own.save_network(model, path, 96, {"ap50": 0.5})
+    save_detector(model, path, 96, {"ap50": 0.5})
     return path
 
 
@@ -46,7 +48,7 @@ def _frames(*sizes: tuple[int, int]) -> list[Frame]:
 
 
 def test_a_checkpoint_comes_back_as_it_was(model: PersonDetector, checkpoint: Path) -> None:
-    back = own.read_checkpoint(checkpoint)
+    back = read_detector(checkpoint)
     assert back.size == 96
     assert back.metrics == {"ap50": 0.5}
     assert back.model.spec == model.spec
@@ -58,13 +60,15 @@ def test_a_checkpoint_comes_back_as_it_was(model: PersonDetector, checkpoint: Pa
 
 def test_openvino_and_pytorch_agree(checkpoint: Path) -> None:
     pytest.importorskip("openvino")
-    network = own.read_checkpoint(checkpoint).model
+    network = read_detector(checkpoint).model
     fold_norms(network)
-    predictors = own.openvino_predictor(network, 1), own.torch_predictor(network)
+    runners = own.run_by_openvino(network, 1), own.run_by_torch(network)
     rng = np.random.default_rng(0)
     for shape in ((2, 3, 64, 96), (1, 3, 64, 64), (2, 3, 64, 96)):
         images = rng.integers(0, 256, shape, dtype=np.uint8)
-        (scores, distances), (plain_scores, plain_distances) = (predict(images) for predict in predictors)
+        (scores, distances), (plain_scores, plain_distances) = (
+            [on_host(output) for output in runner.run(images)] for runner in runners
+        )
         assert scores.std() > 0.01
         np.testing.assert_allclose(scores, plain_scores, atol=1e-4)
         np.testing.assert_allclose(distances, plain_distances, atol=1e-3)
@@ -72,7 +76,7 @@ def test_openvino_and_pytorch_agree(checkpoint: Path) -> None:
 
 def test_boxes_are_sorted_inside_the_frame_and_apart(model: PersonDetector) -> None:
     frame = _frames((50, 90))[0]
-    boxes = own.find_people(own.torch_predictor(model), [frame.image], 96, 0.5)[0]
+    boxes = find_people(own.run_by_torch(model), [frame.image], 96, 0.5)[0]
     assert (np.diff(boxes.scores) <= 0).all()
     assert (boxes.xyxy >= 0).all()
     assert (boxes.xyxy <= [89, 49, 89, 49]).all()
@@ -80,10 +84,10 @@ def test_boxes_are_sorted_inside_the_frame_and_apart(model: PersonDetector) -> N
 
 def test_a_batch_gives_what_single_frames_give(model: PersonDetector) -> None:
     images = [frame.image for frame in _frames((64, 96), (32, 96), (64, 96))]
-    predictor = own.torch_predictor(model)
-    together = own.find_people(predictor, images, 96)
+    runner = own.run_by_torch(model)
+    together = find_people(runner, images, 96)
     for image, boxes in zip(images, together, strict=True):
-        alone = own.find_people(predictor, [image], 96)[0]
+        alone = find_people(runner, [image], 96)[0]
         np.testing.assert_allclose(boxes.xyxy, alone.xyxy, atol=0.05)
 
 
@@ -112,7 +116,7 @@ def test_broken_files_are_refused_in_one_line(checkpoint: Path, tmp_path: Path) 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
 def test_a_missing_device_is_named(checkpoint: Path) -> None:
-    with pytest.raises(InputError, match="sees no CUDA device"):
+    with pytest.raises(InputError, match="0 CUDA devices"):
         own.load(checkpoint, DetectConfig(), "cuda:0")
 
 

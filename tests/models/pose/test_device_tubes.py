@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from dettrack.cut.clips import make_tubes, sample_tubes
-from dettrack.models.pose.buckets import Bucketed, bucket_sizes
+from dettrack.cut.clips import make_tubes
+from dettrack.models.pose.crops import sample_tubes
 from dettrack.models.pose.device_tubes import FramesOnDevice, sample_on_device
+from dettrack.models.runtime.buckets import Bucketed, bucket_sizes
 from dettrack.structures import Boxes, Clip, Frame
 
 CPU = torch.device("cpu")

@@ -9,7 +9,7 @@ import torch
 from lively import lively_network
 
 from dettrack.config import CutConfig, EstimateConfig
-from dettrack.cut.clips import make_tubes, sample_tubes
+from dettrack.cut.clips import make_tubes
 from dettrack.errors import InputError, MissingExtraError
 from dettrack.lab.synth import Renderer, SceneConfig, draw_scene
 from dettrack.models.pose import load_estimator
@@ -20,15 +20,12 @@ from dettrack.models.pose.checkpoint import (
     save_checkpoint,
 )
 from dettrack.models.pose.device_tubes import FramesOnDevice
-from dettrack.models.pose.tube_estimator import TubeModel
-from dettrack.models.runtime.export import compare, onnx_bytes, probe_crops
-from dettrack.models.runtime.exported import OnnxTubeModel, OpenVinoTubeModel, read_exported_spec
-from dettrack.models.runtime.exported_spec import ExportedSpec
+from dettrack.models.pose.export import compare, probe_crops
+from dettrack.models.pose.exported import ExportedSpec, pack_engine, read_engine, read_exported_spec
+from dettrack.models.pose.tube_network import TubeNetwork, open_network
 from dettrack.models.runtime.precision import cpu_has_bf16
-from dettrack.models.runtime.tensorrt import pack_engine, read_engine
-from dettrack.models.runtime.torch import TorchTubeModel
+from dettrack.models.runtime.runner import Runner
 from dettrack.models.weights import SHIPPED
-from dettrack.skeleton import joint_set
 from dettrack.structures import Boxes, Clip, Frame
 
 SIZE = (96, 64)
@@ -53,46 +50,36 @@ def checkpoint(request, tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module")
-def content(checkpoint):
-    """The network as ONNX, made once: it is what both runtimes get, and takes longest."""
-    loaded = load_checkpoint(checkpoint)
-    return onnx_bytes(loaded, loaded.spec.clip_length)
-
-
-class Plain:
+class PlainRunner:
     """The reference: the network as it was built, without folding, layout or batch."""
 
-    name, runtime, batch = "plain", "PyTorch, as built", 1
+    runtime, device = "PyTorch, as built", "cpu"
 
-    def __init__(self, path):
-        self.network, spec = load_checkpoint(path).network, load_checkpoint(path).spec
-        self.size, self.joint_set, self.stride = spec.size, joint_set(spec.joints), spec.stride
-        self.temporal = spec.variant != "none"
+    def __init__(self, network, spec):
+        self.network = network
         self.mean, self.std = (255 * torch.tensor(v).view(3, 1, 1) for v in (spec.mean, spec.std))
 
-    sample = staticmethod(sample_tubes)
-
-    def run(self, crops):
-        tubes = [(torch.from_numpy(tube).permute(0, 3, 1, 2) - self.mean) / self.std for tube in crops]
+    def run(self, batch):
+        tubes = [(torch.from_numpy(tube).permute(0, 3, 1, 2) - self.mean) / self.std for tube in batch]
         with torch.no_grad():
-            return torch.cat([self.network(tube[None].contiguous()) for tube in tubes])
+            return [torch.cat([self.network(tube[None].contiguous()) for tube in tubes])]
 
 
-def model_of(request, checkpoint, runtime, precision):
+def plain_network(path):
+    loaded = load_checkpoint(path)
+    runner = PlainRunner(loaded.network, loaded.spec)
+    assert isinstance(runner, Runner)
+    return TubeNetwork(runner, ExportedSpec.of(asdict(loaded.spec), loaded.spec.clip_length), "plain", 1)
+
+
+def network_of(checkpoint, runtime, precision):
     pytest.importorskip(RUNTIMES[runtime])
-    loaded, options = load_checkpoint(checkpoint), replace(CPU, runtime=runtime, precision=precision)
-    if runtime == "pytorch":
-        return TorchTubeModel(loaded, "a", options)
-    kind = {"onnxruntime": OnnxTubeModel, "openvino": OpenVinoTubeModel}[runtime]
-    spec = ExportedSpec.of(asdict(loaded.spec), loaded.spec.clip_length)
-    return kind(request.getfixturevalue("content"), "a", spec, options)
+    return open_network(load_checkpoint(checkpoint), "a", replace(CPU, runtime=runtime, precision=precision))
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_fp32_gives_the_plain_networks_joints(request, checkpoint, runtime):
-    model, plain = model_of(request, checkpoint, runtime, "fp32"), Plain(checkpoint)
-    assert isinstance(model, TubeModel)
+def test_fp32_gives_the_plain_networks_joints(checkpoint, runtime):
+    model, plain = network_of(checkpoint, runtime, "fp32"), plain_network(checkpoint)
     assert "fp32" in model.runtime
     parity = compare(model, plain, probe_crops(SIZE, 3 if plain.temporal else 1, tubes=3))
     assert parity.heatmap < FP32_HEATMAP
@@ -100,13 +87,13 @@ def test_fp32_gives_the_plain_networks_joints(request, checkpoint, runtime):
 
 
 @pytest.mark.parametrize("runtime", ["pytorch", "openvino"])
-def test_bf16_stays_near(request, checkpoint, runtime):
+def test_bf16_stays_near(checkpoint, runtime):
     """Root mean square difference of the heatmaps from fp32, as a share of their own spread."""
     if not cpu_has_bf16():
         pytest.skip("this CPU has no bf16 arithmetic")
     if load_checkpoint(checkpoint).spec.architecture == "lite":
         pytest.skip("random weights of the light network amplify every rounding; its trained ones are below")
-    model, plain = model_of(request, checkpoint, runtime, "bf16"), Plain(checkpoint)
+    model, plain = network_of(checkpoint, runtime, "bf16"), plain_network(checkpoint)
     assert "bf16" in model.runtime
     crops = probe_crops(SIZE, 3 if plain.temporal else 1, tubes=3)
     exact = plain.run(crops).numpy()
@@ -151,7 +138,7 @@ def test_tubes_cut_on_the_device_give_the_same_joints(checkpoint):
     for on_device in (False, True):
         estimator = load_estimator(options, CutConfig(clip_length=3, step=1))
         if on_device:
-            estimator._model._frames = FramesOnDevice(torch.device("cpu"))
+            estimator._network._frames = FramesOnDevice(torch.device("cpu"))
         work = [(Clip(frames, 1), make_tubes(boxes, SIZE)), (Clip(frames[:2], 0), make_tubes(boxes, SIZE))]
         found.append(estimator.estimate(work))
     for host, there in zip(*found, strict=True):
@@ -171,7 +158,9 @@ def test_what_cannot_run_here_is_told(tmp_path):
         with pytest.raises(MissingExtraError, match=r"tensorrt.*pip install"):
             load_estimator(replace(options, runtime="tensorrt"), CutConfig(clip_length=3, step=1))
     with pytest.raises(InputError, match="fp16"):
-        TorchTubeModel(load_checkpoint(tmp_path / "a.safetensors"), "a", replace(CPU, precision="fp16"))
+        open_network(
+            load_checkpoint(tmp_path / "a.safetensors"), "a", replace(CPU, runtime="pytorch", precision="fp16")
+        )
 
 
 def test_engine_files_say_what_they_are(tmp_path):

@@ -16,14 +16,14 @@ from dettrack.cut.clips import make_tubes
 from dettrack.errors import InputError
 from dettrack.models.pose import load_estimator
 from dettrack.models.pose.checkpoint import NetworkSpec, load_checkpoint, save_checkpoint
-from dettrack.models.pose.load import open_exported_file
-from dettrack.models.runtime.export import compare, export_network, probe_crops
-from dettrack.models.runtime.exported import read_exported_spec
-from dettrack.models.runtime.torch import TorchTubeModel
+from dettrack.models.pose.export import compare, export_network, probe_crops
+from dettrack.models.pose.exported import read_exported_spec
+from dettrack.models.pose.tube_network import open_exported, open_network
 from dettrack.structures import Boxes, Clip, Frame
 
 SIZE = (64, 96)
 CPU = EstimateConfig(device="cpu", threads=1, precision="fp32")
+TORCH = replace(CPU, runtime="pytorch")
 LITE = NetworkSpec(architecture="lite", width=16, variant="early", clip_length=3, size=SIZE)
 SPECS = {
     "hrnet": NetworkSpec(width=16, variant="early", clip_length=3, size=SIZE),
@@ -47,9 +47,9 @@ def checkpoints(tmp_path_factory):
 def test_exported_networks_give_the_same_joints(checkpoints, tmp_path, name, to, ending):
     checkpoint = load_checkpoint(checkpoints / f"{name}.safetensors")
     export_network(checkpoint, tmp_path / f"a{ending}", to, 3)
-    model = open_exported_file(tmp_path / f"a{ending}", CPU)
+    model = open_exported(tmp_path / f"a{ending}", CPU)
     crops = probe_crops(SIZE, 3 if model.temporal else 1, tubes=3)
-    parity = compare(model, TorchTubeModel(checkpoint, name, CPU), crops)
+    parity = compare(model, open_network(checkpoint, name, TORCH, 3), crops)
     assert parity.heatmap < 1e-4
     assert parity.joint < 0.1
     assert 0 <= parity.joint_mean <= parity.joint
@@ -106,10 +106,10 @@ def test_onnx_metadata_is_well_formed(checkpoints, tmp_path):
 
 def test_comparing_notices_a_difference(checkpoints):
     checkpoint = load_checkpoint(checkpoints / "lite.safetensors")
-    reference = TorchTubeModel(load_checkpoint(checkpoints / "lite.safetensors"), "a", CPU)
+    reference = open_network(load_checkpoint(checkpoints / "lite.safetensors"), "a", TORCH)
     with torch.no_grad():
         checkpoint.network.final_layer.weight.add_(0.05)
-    parity = compare(TorchTubeModel(checkpoint, "b", CPU), reference, probe_crops(SIZE, 3))
+    parity = compare(open_network(checkpoint, "b", TORCH), reference, probe_crops(SIZE, 3))
     assert parity.heatmap > 1e-3
     assert parity.joint > 0.1
 

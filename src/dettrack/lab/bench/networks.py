@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +14,18 @@ import torch
 
 from dettrack.config import EstimateConfig
 from dettrack.errors import DettrackError, UsageError
+from dettrack.lab.bench.flops import module_gflop
 from dettrack.lab.bench.timing import Spread, Turns, take_turns
 from dettrack.models.pose.checkpoint import Checkpoint, NetworkSpec, build_network
-from dettrack.models.pose.load import find_model, open_checkpoint_with
+from dettrack.models.pose.export import probe_crops
+from dettrack.models.pose.inflate import set_clip_length
+from dettrack.models.pose.load import find_model
 from dettrack.models.pose.official import open_checkpoint
-from dettrack.models.runtime.export import probe_crops
+from dettrack.models.pose.tube_network import open_network
 from dettrack.models.runtime.precision import cpu_has_bf16
 from dettrack.models.runtime.torch import torch_device
 
-__all__ = ["NetworkRow", "PeakRow", "find_network", "gflop_per_tube", "measure_networks", "peak_products"]
+__all__ = ["NetworkRow", "PeakRow", "fastest_product", "find_network", "measure_networks", "peak_products"]
 
 _SIDE = 2048  # of the matrices
 _RANDOM = re.compile(r"W(\d+)-(none|early|last|all)-(\d+)x(\d+)")
@@ -86,17 +89,6 @@ def find_network(name: str) -> Checkpoint:
     return Checkpoint(build_network(spec).eval(), spec, {}, "random weights")
 
 
-def gflop_per_tube(checkpoint: Checkpoint, clip_length: int) -> float:
-    """10^9 floating point operations of a network for one tube, counted, not estimated; nothing is computed."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    ghost = deepcopy(checkpoint.network).to("meta").eval()
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        ghost(torch.empty((1, clip_length, 3, *checkpoint.spec.size), device="meta"))
-    return counter.get_total_flops() / 1e9
-
-
 def peak_products(precision: str, device: torch.device, threads: int) -> dict[str, Callable[[], object]]:
     """Products of square matrices by every library at hand, by name."""
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
@@ -119,9 +111,9 @@ def peak_products(precision: str, device: torch.device, threads: int) -> dict[st
 
 
 def _openvino_product(precision: str, threads: int) -> Callable[[], object]:
-    import openvino
-    from openvino import opset13 as ops
+    from dettrack.models.runtime.openvino_core import openvino
 
+    ops = openvino.opset13
     left = ops.parameter([_SIDE, _SIDE], np.float32)
     right = ops.constant(np.random.default_rng(0).normal(size=(_SIDE, _SIDE)).astype(np.float32))
     model = openvino.Model([ops.matmul(left, right, False, True)], [left])
@@ -134,6 +126,18 @@ def _openvino_product(precision: str, threads: int) -> Callable[[], object]:
     request = openvino.Core().compile_model(model, "CPU", options).create_infer_request()
     values = np.random.default_rng(1).normal(size=(_SIDE, _SIDE)).astype(np.float32)
     return lambda: request.infer([values])
+
+
+def fastest_product(precision: str, device: str, turns: Mapping[str, Turns]) -> PeakRow:
+    """The peak in a precision.
+
+    Args:
+        precision: "fp32" or "bf16".
+        device: In words.
+        turns: Times of `peak_products`.
+    """
+    best = min(turns, key=lambda name: min(turns[name].seconds))
+    return PeakRow(precision, best, device, turns[best].rate(2 * _SIDE**3 / 1e9))
 
 
 def measure_networks(
@@ -165,10 +169,8 @@ def measure_networks(
                 else:
                     models[f"{name} {made[0].runtime}"] = (made[0], made[1], made[2])
         turns = take_turns({**products, **{key: call for key, (_, _, call) in models.items()}}, rounds)
-        best = min(products, key=lambda name: min(turns[name].seconds))
-        peak = turns[best].rate(2 * _SIDE**3 / 1e9)
-        peaks.append(PeakRow(precision, best, in_words, peak))
-        rows += [_row(row, tubes, turns[key], peak.high) for key, (row, tubes, _) in models.items()]
+        peaks.append(fastest_product(precision, in_words, {name: turns[name] for name in products}))
+        rows += [_row(row, tubes, turns[key], peaks[-1].gflops.high) for key, (row, tubes, _) in models.items()]
     return peaks, rows
 
 
@@ -184,7 +186,8 @@ def _models(
     """The network in every runtime: its row so far, tubes in a call, and the call; None where it cannot run."""
     checkpoint = find_network(name)
     frames = clip_length if checkpoint.spec.variant != "none" else 1
-    gflop = gflop_per_tube(checkpoint, frames)
+    set_clip_length(checkpoint.network, frames)
+    gflop = module_gflop(checkpoint.network, 1, frames, 3, *checkpoint.spec.size)
     runtimes = ["pytorch", "tensorrt"] if device.type == "cuda" else ["pytorch", "onnxruntime", "openvino"]
     for runtime in runtimes:
         row = NetworkRow(name, runtime, precision, gflop)
@@ -195,7 +198,7 @@ def _models(
             continue
         options = EstimateConfig(runtime=runtime, precision=precision, device=str(device), threads=threads)  # type: ignore[arg-type]
         try:
-            model = open_checkpoint_with(deepcopy(checkpoint), name, options, frames)
+            model = open_network(deepcopy(checkpoint), name, options, frames)
         except DettrackError as error:
             yield NetworkRow(name, runtime, precision, gflop, skipped=str(error)), 0, None
             continue

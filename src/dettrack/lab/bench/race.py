@@ -6,14 +6,19 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from dettrack.config import CutConfig, DetectConfig, EstimateConfig, PolishConfig, SewConfig, TrackConfig
 from dettrack.errors import DettrackError
-from dettrack.lab.bench.timing import Spread, take_turns
+from dettrack.lab.bench.flops import run_work
+from dettrack.lab.bench.networks import fastest_product, peak_products
+from dettrack.lab.bench.timing import Spread, Turns, take_turns
+from dettrack.models.runtime.precision import cpu_has_bf16
+from dettrack.models.runtime.torch import torch_device
 from dettrack.pipeline import Pipeline
 from dettrack.runs.folder import RunOptions, track_to_folder
 
@@ -63,6 +68,12 @@ class RaceRow:
         poses: Poses found in the run.
         tracks: Tracks found.
         peak_mib: Peak resident memory of a process that does nothing else; None where it was not measured.
+        gflop_per_frame: 10^9 floating point operations of the networks for a frame (see `flops`); None if not known.
+        detector_gflop_per_frame: Of the detector alone.
+        pose_gflop_per_frame: Of the pose network alone.
+        share_of_peak: Of the run's time, what its networks would take at the peak of the machine's matrix products,
+            each in its precision; None if not known.
+        counts: How often the networks ran: "keyframes" of the detector, and crops by size (height x width).
         skipped: Why it did not run, or "".
     """
 
@@ -77,6 +88,11 @@ class RaceRow:
     poses: int = 0
     tracks: int = 0
     peak_mib: float | None = None
+    gflop_per_frame: float | None = None
+    detector_gflop_per_frame: float | None = None
+    pose_gflop_per_frame: float | None = None
+    share_of_peak: Spread | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
     skipped: str = ""
 
 
@@ -138,9 +154,11 @@ def race(
 
             return go
 
-        turns = take_turns({name: run(name) for name in pipelines}, rounds, say)
+        products = _products(pipelines.values())
+        turns = take_turns({**{name: run(name) for name in pipelines}, **products}, rounds, say)
+    peaks = _peaks({name: turns[name] for name in products})
     first = next(iter(pipelines), None)
-    for name in pipelines:
+    for name, pipeline in pipelines.items():
         counts = last[name]["counts"]
         frames = max(counts["frames"], 1)
         rows[name] = replace(
@@ -152,6 +170,7 @@ def race(
             speed_cpu=turns[first].cpu_over(turns[name]) if first else None,
             poses=sum(counts.get(f"poses_{source}", 0) for source in ("detected", "recovered", "interpolated")),
             tracks=counts["tracks"],
+            **_work(pipeline, last[name], turns[name], peaks),
         )
     if memory:
         pipelines.clear()
@@ -160,6 +179,43 @@ def race(
                 say(f"memory of {one.name}")
                 rows[one.name] = replace(rows[one.name], peak_mib=_peak_mib(one.config, video, end_s))
     return list(rows.values())
+
+
+def _products(pipelines: Iterable[Pipeline]) -> dict[tuple[str, str], Callable[[], object]]:
+    """Matrix products by precision and library, on the device of the first run and with its threads."""
+    options = next((pipeline.config.estimate for pipeline in pipelines), None)
+    if options is None:
+        return {}
+    device = torch_device(options.device)
+    precisions = ["fp32", *(["bf16"] if device.type == "cuda" or cpu_has_bf16() else [])]
+    return {
+        (precision, library): call
+        for precision in precisions
+        for library, call in peak_products(precision, device, options.threads).items()
+    }
+
+
+def _peaks(turns: Mapping[tuple[str, str], Turns]) -> dict[str, float]:
+    """10^9 operations per second by precision."""
+    by_precision: defaultdict[str, dict[str, Turns]] = defaultdict(dict)
+    for (precision, library), times in turns.items():
+        by_precision[precision][library] = times
+    return {precision: fastest_product(precision, "", each).gflops.high for precision, each in by_precision.items()}
+
+
+def _work(pipeline: Pipeline, summary: dict[str, Any], turns: Turns, peaks: Mapping[str, float]) -> dict[str, Any]:
+    """The figures of a row that say what was computed."""
+    counts, video = summary["counts"], summary["video"]
+    frames = max(counts["frames"], 1)
+    work = run_work(pipeline.config, counts, (video["height"], video["width"]))
+    at_peak = work.seconds_at(peaks)
+    return {
+        "gflop_per_frame": None if work.total is None else work.total / frames,
+        "detector_gflop_per_frame": None if work.detector is None else work.detector / frames,
+        "pose_gflop_per_frame": None if work.pose is None else work.pose / frames,
+        "share_of_peak": None if at_peak is None else Spread.of([at_peak / seconds for seconds in turns.seconds]),
+        "counts": {key: n for key, n in counts.items() if key == "keyframes" or key.startswith("crops_")},
+    }
 
 
 def _peak_mib(config: TrackConfig, video: Path, end_s: float | None) -> float:

@@ -125,6 +125,20 @@ def _race(rows: Sequence[RaceRow], title: str) -> Iterator[str]:
     for row in rows:
         if not row.skipped:
             yield f"- {row.name}: {row.detector}; {row.model}"
+            yield f"  {_computed(row)}"
+
+
+def _computed(row: RaceRow) -> str:
+    """What the networks of a run computed, and how near that comes to the machine's peak."""
+    ran = ", ".join(f"{n} {name.replace('_', ' of ')}" for name, n in row.counts.items()) or "nothing"
+    if row.gflop_per_frame is None or row.share_of_peak is None:
+        return f"Ran on {ran}; GFLOP a frame not known"
+    share = row.share_of_peak
+    return (
+        f"Ran on {ran}: {row.gflop_per_frame:.2f} GFLOP a frame (detector {row.detector_gflop_per_frame:.2f}, pose "
+        f"{row.pose_gflop_per_frame:.2f}), {100 * share.median:.0f} % of the measured peak "
+        f"({100 * share.low:.0f}-{100 * share.high:.0f})"
+    )
 
 
 def _stages(rows: Sequence[StageRow]) -> Iterator[str]:

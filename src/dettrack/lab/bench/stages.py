@@ -13,11 +13,12 @@ import numpy as np
 
 from dettrack.associate import associate
 from dettrack.config import FinishConfig, TrackConfig
-from dettrack.cut.clips import make_clip, make_tubes, sample_tubes
+from dettrack.cut.clips import make_clip, make_tubes
 from dettrack.formats import open_writers
 from dettrack.lab.bench.timing import Spread
 from dettrack.lab.simulate import SimulateConfig, simulate, walkers
 from dettrack.models.detector.filters import filter_boxes, for_frame
+from dettrack.models.pose.crops import sample_tubes
 from dettrack.pipeline import Pipeline
 from dettrack.report import Report
 from dettrack.skeleton import JointSet

@@ -6,10 +6,13 @@ import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 __all__ = ["Spread", "Turns", "take_turns"]
+
+Name = TypeVar("Name")
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,8 @@ class Turns:
 
 
 def take_turns(
-    things: Mapping[str, Callable[[], object]], rounds: int, say: Callable[[str], None] = lambda line: None
-) -> dict[str, Turns]:
+    things: Mapping[Name, Callable[[], object]], rounds: int, say: Callable[[str], None] = lambda line: None
+) -> dict[Name, Turns]:
     """Call everything once for warming up, then in rounds; every other round backwards.
 
     Args:
@@ -84,8 +87,8 @@ def take_turns(
     """
     for thing in things.values():
         thing()
-    seconds: dict[str, list[float]] = {name: [] for name in things}
-    cpu_seconds: dict[str, list[float]] = {name: [] for name in things}
+    seconds: dict[Name, list[float]] = {name: [] for name in things}
+    cpu_seconds: dict[Name, list[float]] = {name: [] for name in things}
     for number in range(rounds):
         say(f"round {number + 1} of {rounds}")
         for name, thing in list(things.items())[:: 1 if number % 2 == 0 else -1]:

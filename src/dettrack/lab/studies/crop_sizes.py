@@ -21,7 +21,7 @@ from dettrack.cut.estimate import small_people
 from dettrack.formats.posetrack import PoseSequence
 from dettrack.lab.ablation.rows import Row
 from dettrack.lab.studies.sequences import MadeSequences, MadeTubes, image_list, read_sequences
-from dettrack.models.pose.small import smaller
+from dettrack.models.pose.load import smaller
 from dettrack.pipeline import Pipeline
 from dettrack.structures import TrackletBatch, Tracklets
 from dettrack.video import open_video

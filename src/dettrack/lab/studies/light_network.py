@@ -16,7 +16,7 @@ import tyro
 from dettrack.config import EstimateConfig
 from dettrack.models.pose.checkpoint import Checkpoint, NetworkSpec, build_network
 from dettrack.models.pose.lite import LITE_MEAN, LITE_STD
-from dettrack.models.pose.load import open_checkpoint_with
+from dettrack.models.pose.tube_network import open_network
 
 SIZE, CLIP, TUBES = (192, 160), 9, 2
 
@@ -33,7 +33,7 @@ def main(rounds: int = 4) -> None:
         for runtime in ("openvino", "onnxruntime", "pytorch"):
             options = EstimateConfig(device="cpu", runtime=runtime, threads=1, precision="fp32")
             checkpoint = Checkpoint(build_network(spec).eval(), spec)
-            models[variant, runtime] = open_checkpoint_with(checkpoint, variant, options, CLIP)
+            models[variant, runtime] = open_network(checkpoint, variant, options, CLIP)
     crops = np.random.default_rng(0).integers(0, 255, (TUBES, CLIP, *SIZE, 3)).astype(np.uint8)
     best: dict[tuple[str, str], float] = {}
     for _ in range(rounds):

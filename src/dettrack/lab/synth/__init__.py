@@ -7,7 +7,6 @@
 from dettrack.lab.synth.mocap import load_recordings
 from dettrack.lab.synth.render import Rendered, Renderer, Truth, Visibility
 from dettrack.lab.synth.scene import Scene, SceneConfig, draw_scene
-from dettrack.lab.synth.tubes import TubeSample, draw_tubes
 from dettrack.lab.synth.world import find_photos
 from dettrack.lab.synth.write import demo_scene, write_scenes
 
@@ -17,11 +16,9 @@ __all__ = [
     "Scene",
     "SceneConfig",
     "Truth",
-    "TubeSample",
     "Visibility",
     "demo_scene",
     "draw_scene",
-    "draw_tubes",
     "find_photos",
     "load_recordings",
     "write_scenes",

@@ -1,4 +1,4 @@
-"""A pinhole camera that stands still, pans or shakes, and the window of it that is drawn."""
+"""A pinhole camera that stands still, pans or shakes."""
 
 from __future__ import annotations
 
@@ -36,11 +36,6 @@ class Camera:
         depth = np.where(seen[..., 2:] < 0.05, np.nan, seen[..., 2:])
         xy = seen[..., :2] / depth * self.focal + np.array(self.centre)
         return np.concatenate([xy, seen[..., 2:]], -1)
-
-    def window(self, scale: float, left: float, top: float, size: tuple[int, int]) -> Camera:
-        """The same view cropped: pixel (x, y) moves to `((x - left) * scale, (y - top) * scale)`."""
-        cx, cy = self.centre
-        return replace(self, focal=self.focal * scale, centre=((cx - left) * scale, (cy - top) * scale), size=size)
 
     def enlarged(self, factor: float) -> Camera:
         """The same view with `factor` times as many pixels on each side, for drawing finer than needed."""

@@ -87,20 +87,18 @@ class Renderer:
 
     Args:
         scene: What to draw.
-        window: A crop of every frame, `(scale, left, top, (height, width))` as `Camera.window` takes it; annotations
-            are in its pixels.
     """
 
-    def __init__(self, scene: Scene, window: tuple[float, float, float, tuple[int, int]] | None = None) -> None:
-        self.scene, self._window = scene, window
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
         self._backdrops: dict[int, Backdrop] = {}
         self._things: dict[int, list[Drawn | None]] = {}
         self._vertices: dict[int, list[Float[np.ndarray, "_vertices 3"]]] = {}
 
     def frame(self, number: int) -> Rendered:
         """Draw one frame, by its number from 0."""
-        scene, camera = self.scene, self._camera(number)
-        before = self._camera(max(number - 1, 0))
+        scene, camera = self.scene, self.scene.cameras[number]
+        before = scene.cameras[max(number - 1, 0)]
         fine = camera.enlarged(_FINER)
         bodies = self._bodies(number)
         layers = self._people(number, fine, before, bodies) + self._furniture(number, fine)
@@ -112,10 +110,6 @@ class Renderer:
         image = _expose(scene, number, image, shift, owner, (camera, before))
         truth = _truth(scene, number, (camera, fine), bodies, layers, depth, owner)
         return Rendered(image, truth, _reduce(owner, camera.size))
-
-    def _camera(self, number: int) -> Camera:
-        camera = self.scene.cameras[number]
-        return camera if self._window is None else camera.window(*self._window)
 
     def _view(self, number: int) -> int:
         """The first frame that has the same view, for what is kept."""

@@ -15,29 +15,14 @@ from jaxtyping import Float
 
 from dettrack.errors import InputError
 from dettrack.geometry import box_nms
+from dettrack.models.runtime.runner import ImageInput, Port
 from dettrack.structures import Boxes
 
-__all__ = ["LAYOUTS", "Layout", "Port", "recognise"]
+__all__ = ["LAYOUTS", "Layout", "recognise"]
 
-# Candidates below this score never reach the filters: thousands of grid cells answer "nobody" with a score near 0.
+# Candidates below this score never reach the filters: thousands of grid cells answer with a score near 0.
 SCORE_FLOOR = 0.05
 _STRIDES = (8, 16, 32)
-
-
-@dataclass(frozen=True)
-class Port:
-    """An input or output of a model file.
-
-    Attributes:
-        name: Its name in the file.
-        shape: Its dimensions; None where the file leaves one open.
-    """
-
-    name: str
-    shape: tuple[int | None, ...]
-
-    def __str__(self) -> str:
-        return f"{self.name}[{','.join('?' if side is None else str(side) for side in self.shape)}]"
 
 
 Arrays = Sequence[np.ndarray]
@@ -50,9 +35,7 @@ class Layout:
     Attributes:
         name: Name on the command line.
         expected: What the file must look like, for the user.
-        bgr: Channels in blue, green, red order instead of RGB.
-        mean: Subtracted from the 0..255 values, in the model's channel order.
-        std: Divided by, likewise.
+        images: How it takes letterboxed frames.
         fill: Grey value around a letterboxed frame.
         stretch: Frames are stretched to the input instead of letterboxed.
         matches: Whether inputs and outputs have this layout's shapes.
@@ -61,21 +44,11 @@ class Layout:
 
     name: str
     expected: str
-    bgr: bool
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    images: ImageInput
     fill: int
     stretch: bool
     matches: Callable[[Port, Sequence[Port]], bool]
     decode: Callable[[Arrays, tuple[int, int], float], list[Boxes]]
-
-    def prepare(self, canvases: Sequence[np.ndarray]) -> Float[np.ndarray, "b 3 h w"]:
-        """Letterboxed RGB frames -> the network's input."""
-        batch = np.stack(canvases)
-        if self.bgr:
-            batch = batch[..., ::-1]
-        scaled = (batch - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
-        return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2), np.float32)
 
 
 def _is(side: int | None, value: int) -> bool:
@@ -176,9 +149,7 @@ LAYOUTS: dict[str, Layout] = {
         Layout(
             name="rtmdet",
             expected="dets[b,n,5] + labels[b,n], NMS inside",
-            bgr=True,
-            mean=(103.53, 116.28, 123.675),
-            std=(57.375, 57.12, 58.395),
+            images=ImageInput(bgr=True, mean=(103.53, 116.28, 123.675), std=(57.375, 57.12, 58.395)),
             fill=114,
             stretch=False,
             matches=_matches_rtmdet,
@@ -187,9 +158,7 @@ LAYOUTS: dict[str, Layout] = {
         Layout(
             name="yolox",
             expected="[b,cells,5+classes], cells of strides 8, 16 and 32, undecoded",
-            bgr=True,
-            mean=(0.0, 0.0, 0.0),
-            std=(1.0, 1.0, 1.0),
+            images=ImageInput(bgr=True),
             fill=114,
             stretch=False,
             matches=_matches_yolox,
@@ -198,9 +167,7 @@ LAYOUTS: dict[str, Layout] = {
         Layout(
             name="picodet",
             expected="boxes[b,n,4] + scores[b,classes,n], NMS outside",
-            bgr=False,
-            mean=_IMAGENET_MEAN,
-            std=_IMAGENET_STD,
+            images=ImageInput(mean=_IMAGENET_MEAN, std=_IMAGENET_STD),
             fill=0,
             stretch=True,
             matches=_matches_picodet,

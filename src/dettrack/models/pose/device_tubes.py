@@ -1,6 +1,6 @@
 """Tubes cut on the device that runs the network: frames are uploaded once, and one `grid_sample` cuts all tubes.
 
-`cut.sample_tubes` does the same on the host. A tube stands still in its clip, so that the frames of a clip are the
+`crops.sample_tubes` does the same on the host. A tube stands still in its clip, so that the frames of a clip are the
 channels of one picture, and the crops of all tubes one tall sampling grid over it.
 """
 
@@ -20,14 +20,14 @@ __all__ = ["FramesOnDevice", "sample_on_device"]
 class FramesOnDevice:
     """Uploads each frame once; clips of neighbouring keyframes share most of theirs."""
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
+    def __init__(self, device: torch.device | str) -> None:
+        self._device = torch.device(device)
         self._held: dict[int, tuple[Frame, Tensor]] = {}
         self.uploads = 0
 
     @torch.inference_mode()
     def sample(self, clip: Clip, tubes: Tubes) -> UInt8[Tensor, "n clip height width 3"]:
-        """Crops of every tube in every frame of the clip; those of `cut.sample_tubes` but for rounding."""
+        """Crops of every tube in every frame of the clip; those of `crops.sample_tubes` but for rounding."""
         frames = torch.stack([self._upload(frame) for frame in clip.frames])
         first = clip.frames[0].index
         self._held = {index: held for index, held in self._held.items() if index >= first}

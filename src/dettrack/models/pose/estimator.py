@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,10 +9,11 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from dettrack.geometry import to_image
+from dettrack.models.pose.heatmap import concatenate
 from dettrack.skeleton import POSETRACK15, JointMap, JointSet, joint_set
 from dettrack.structures import Clip, Tracklets, Tubes
 
-__all__ = ["Estimator", "concatenate", "describe_lacks", "output_map", "rebatch", "to_tracklets"]
+__all__ = ["Estimator", "describe_lacks", "output_map", "rebatch", "to_tracklets"]
 
 
 @runtime_checkable
@@ -75,13 +75,6 @@ def rebatch(parts: Iterable[UInt8[Any, "_ ..."]], step: int) -> Iterator[UInt8[A
             held, count = [rows[whole:]], count - whole
     if count:
         yield concatenate(held)
-
-
-def concatenate(parts: Sequence[Any], axis: int = 0) -> Any:
-    """NumPy arrays or torch tensors (torch is then loaded already), one behind the other."""
-    if len(parts) == 1:
-        return parts[0]
-    return np.concatenate(parts, axis) if isinstance(parts[0], np.ndarray) else sys.modules["torch"].cat(parts, axis)
 
 
 def describe_lacks(name: str, joint_map: JointMap) -> str:

@@ -6,76 +6,66 @@ whoever is nearest to the middle. It makes the whole pipeline usable with any 2D
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from dettrack.config import EstimateConfig
-from dettrack.cut.clips import sample_tubes
-from dettrack.errors import InputError
+from dettrack.models.pose.crops import sample_tubes
 from dettrack.models.pose.estimator import describe_lacks, output_map, rebatch, to_tracklets
-from dettrack.models.pose.frame_layout import FrameLayout
-from dettrack.models.pose.heatmap import decode_heatmaps, mirror_crops, unmirror_heatmaps
+from dettrack.models.pose.frame_layout import recognise_layout
+from dettrack.models.pose.heatmap import decode_heatmaps, flip_averaged, mirror_crops, unmirror_joints
+from dettrack.models.runtime.open_file import open_file
+from dettrack.models.runtime.precision import cpu_precision
+from dettrack.models.runtime.runner import FileRunner, SessionOptions
 from dettrack.structures import Clip, Tracklets, Tubes
 
-__all__ = ["FrameEstimator", "FrameModel", "open_frame_model"]
+__all__ = ["FrameEstimator"]
 
-_CHUNK = 64  # crops whose heatmaps are held at a time
-
-
-@runtime_checkable
-class FrameModel(Protocol):
-    """A 2D model from a file, ready to run."""
-
-    layout: FrameLayout
-    runtime: str
-
-    def run(self, crops: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, "n ..."]:
-        """The answer for every crop, in the layout's form."""
-        ...
+_CHUNK = 32  # crops at a time; their mirror images go along
 
 
-def open_frame_model(path: Path, options: EstimateConfig) -> FrameModel:
-    """Load a 2D model: `.xml` by OpenVINO, `.onnx` by ONNX Runtime or, where that is not installed, by OpenVINO.
-
-    Raises:
-        InputError: Unreadable, unknown layout, or settings that the runtime does not offer.
-        MissingExtraError: No runtime for the file is installed.
-    """
-    if path.suffix == ".xml" and options.runtime not in ("auto", "openvino"):
-        raise InputError(f"--runtime {options.runtime}: {path.name} is run by OpenVINO")
-    if options.runtime == "pytorch":
-        raise InputError(f"--runtime pytorch: {path.name} is run by ONNX Runtime or OpenVINO")
-    no_onnxruntime = options.runtime == "auto" and importlib.util.find_spec("onnxruntime") is None
-    openvino_instead = no_onnxruntime and importlib.util.find_spec("openvino") is not None
-    if path.suffix == ".xml" or options.runtime == "openvino" or openvino_instead:
-        from dettrack.models.runtime.openvino import OpenVinoFrameModel
-
-        return OpenVinoFrameModel(
-            path, device=options.device, precision=options.precision, threads=options.threads, batch=options.batch
-        )
-    from dettrack.models.runtime.onnx import OnnxFrameModel
-
-    return OnnxFrameModel(path, device=options.device, threads=options.threads, batch=options.batch)
+def _open(path: Path, options: EstimateConfig) -> FileRunner:
+    """The file in its runtime; see `open_file`."""
+    # Other people's networks stay in fp32 unless told: what bf16 does to their joints was not measured.
+    precision = cpu_precision(options.precision) if options.precision == "fast" else options.precision
+    session = SessionOptions(
+        runtime=options.runtime,
+        device=options.device,
+        precision="fp32" if precision == "auto" else precision,
+        threads=options.threads,
+        side_by_side=True,
+    )
+    return open_file(path, path.name, session)
 
 
 class FrameEstimator:
     """An `Estimator` (see there) made of a 2D model."""
 
     def __init__(self, path: Path, options: EstimateConfig) -> None:
-        """Load the model; see `open_frame_model`."""
-        self._model = open_frame_model(path, options)
-        self._layout, self._options = self._model.layout, options
+        """Load the model.
+
+        Args:
+            path: Its file.
+            options: Settings.
+
+        Raises:
+            InputError: Unreadable, unknown layout, or settings that the runtime does not offer.
+            MissingExtraError: No runtime for the file is installed.
+        """
+        runner = _open(path, options)
+        self._layout, self._options = recognise_layout(str(path), runner.inputs, runner.outputs), options
+        rows = options.batch or self._layout.batch or (64 if "CUDA" in runner.runtime else 1)
+        self._runner = runner.for_images(self._layout.images, rows=rows, output=self._layout.output)
         self._map = output_map(options.joints, self._layout.joint_set)
         self.joint_set, self.approximated = self._map.target, self._map.approximated
+        self.own_joint_set = self._layout.joint_set  # before they are mapped
         self.size, self.temporal = self._layout.size, False
         height, width = self.size
         self.description = (
-            f"{path.name} (2D, {self._layout.kind}, {width}x{height}; {self._model.runtime}"
+            f"{path.name} (2D, {self._layout.kind}, {width}x{height}; {runner.runtime}"
             f"{describe_lacks(path.name, self._map)})"
         )
 
@@ -102,31 +92,30 @@ class FrameEstimator:
         return np.concatenate([xy for xy, _ in parts]), np.concatenate([scores for _, scores in parts])
 
     def _read_heatmaps(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        heatmaps = self._heatmaps(crops)
+        layout = self._layout
         if self._options.flip:
-            mirrored = self._heatmaps(mirror_crops(crops, stride=self._layout.stride))
-            heatmaps = (heatmaps + unmirror_heatmaps(mirrored, self._layout.joint_set.flip_permutation)) / 2
-        return decode_heatmaps(heatmaps, self._options.decoding, stride=self._layout.stride)
+            heatmaps = flip_averaged(self._heatmaps, crops, layout.joint_set.flip_permutation, stride=layout.stride)
+        else:
+            heatmaps = self._heatmaps(crops)
+        return decode_heatmaps(heatmaps, self._options.decoding, stride=layout.stride)
 
     def _heatmaps(self, crops: np.ndarray) -> np.ndarray:
-        heatmaps = self._model.run(crops)
+        heatmaps = self._runner.run(crops)[0].astype(np.float32, copy=False)
         return heatmaps.transpose(0, 3, 1, 2) if self._layout.joints_last else heatmaps
 
     def _read_coordinates(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         xy, scores = self._coordinates(crops)
         if not self._options.flip:
             return xy, scores
-        swap = self._layout.joint_set.flip_permutation
-        mirrored_xy, mirrored_scores = self._coordinates(mirror_crops(crops))
-        mirrored_xy, mirrored_scores = mirrored_xy[:, swap], mirrored_scores[:, swap]
-        mirrored_xy[..., 0] = self.size[1] - 1 - mirrored_xy[..., 0]
+        mirrored = self._coordinates(mirror_crops(crops))
+        other_xy, other_scores = unmirror_joints(*mirrored, self._layout.joint_set.flip_permutation, self.size[1])
         # Both places count by their confidence, so that a lost joint does not pull a found one away.
-        weights = np.stack([scores, mirrored_scores], -1) + 1e-6
+        weights = np.stack([scores, other_scores], -1) + 1e-6
         weights /= weights.sum(-1, keepdims=True)
-        mean_xy = xy * weights[..., :1] + mirrored_xy * weights[..., 1:]
-        return mean_xy, (scores + mirrored_scores) / 2
+        mean_xy = xy * weights[..., :1] + other_xy * weights[..., 1:]
+        return mean_xy, (scores + other_scores) / 2
 
     def _coordinates(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """MoveNet's y, x in [0, 1] of the crop: 0 is the left edge of its first pixel."""
-        yx, scores = np.split(self._model.run(crops)[:, 0], [2], axis=-1)
+        yx, scores = np.split(self._runner.run(crops)[0][:, 0], [2], axis=-1)
         return yx[..., ::-1] * np.array(self.size[::-1]) - 0.5, scores[..., 0].clip(0, 1)

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from jaxtyping import Shaped, UInt8
-
 from dettrack.errors import InputError
+from dettrack.models.runtime.runner import ImageInput, Port
 from dettrack.skeleton import COCO17, LSP14, MPII16, POSETRACK15, JointSet
 
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "FrameLayout", "Port", "recognise_layout"]
+__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "FrameLayout", "recognise_layout"]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -26,25 +24,6 @@ _SUPPORTED = (
 
 
 @dataclass(frozen=True)
-class Port:
-    """An input or output of a model file.
-
-    Attributes:
-        name: As the file has it.
-        shape: Sizes; None where the file leaves one open.
-        dtype: NumPy name of its type.
-    """
-
-    name: str
-    shape: tuple[int | None, ...]
-    dtype: str
-
-    def __str__(self) -> str:
-        sizes = ", ".join("?" if side is None else str(side) for side in self.shape)
-        return f"{self.name} ({sizes}) {self.dtype}"
-
-
-@dataclass(frozen=True)
 class FrameLayout:
     """How to feed a 2D model and to read its answer.
 
@@ -52,7 +31,6 @@ class FrameLayout:
         kind: "heatmaps" or "coordinates".
         size: Height and width of its crops in pixels.
         joint_set: Its joints.
-        input: Name of the image input.
         output: Position of the answer among the outputs.
         channels_first: Whether the image is (N, 3, h, w).
         joints_last: Whether heatmaps are (N, h, w, joints).
@@ -64,7 +42,6 @@ class FrameLayout:
     kind: Literal["heatmaps", "coordinates"]
     size: tuple[int, int]
     joint_set: JointSet
-    input: str
     output: int
     channels_first: bool
     joints_last: bool
@@ -72,16 +49,13 @@ class FrameLayout:
     dtype: str
     stride: int
 
-    def prepare(self, crops: UInt8[np.ndarray, "n h w 3"]) -> Shaped[np.ndarray, "n _ _ _"]:
-        """Crops as the file wants them: heatmap models take ImageNet-normalised RGB, MoveNet plain 0..255."""
-        if self.kind == "heatmaps":
-            scale = (1 / (255 * np.array(IMAGENET_STD))).astype(np.float32)
-            shift = (np.array(IMAGENET_MEAN) / np.array(IMAGENET_STD)).astype(np.float32)
-            image = crops * scale - shift
-        else:
-            image = crops
-        image = image.transpose(0, 3, 1, 2) if self.channels_first else image
-        return np.ascontiguousarray(image, dtype=self.dtype)
+    @property
+    def images(self) -> ImageInput:
+        """How it takes crops: ImageNet's normalisation for heatmap models, plain 0..255 for MoveNet."""
+        if self.kind != "heatmaps":
+            return ImageInput(self.channels_first, self.dtype)
+        mean, std = ((255 * r, 255 * g, 255 * b) for r, g, b in (IMAGENET_MEAN, IMAGENET_STD))
+        return ImageInput(self.channels_first, self.dtype, mean=mean, std=std)
 
 
 def recognise_layout(what: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> FrameLayout:
@@ -109,7 +83,6 @@ def recognise_layout(what: str, inputs: Sequence[Port], outputs: Sequence[Port])
                         kind=kind,
                         size=(height, width),
                         joint_set=joints,
-                        input=image.name,
                         output=i,
                         channels_first=channels_first,
                         joints_last=joints_last,

@@ -11,6 +11,7 @@ smoothed heatmap: a Gaussian's is a parabola. Only a window around the peak is s
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
 
 import cv2
@@ -19,7 +20,16 @@ from jaxtyping import Bool, Float
 
 from dettrack.errors import InputError
 
-__all__ = ["Decoding", "decode_heatmaps", "gaussian_heatmaps", "mirror_crops", "unmirror_heatmaps"]
+__all__ = [
+    "Decoding",
+    "concatenate",
+    "decode_heatmaps",
+    "flip_averaged",
+    "gaussian_heatmaps",
+    "mirror_crops",
+    "unmirror_heatmaps",
+    "unmirror_joints",
+]
 
 Decoding = Literal["quarter", "dark"]
 Array = TypeVar("Array", bound=Any)
@@ -122,6 +132,44 @@ def unmirror_heatmaps(heatmaps: Float[Array, "*batch joints h w"], flip_permutat
     """Heatmaps of mirrored crops, mirrored back, with left and right joints swapped."""
     swapped = heatmaps[..., flip_permutation, :, :]
     return swapped[..., ::-1] if isinstance(swapped, np.ndarray) else swapped.flip(-1)
+
+
+def unmirror_joints(
+    xy: Float[np.ndarray, "n joints 2"], scores: Float[np.ndarray, "n joints"], flip_permutation: Any, width: int
+) -> tuple[Float[np.ndarray, "n joints 2"], Float[np.ndarray, "n joints"]]:
+    """Joints of mirrored crops, mirrored back, with left and right joints swapped.
+
+    Args:
+        xy: Positions in pixels of plainly mirrored crops.
+        scores: Their scores.
+        flip_permutation: See `JointSet`.
+        width: Of the crops, in pixels.
+    """
+    swapped = xy[:, flip_permutation].copy()
+    swapped[..., 0] = width - 1 - swapped[..., 0]
+    return swapped, scores[:, flip_permutation]
+
+
+def flip_averaged(
+    run: Callable[[Any], Any], crops: Array, flip_permutation: Any, *, stride: int
+) -> Float[Any, "n *clip joints h4 w4"]:
+    """Heatmaps averaged over crops and their mirror images, which go along in the same batch (paper 4.2).
+
+    Args:
+        run: Crops `(rows, ..., h, w, channels)` -> heatmaps.
+        crops: `n` of them; the batch has twice as many rows.
+        flip_permutation: See `JointSet`.
+        stride: Crop pixels per heatmap pixel.
+    """
+    both = run(concatenate([crops, mirror_crops(crops, stride=stride)]))
+    return (both[: len(crops)] + unmirror_heatmaps(both[len(crops) :], flip_permutation)) / 2
+
+
+def concatenate(parts: Sequence[Any], axis: int = 0) -> Any:
+    """NumPy arrays or torch tensors, one behind the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate(parts, axis) if isinstance(parts[0], np.ndarray) else _namespace(parts[0]).cat(parts, axis)
 
 
 def _quarter_offset(maps: Array, column: Array, row: Array) -> Array:

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dettrack.errors import InputError
-from dettrack.models.pose.inflate import TimePadding, Variant, check_variant, inflate, set_clip_length
+from dettrack.models.pose.inflate import TimePadding, Variant, check_clip_length, check_variant, inflate
 
 __all__ = ["HRNet"]
 
@@ -38,7 +38,7 @@ class HRNet(nn.Module):
 
     Attributes:
         width: Channels of the highest resolution (16, 18, 32, 48 ...).
-        clip_length: T that the temporal convolutions expect; follows the input.
+        clip_length: T that the temporal convolutions expect (see `set_clip_length`); a 2D network takes any.
     """
 
     def __init__(
@@ -95,13 +95,14 @@ class HRNet(nn.Module):
 
         Returns:
             Heatmaps at a quarter of the resolution; heatmap pixel (x, y) lies at crop pixel (4x, 4y).
+
+        Raises:
+            InputError: Sides that are not divisible, or a temporal network gets another clip than it is set to.
         """
         clip, _, height, width = tubes.shape[1:]
         if height % 32 or width % 32:
             raise InputError(f"HRNet got crops of {height}x{width} pixels: both sides must be divisible by 32")
-        if clip != self.clip_length:
-            set_clip_length(self, clip)
-            self.clip_length = clip
+        check_clip_length(self, int(clip))
         x = tubes.flatten(0, 1)
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.relu(self.bn2(self.conv2(x)))

@@ -24,6 +24,7 @@ __all__ = [
     "TimePadding",
     "Variant",
     "centre_inflated",
+    "check_clip_length",
     "check_variant",
     "fold_batch_norm",
     "inflate",
@@ -175,10 +176,18 @@ def inflate(
 
 
 def set_clip_length(network: nn.Module, clip_length: int) -> None:
-    """Tell every temporal convolution how many rows of the batch make one tube."""
+    """Tell a network how many rows of the batch make one tube."""
     for module in network.modules():
-        if isinstance(module, TemporalConv):
-            module.clip_length = clip_length
+        if module is network or isinstance(module, TemporalConv):
+            module.clip_length = clip_length  # type: ignore[assignment]
+
+
+def check_clip_length(network: nn.Module, clip_length: int) -> None:
+    """Raise `InputError` where a temporal network, set to tubes of another length, gets one of `clip_length` frames."""
+    if clip_length != network.clip_length and any(isinstance(each, TemporalConv) for each in network.modules()):
+        raise InputError(
+            f"a network for tubes of {network.clip_length} frames got {clip_length}: set_clip_length tells it so"
+        )
 
 
 def centre_inflated(weight: Float[Tensor, "out in kh kw"], time_kernel: int) -> Float[Tensor, "out in kt kh kw"]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from dettrack.errors import InputError
 from dettrack.models.pose.efficientnet_lite import EfficientNetLite
-from dettrack.models.pose.inflate import TimePadding, Variant, check_variant, inflate, set_clip_length
+from dettrack.models.pose.inflate import TimePadding, Variant, check_clip_length, check_variant, inflate
 
 __all__ = ["LITE_MEAN", "LITE_STD", "LiteNet"]
 
@@ -31,7 +31,7 @@ class LiteNet(nn.Module):
     """EfficientNet-Lite with a heatmap head at a quarter of the resolution.
 
     Attributes:
-        clip_length: T that the temporal convolutions expect; follows the input.
+        clip_length: T that the temporal convolutions expect (see `set_clip_length`); a 2D network takes any.
     """
 
     def __init__(
@@ -83,13 +83,14 @@ class LiteNet(nn.Module):
 
         Returns:
             Heatmaps at a quarter of the resolution; heatmap pixel (x, y) lies at crop pixel (4x, 4y).
+
+        Raises:
+            InputError: Sides that are not divisible, or a temporal network gets another clip than it is set to.
         """
         clip, _, height, width = tubes.shape[1:]
         if height % 32 or width % 32:
             raise InputError(f"LiteNet got crops of {height}x{width} pixels: both sides must be divisible by 32")
-        if clip != self.clip_length:
-            set_clip_length(self, clip)
-            self.clip_length = clip
+        check_clip_length(self, int(clip))
         x4, x8, x16, x32 = self.trunk(tubes.flatten(0, 1))
         y = self.up4(self.up8(self.up16(x32, x16), x8), x4)
         return self.final_layer(y).unflatten(0, (-1, clip))

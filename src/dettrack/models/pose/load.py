@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from dettrack.config import CutConfig, EstimateConfig
 from dettrack.errors import InputError
 from dettrack.models.pose.estimator import Estimator
+from dettrack.models.pose.exported import read_exported_spec
 from dettrack.models.pose.frame_estimator import FrameEstimator
-from dettrack.models.pose.tube_estimator import TubeEstimator, TubeModel
-from dettrack.models.runtime.exported import OnnxTubeModel, OpenVinoTubeModel, read_exported_spec
-from dettrack.models.runtime.exported_spec import ExportedSpec
-from dettrack.models.runtime.precision import cpu_precision
+from dettrack.models.pose.tube_estimator import TubeEstimator
+from dettrack.models.pose.tube_network import open_exported, open_networks
 from dettrack.models.weights import SHIPPED, find_weights
 
-if TYPE_CHECKING:
-    from dettrack.models.pose.checkpoint import Checkpoint
+__all__ = ["find_model", "load_estimator", "load_estimators", "smaller"]
 
-__all__ = ["find_model", "load_estimator", "open_checkpoint_with", "open_exported_file"]
-
-_KNOWN = (".safetensors", ".pth", ".onnx", ".xml", ".engine")
+_FIXED = (".onnx", ".xml", ".engine")  # networks that run as they were exported
+_KNOWN = (".safetensors", ".pth", *_FIXED)
+_GRID = 32  # sides of crops are divisible by it
+_LEAST = 96  # pixels of height; trained networks know nothing below
 
 
 def load_estimator(estimate: EstimateConfig, cut: CutConfig | None = None) -> Estimator:
@@ -43,8 +41,8 @@ def load_estimator(estimate: EstimateConfig, cut: CutConfig | None = None) -> Es
     """
     path = find_model(estimate.model)
     clip_length = (cut or CutConfig()).clip_length
-    if path.suffix not in (".onnx", ".xml", ".engine"):
-        return _from_checkpoint(path, estimate, clip_length)
+    if path.suffix not in _FIXED:
+        return load_estimators(replace(estimate, small_crops_below=0.0), cut)[0]
     spec = read_exported_spec(path)
     if estimate.variant != "auto" and (estimate.variant != "none" or (spec is not None and spec.temporal)):
         raise InputError(
@@ -58,24 +56,53 @@ def load_estimator(estimate: EstimateConfig, cut: CutConfig | None = None) -> Es
             f"{path}: exported for |C| = {spec.clip_length}, asked for --clip-length {clip_length}: "
             "set it so, or export the network again"
         )
-    return TubeEstimator(_open_exported(path, path.name, spec, estimate), estimate, clip_length)
+    return TubeEstimator(open_exported(path, estimate), estimate, clip_length)
 
 
-def _from_checkpoint(path: Path, options: EstimateConfig, clip_length: int) -> TubeEstimator:
+def load_estimators(estimate: EstimateConfig, cut: CutConfig | None = None) -> tuple[Estimator, Estimator | None]:
+    """The model of `load_estimator`, and the same for `smaller` crops; a checkpoint is read once.
+
+    Args:
+        estimate: Settings.
+        cut: Clip settings.
+
+    Returns:
+        None for the second where `estimate.small_crops_below` asks for none, or the model has one size only: a file of
+        another project, an exported network, one whose temporal filters are made on loading, or crops that are small
+        already.
+
+    Raises:
+        InputError: See `load_estimator`.
+        MissingExtraError: See `load_estimator`.
+    """
+    path = find_model(estimate.model)
+    if path.suffix in _FIXED:
+        return load_estimator(estimate, cut), None
     from dettrack.models.pose.official import open_checkpoint
 
+    clip_length = (cut or CutConfig()).clip_length
     checkpoint = open_checkpoint(path)
     note, trained = "", checkpoint.spec
-    if options.variant != "auto" and options.variant != trained.variant:
+    sizes, small = [trained.size], smaller(trained.size) if estimate.small_crops_below else None
+    if estimate.variant != "auto" and estimate.variant != trained.variant:
         from dettrack.models.pose.checkpoint import inflate_checkpoint
 
-        checkpoint = inflate_checkpoint(checkpoint, options.variant, clip_length)
+        checkpoint = inflate_checkpoint(checkpoint, estimate.variant, clip_length)
         note = "; its temporal filters are means of 2D ones, not trained"
-    elif trained.variant != "none" and trained.clip_length != clip_length:
-        note = f"; trained with |C| = {trained.clip_length}, run with {clip_length}"
+    else:
+        sizes += [small] if small else []
+        if trained.variant != "none" and trained.clip_length != clip_length:
+            note = f"; trained with |C| = {trained.clip_length}, run with {clip_length}"
     note += _reached(checkpoint.metrics)
-    model = open_checkpoint_with(checkpoint, path.name, options, clip_length)
-    return TubeEstimator(model, options, clip_length, note)
+    networks = open_networks(checkpoint, path.name, estimate, clip_length, sizes)
+    made = [TubeEstimator(network, estimate, clip_length, note) for network in networks]
+    return made[0], made[1] if len(made) > 1 else None
+
+
+def smaller(size: tuple[int, int]) -> tuple[int, int] | None:
+    """Two thirds of a crop's height and width, in whole steps of 32 pixels; None where that would be too small."""
+    height, width = (2 * side // (3 * _GRID) * _GRID for side in size)
+    return (height, width) if height >= _LEAST and width > 0 else None
 
 
 def _reached(metrics: Mapping[str, Any]) -> str:
@@ -83,77 +110,6 @@ def _reached(metrics: Mapping[str, Any]) -> str:
     pck = {name: value for name, value in metrics.items() if not name.endswith("_ap") and "+" not in name}
     said = ", ".join(f"{name} {value:.2f}" for name, value in pck.items() if isinstance(value, float))
     return f"; held-out PCKh@0.5: {said}" if said else ""
-
-
-def open_checkpoint_with(checkpoint: Checkpoint, name: str, options: EstimateConfig, clip_length: int) -> TubeModel:
-    """A network of ours in the runtime that the options ask for, or in the fastest one.
-
-    Args:
-        checkpoint: The network; it may be changed in place.
-        name: For people.
-        options: Device, runtime, precision, batch and threads.
-        clip_length: |C| that it will be run with.
-    """
-    from dettrack.models.runtime.torch import TorchTubeModel, torch_device
-
-    on_gpu = options.runtime == "auto" and torch_device(options.device).type != "cpu"
-    runtime = "pytorch" if on_gpu else _runtime(options)
-    if runtime == "pytorch":
-        return TorchTubeModel(checkpoint, name, options, clip_length)
-    from dettrack.models.runtime.export import onnx_bytes
-
-    spec = ExportedSpec.of(asdict(checkpoint.spec), clip_length)
-    content = onnx_bytes(checkpoint, spec.clip_length)
-    if runtime == "tensorrt":
-        from dettrack.models.runtime.tensorrt import TensorRtTubeModel, build_engine
-
-        engine = build_engine(content, (spec.clip_length, *spec.size, 3), options.precision)
-        return TensorRtTubeModel(engine, name, spec, options)
-    return _open_exported(content, name, spec, replace(options, runtime=runtime))
-
-
-def open_exported_file(path: Path, options: EstimateConfig) -> TubeModel:
-    """A file that `dettrack export` wrote."""
-    spec = read_exported_spec(path)
-    if spec is None:
-        raise InputError(f"{path}: not written by dettrack export")
-    return _open_exported(path, path.name, spec, options)
-
-
-def _open_exported(content: bytes | Path, name: str, spec: ExportedSpec, options: EstimateConfig) -> TubeModel:
-    """By the runtime asked for; else `.xml` by OpenVINO, and ONNX by the runtime that is installed."""
-    if isinstance(content, Path) and content.suffix == ".engine":
-        from dettrack.models.runtime.tensorrt import TensorRtTubeModel, read_engine
-
-        return TensorRtTubeModel(read_engine(content)[1], name, spec, options)
-    if options.device.startswith("cuda"):
-        raise InputError(f"--device {options.device}: exported networks run on the CPU: give the checkpoint instead")
-    is_xml = isinstance(content, Path) and content.suffix == ".xml"
-    if is_xml and options.runtime not in ("auto", "openvino"):
-        raise InputError(f"--runtime {options.runtime}: {name} is run by OpenVINO")
-    if is_xml or options.runtime == "openvino" or (options.runtime == "auto" and not _installed("onnxruntime")):
-        return OpenVinoTubeModel(content, name, spec, options)
-    return OnnxTubeModel(content, name, spec, options)
-
-
-def _runtime(options: EstimateConfig) -> Literal["pytorch", "onnxruntime", "openvino", "tensorrt"]:
-    """The fastest on a CPU of those installed.
-
-    Light network, one core, fp32, tubes of 192x160 at |C| = 9, processor time a frame: OpenVINO 6.1 ms (8.7 with early
-    temporal filters), ONNX Runtime 6.1 (9.4), PyTorch 9.2 (13.7); other networks: docs/speed.md.
-    """
-    if options.runtime != "auto":
-        return options.runtime
-    precision = cpu_precision(options.precision)
-    if precision != "fp16" and _installed("openvino"):
-        return "openvino"
-    if precision == "fp32" and _installed("onnxruntime"):
-        return "onnxruntime"
-    return "pytorch"
-
-
-def _installed(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
 
 
 def find_model(model: str) -> Path:

@@ -1,1 +1,1 @@
-"""One runner for each runtime: PyTorch, ONNX Runtime, OpenVINO, TensorRT."""
+"""One runner for each runtime behind one protocol, arrays in, arrays out: PyTorch, ONNX Runtime, OpenVINO, TensorRT."""

@@ -1,18 +1,22 @@
-"""2D pose models run by ONNX Runtime."""
+"""Networks run by ONNX Runtime."""
 
 from __future__ import annotations
 
+import copy
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+import onnxruntime as ort
+from jaxtyping import Shaped
+from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-from dettrack.errors import InputError, MissingExtraError
-from dettrack.models.pose.frame_layout import Port, recognise_layout
+from dettrack.errors import InputError
+from dettrack.models.runtime.runner import ImageInput, Port, SessionOptions, fill_up, first_line, sizes
 from dettrack.threads import cpu_threads
 
-__all__ = ["OnnxFrameModel"]
+__all__ = ["OnnxRunner", "has_cuda"]
 
 _DTYPES = {
     "tensor(float)": "float32",
@@ -22,68 +26,75 @@ _DTYPES = {
     "tensor(int64)": "int64",
     "tensor(double)": "float64",
 }
+_UNREADABLE = (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented)
 
 
-class OnnxFrameModel:
-    """An ONNX file that looks at crops one by one.
+class OnnxRunner:
+    """A `FileRunner` (see there)."""
 
-    On the CPU each thread runs its own crops in a single-threaded session: small networks gain little from more
-    threads inside one layer.
-    """
+    device = "cpu"  # arrays are given on the host, whatever the provider
+    failures: tuple[type[Exception], ...] = (*_UNREADABLE, state.InvalidArgument, state.RuntimeException, state.EPFail)
 
-    def __init__(self, path: Path, *, device: str = "auto", threads: int = 0, batch: int = 0) -> None:
-        """Load the file.
+    def __init__(self, content: bytes | Path, name: str, options: SessionOptions) -> None:
+        """Open a session.
 
         Args:
-            path: The `.onnx` file.
-            device: "auto", "cpu", "cuda" or "cuda:N".
-            threads: CPU threads; 0 takes all.
-            batch: Crops in one pass where the file leaves it open; 0 chooses.
+            content: An ONNX file, or its content.
+            name: For people.
+            options: `precision` is the file's own.
 
         Raises:
-            InputError: Unreadable, unknown layout, or a device that this ONNX Runtime does not offer.
-            MissingExtraError: ONNX Runtime is not installed.
+            InputError: Unreadable, or a device that this ONNX Runtime does not offer.
         """
+        providers, self.runtime = _providers(options.device)
+        session = ort.SessionOptions()
+        session.intra_op_num_threads = 1 if options.side_by_side else options.threads
+        session.log_severity_level = 4  # what fails is raised; its log would break the progress bar
         try:
-            import onnxruntime as ort
-            from onnxruntime.capi import onnxruntime_pybind11_state as state
-        except ImportError as error:
-            raise MissingExtraError(f"{path.name}", "onnx") from error
-        providers, self.runtime = _providers(device, ort.get_available_providers())
-        on_cpu = len(providers) == 1
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 4  # what fails is raised; its log would break the progress bar
-        try:
-            self._session = ort.InferenceSession(path, options, providers=providers)
-        except (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented) as error:
-            raise InputError(f"{path}: not a readable ONNX file: {str(error).splitlines()[0][:200]}") from error
-        self.layout = recognise_layout(
-            str(path), _ports(self._session.get_inputs()), _ports(self._session.get_outputs())
-        )
-        self._output = self._session.get_outputs()[self.layout.output].name
-        self._step = self.layout.batch or batch or (1 if on_cpu else 64)
-        self._workers = ThreadPoolExecutor(cpu_threads(threads) if on_cpu else 1, "pose")
+            self._session = ort.InferenceSession(content, session, providers=providers)
+        except _UNREADABLE as error:
+            raise InputError(f"{name}: not a readable ONNX file: {first_line(error)}") from error
+        self.inputs, self.outputs = (_ports(ends) for ends in (self._session.get_inputs(), self._session.get_outputs()))
+        self._rows = options.rows
+        self._images: ImageInput | None = None
+        self._wanted = [port.name for port in self.outputs]
+        workers = cpu_threads(options.threads) if options.side_by_side and len(providers) == 1 else 1
+        self._workers = ThreadPoolExecutor(workers, "onnx")
 
-    def run(self, crops: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, "n ..."]:
-        """The file's answer for every crop."""
-        parts = [crops[i : i + self._step] for i in range(0, len(crops), self._step)]
-        return np.concatenate(list(self._workers.map(self._run_batch, parts)))
+    def for_images(self, images: ImageInput, *, rows: int = 0, output: int | None = None) -> OnnxRunner:
+        """See `FileRunner.for_images`."""
+        other = copy.copy(self)
+        other._rows, other._images = self.inputs[0].shape[0] or rows, images
+        other._wanted = self._wanted if output is None else [self.outputs[output].name]
+        return other
 
-    def _run_batch(self, crops: np.ndarray) -> np.ndarray:
-        image = self.layout.prepare(crops)
-        lacking = (self.layout.batch or 0) - len(image)
-        if lacking > 0:  # a file with a fixed batch gets its last one filled up
-            image = np.concatenate([image, np.zeros((lacking, *image.shape[1:]), image.dtype)])
-        (answer,) = self._session.run([self._output], {self.layout.input: image})
-        return answer[: len(crops)].astype(np.float32)
+    def run(self, batch: Shaped[np.ndarray, "n ..."]) -> list[Any]:
+        """See `Runner.run`."""
+        if not self._rows:
+            return self._pass(batch)
+        parts = [batch[i : i + self._rows] for i in range(0, len(batch), self._rows)]
+        answers = list(self._workers.map(self._pass, parts))
+        return [np.concatenate(arrays) for arrays in zip(*answers, strict=True)]
+
+    def _pass(self, part: np.ndarray) -> list[Any]:
+        array = part if self._images is None else self._images.prepare(part)
+        fixed = self.inputs[0].shape[0] or 0
+        answers = self._session.run(self._wanted, {self.inputs[0].name: fill_up(array, fixed)})
+        return [answer[: len(part)] for answer in answers] if len(part) < fixed else list(answers)
 
 
-def _providers(device: str, available: list[str]) -> tuple[list[str | tuple[str, dict[str, str]]], str]:
+def has_cuda() -> bool:
+    """Whether this ONNX Runtime was built for NVIDIA GPUs."""
+    return "CUDAExecutionProvider" in ort.get_available_providers()
+
+
+def _providers(device: str) -> tuple[list[str | tuple[str, dict[str, str]]], str]:
+    """What ONNX Runtime shall use, in its own words and for people."""
     cpu: list[str | tuple[str, dict[str, str]]] = ["CPUExecutionProvider"]
-    if device != "cpu" and "CUDAExecutionProvider" in available:
+    if device != "cpu" and has_cuda():
         number = device.partition(":")[2] or "0"
-        return [("CUDAExecutionProvider", {"device_id": number}), *cpu], f"ONNX Runtime, CUDA device {number}"
+        cuda = ("CUDAExecutionProvider", {"device_id": number})
+        return [cuda, *cpu], f"ONNX Runtime, CUDA device {number}"
     if device.startswith("cuda"):
         raise InputError(
             f"--device {device}: this ONNX Runtime has no CUDA (pip install onnxruntime-gpu, or take --device cpu)"
@@ -91,9 +102,5 @@ def _providers(device: str, available: list[str]) -> tuple[list[str | tuple[str,
     return cpu, "ONNX Runtime, CPU"
 
 
-def _ports(ends: list) -> list[Port]:
-    """ONNX Runtime gives open dimensions as names or None."""
-    return [
-        Port(e.name, tuple(s if isinstance(s, int) and s > 0 else None for s in e.shape), _DTYPES.get(e.type, e.type))
-        for e in ends
-    ]
+def _ports(ends: list) -> tuple[Port, ...]:
+    return tuple(Port(end.name, sizes(end.shape), _DTYPES.get(end.type, end.type)) for end in ends)

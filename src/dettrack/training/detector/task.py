@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from dettrack.errors import InputError, UsageError
 from dettrack.models.detector.backbones import load_backbone
+from dettrack.models.detector.checkpoint import read_detector, save_detector
 from dettrack.models.detector.network import BoxLogits, DetectorSpec, PersonDetector, cell_centres
-from dettrack.models.detector.own import find_people, read_checkpoint, save_network, torch_predictor
+from dettrack.models.detector.own import run_by_torch
+from dettrack.models.detector.scales import find_people
 from dettrack.models.pose.efficientnet_lite import EfficientNetLite0
 from dettrack.structures import Boxes
 from dettrack.training.detector.data import Composer, MosaicConfig
@@ -139,7 +141,7 @@ class DetectorTask:
         """AP at IoU 0.5, precision and recall at score 0.3 on the held-out pack."""
         if self._held_out is None:
             return {}
-        predictor = torch_predictor(_network(model))
+        predictor = run_by_torch(_network(model))
         found, labels = [], []
         for index in range(len(self._held_out)):
             photo = self._held_out.photo(index)
@@ -162,7 +164,7 @@ class DetectorTask:
         if "best_threshold" in metrics:
             network = calibrated(network, metrics["best_threshold"])
             metrics = {name: metrics[name] for name in ("ap50",)}
-        save_network(network, path, self.config.validation_size, metrics)
+        save_detector(network, path, self.config.validation_size, metrics)
 
 
 def calibrated(network: PersonDetector, threshold: float, wanted: float = 0.3) -> PersonDetector:
@@ -194,7 +196,7 @@ def _composer(pack: PhotoPack, config: DetectorTaskConfig) -> Composer | Chips:
         return Composer(pack, weights, config.mosaic)
     hits = None
     if sniper.first_pass:
-        predictor, hits = torch_predictor(read_checkpoint(Path(sniper.first_pass)).model), []
+        predictor, hits = run_by_torch(read_detector(Path(sniper.first_pass)).model), []
         for index in range(len(pack)):
             photo = pack.photo(index) if weights[index] > 0 else None
             found = Boxes.empty() if photo is None else find_people(predictor, [photo.image], sniper.chip)[0]
@@ -204,7 +206,7 @@ def _composer(pack: PhotoPack, config: DetectorTaskConfig) -> Composer | Chips:
 
 def _start(path: Path, spec: DetectorSpec) -> Mapping[str, Tensor]:
     """All weights of a detector of ours that was trained before."""
-    model = read_checkpoint(path).model
+    model = read_detector(path).model
     if model.spec != spec:
         raise InputError(f"{path} is {model.spec}, not the {spec} of the recipe: give its spec, or start from a trunk")
     return model.state_dict()

@@ -10,20 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from dettrack.config import EstimateConfig
 from dettrack.errors import InputError
 from dettrack.geometry import to_image
-from dettrack.models.detector.onnx_detector import open_model
-from dettrack.models.pose.heatmap import decode_heatmaps
+from dettrack.models.pose.crops import cut_crop
+from dettrack.models.pose.frame_estimator import FrameEstimator
+from dettrack.models.pose.heatmap import mirror_crops, unmirror_joints
 from dettrack.skeleton import COCO17
 
 __all__ = ["Teacher", "load_teacher"]
-
-_MEAN = np.array([0.485, 0.456, 0.406], np.float32) * 255
-_STD = np.array([0.229, 0.224, 0.225], np.float32) * 255
 
 
 @dataclass(frozen=True)
@@ -54,20 +52,21 @@ class Teacher:
         """
         if not len(affines):
             return np.zeros((0, 17, 2)), np.zeros((0, 17))
-        size = self.size[::-1]
-        crops = np.stack([cv2.warpAffine(image, affine, size, flags=cv2.INTER_LINEAR) for affine in affines])
+        crops = np.stack([cut_crop(image, affine, self.size) for affine in affines])
         xy, score = self.run(crops)
-        mirrored, mirrored_score = self.run(np.ascontiguousarray(crops[:, :, ::-1]))
-        swap = COCO17.flip_permutation
-        mirrored = mirrored[:, swap] * [-1, 1] + [size[0] - 1, 0]
+        back, back_score = unmirror_joints(*self.run(mirror_crops(crops)), COCO17.flip_permutation, self.size[1])
         # Where the two views disagree the joint is uncertain: the score falls with their distance.
-        apart = np.linalg.norm(xy - mirrored, axis=-1) / (0.05 * self.size[0])
-        score = (score + mirrored_score[:, swap]) / 2 * np.exp(-0.5 * apart**2)
-        return to_image((xy + mirrored) / 2, affines), score
+        apart = np.linalg.norm(xy - back, axis=-1) / (0.05 * self.size[0])
+        score = (score + back_score) / 2 * np.exp(-0.5 * apart**2)
+        return to_image((xy + back) / 2, affines), score
 
 
 def load_teacher(path: Path, *, threads: int = 1) -> Teacher:
-    """Load a heatmap model (`(n, 17, h / 4, w / 4)`) or MoveNet (`(1, 1, 17, 3)`) from ONNX or OpenVINO.
+    """Load a 2D pose model with COCO's joints from ONNX or OpenVINO (see `frame_layout`).
+
+    Args:
+        path: Its file.
+        threads: CPU threads.
 
     Args:
         path: The file.
@@ -77,23 +76,10 @@ def load_teacher(path: Path, *, threads: int = 1) -> Teacher:
         The teacher.
 
     Raises:
-        InputError: The file is neither.
+        InputError: Not such a model.
     """
-    model = open_model(path, "cpu", threads)
-    shape = model.inputs[0].shape
-    if shape[-1] == 3 and shape[1] and shape[2]:
-
-        def movenet(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            found = np.concatenate([model.run(crop[None].astype(np.int32))[0][:, 0] for crop in crops])
-            return found[..., 1::-1] * [shape[2], shape[1]], found[..., 2]
-
-        return Teacher(path.stem, (shape[1], shape[2]), movenet)
-    if shape[1] == 3 and shape[2] and shape[3]:
-
-        def top_down(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            x = ((crops.astype(np.float32) - _MEAN) / _STD).transpose(0, 3, 1, 2)
-            maps = np.concatenate([model.run(np.ascontiguousarray(one[None]))[0] for one in x])
-            return decode_heatmaps(maps, "dark", stride=shape[2] // maps.shape[2])
-
-        return Teacher(path.stem, (shape[2], shape[3]), top_down)
-    raise InputError(f"{path}: input {shape} is neither a top-down heatmap model's nor MoveNet's")
+    options = EstimateConfig(model=str(path), joints="coco17", flip=False, device="cpu", threads=threads)
+    model = FrameEstimator(path, options)
+    if model.own_joint_set != COCO17:
+        raise InputError(f"{path}: its joints are {model.own_joint_set.name}, expected {COCO17.name}")
+    return Teacher(path.stem, model.size, lambda crops: model.joints([crops]))

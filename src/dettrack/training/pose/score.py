@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
@@ -14,7 +13,8 @@ from torch import nn
 from dettrack.errors import InputError
 from dettrack.geometry import crop_affines, to_image
 from dettrack.models.pose.checkpoint import NetworkSpec
-from dettrack.models.pose.heatmap import decode_heatmaps, mirror_crops, unmirror_heatmaps
+from dettrack.models.pose.crops import cut_crop
+from dettrack.models.pose.heatmap import decode_heatmaps, flip_averaged
 from dettrack.skeleton import JointSet
 from dettrack.training.labels.people import PeopleSet, read_image
 
@@ -69,13 +69,18 @@ def predict(
             keyframe; people without such a frame are NaN. 0 reads the keyframe.
         enlarge: Factor on the boxes.
         flip: Average over the mirror image.
-        batch: Tubes in one pass.
+        batch: Tubes in one pass; with `flip` their mirror images are half of them.
 
     Returns:
         The joints, and scores.
     """
     clip_length = spec.clip_length if spec.variant != "none" else 1
     device = next(network.parameters()).device
+    most = max(batch // 2, 1) if flip else batch
+
+    def run(tubes: np.ndarray) -> np.ndarray:
+        return network(to_input(torch.from_numpy(tubes).to(device), spec)).float().cpu().numpy()
+
     xy = np.full((len(people), len(people.joint_set), 2), np.nan)
     scores = np.zeros(xy.shape[:2])
     rows: list[int] = []
@@ -86,16 +91,10 @@ def predict(
             rows.append(row)
             crops.append(cut[0])
             affines.append(cut[1])
-        if crops and (len(crops) == batch or row == len(people) - 1):
+        if crops and (len(crops) == most or row == len(people) - 1):
             stack = np.stack(crops)
-            maps = network(to_input(torch.from_numpy(stack).to(device), spec)).float().cpu()
-            if flip:
-                mirrored = torch.from_numpy(np.ascontiguousarray(mirror_crops(stack, stride=4))).to(device)
-                swap = torch.from_numpy(people.joint_set.flip_permutation)
-                maps = (maps + unmirror_heatmaps(network(to_input(mirrored, spec)).float().cpu(), swap)) / 2
-            found, score = decode_heatmaps(
-                maps[:, (clip_length // 2 + offset) if clip_length > 1 else 0].numpy(), "dark"
-            )
+            maps = flip_averaged(run, stack, people.joint_set.flip_permutation, stride=4) if flip else run(stack)
+            found, score = decode_heatmaps(maps[:, (clip_length // 2 + offset) if clip_length > 1 else 0], "dark")
             xy[rows], scores[rows] = to_image(found, np.stack(affines)), score
             rows, crops, affines = [], [], []
     return Poses(xy, scores)
@@ -124,7 +123,7 @@ def _tubes(
             continue
         affine = crop_affines(people.boxes[[keyed]], size, enlarge)[0]
         cache = {i: cache[i] if i in cache else read_image(people.images[i]) for i in set(frames)}
-        yield np.stack([cv2.warpAffine(cache[i], affine, size[::-1]) for i in frames]), affine
+        yield np.stack([cut_crop(cache[i], affine, size) for i in frames]), affine
 
 
 def head_sizes(people: PeopleSet) -> Float[np.ndarray, " people"]:

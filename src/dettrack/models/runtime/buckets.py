@@ -26,13 +26,13 @@ class Bucketed:
     """
 
     def __init__(
-        self, function: Callable[[Tensor], Tensor], shape: tuple[int, int, int, int], largest: int, device: torch.device
+        self, function: Callable[[Tensor], Tensor], shape: tuple[int, ...], largest: int, device: torch.device
     ) -> None:
         """Record.
 
         Args:
-            function: uint8 tubes `(n, *shape)` on the device -> heatmaps.
-            shape: Frames, height, width and channels of a tube.
+            function: uint8 batch `(n, *shape)` on the device -> one tensor.
+            shape: Of a row; frames, height, width and channels of a tube.
             largest: Rows of the largest batch.
             device: Where the function runs.
         """

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from dettrack.models.pose.checkpoint import NetworkSpec, build_network
-from dettrack.models.runtime.export import probe_crops
+from dettrack.models.pose.export import probe_crops
 
 
 def lively_network(spec: NetworkSpec) -> nn.Module:

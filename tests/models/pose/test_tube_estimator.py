@@ -7,16 +7,20 @@ import pytest
 import torch
 
 from dettrack.config import CutConfig, EstimateConfig
-from dettrack.cut.clips import make_tubes, sample_tubes
+from dettrack.cut.clips import make_tubes
 from dettrack.errors import InputError
 from dettrack.models.pose import load_estimator
 from dettrack.models.pose.checkpoint import Checkpoint, NetworkSpec, build_network, save_checkpoint
-from dettrack.models.pose.tube_estimator import TubeEstimator, TubeModel
-from dettrack.models.runtime.torch import TorchTubeModel, torch_device
+from dettrack.models.pose.crops import sample_tubes
+from dettrack.models.pose.exported import ExportedSpec
+from dettrack.models.pose.tube_estimator import TubeEstimator
+from dettrack.models.pose.tube_network import TubeNetwork, open_network
+from dettrack.models.runtime.torch import torch_device
 from dettrack.skeleton import POSETRACK15
 from dettrack.structures import Boxes, Clip, Frame
 
 SIZE = (64, 48)
+TORCH = EstimateConfig(runtime="pytorch", device="cpu")
 BOXES = Boxes(np.array([[60.0, 40.0, 150.0, 160.0], [70.0, 30.0, 140.0, 180.0]]), np.array([0.9, 0.4]))
 
 
@@ -31,22 +35,24 @@ def spot_frames(count: int, first: int = 0) -> tuple[Frame, ...]:
     return tuple(frames)
 
 
-class RedModel:
-    """Every fourth pixel of the red channel, as heatmap of all joints; remembers the frames that it saw."""
+class RedRunner:
+    """Every fourth pixel of the red channel, as heatmap of all joints; remembers the crops that it saw."""
 
-    name, size, joint_set, stride, runtime = "red", SIZE, POSETRACK15, 4, "a test"
+    runtime, device = "a test", "cpu"
 
-    def __init__(self, *, temporal: bool, batch: int) -> None:
-        self.temporal, self.batch = temporal, batch
+    def __init__(self) -> None:
         self.seen: list[np.ndarray] = []
 
-    def sample(self, clip, tubes):
-        return sample_tubes(clip, tubes)
+    def run(self, batch):
+        self.seen.append(batch)
+        red = batch[:, :, ::4, ::4, 0].astype(np.float32) / 255
+        return [np.repeat(red[:, :, None], 15, axis=2)]
 
-    def run(self, crops):
-        self.seen.append(crops)
-        red = crops[:, :, ::4, ::4, 0].astype(np.float32) / 255
-        return np.repeat(red[:, :, None], 15, axis=2)
+
+def red_network(*, temporal: bool, batch: int) -> tuple[TubeNetwork, RedRunner]:
+    runner = RedRunner()
+    spec = ExportedSpec("red", SIZE, POSETRACK15, stride=4, temporal=temporal, clip_length=9)
+    return TubeNetwork(runner, spec, "red", batch), runner
 
 
 @pytest.mark.parametrize("temporal", [False, True])
@@ -54,9 +60,8 @@ class RedModel:
 @pytest.mark.parametrize("batch", [1, 2, 5, 64])
 def test_short_clips_and_batches(temporal, flip, batch):
     """Clips at the borders of a shot, one without people, in batches that do not fit."""
-    model = RedModel(temporal=temporal, batch=batch)
-    assert isinstance(model, TubeModel)
-    estimator = TubeEstimator(model, EstimateConfig(flip=flip), clip_length=9)
+    network, runner = red_network(temporal=temporal, batch=batch)
+    estimator = TubeEstimator(network, EstimateConfig(flip=flip), clip_length=9)
     frames = spot_frames(12)
     clips = [
         Clip(frames[:5], 0),
@@ -73,23 +78,23 @@ def test_short_clips_and_batches(temporal, flip, batch):
         assert found.xy.shape == (len(tubes), len(clip.frames), 15, 2)
         expected = np.stack([90 + 3 * clip.indices, np.full(len(clip.frames), 100)], -1)
         assert np.abs(found.xy - expected[None, :, None]).max(initial=0) < 0.4
-    assert {crops.shape[1] for crops in model.seen} == {9 if temporal else 1}
+    assert {crops.shape[1] for crops in runner.seen} == {9 if temporal else 1}
     # A mirrored tube goes along with its tube, so one is the least.
-    assert max(len(crops) for crops in model.seen) <= max(batch, 2 if flip else 1)
+    assert max(len(crops) for crops in runner.seen) <= max(batch, 2 if flip else 1)
 
 
 def test_border_frames_are_repeated_around_the_keyframe():
-    model = RedModel(temporal=True, batch=8)
-    estimator = TubeEstimator(model, EstimateConfig(flip=False), clip_length=5)
+    network, runner = red_network(temporal=True, batch=8)
+    estimator = TubeEstimator(network, EstimateConfig(flip=False), clip_length=5)
     clip = Clip(spot_frames(3), 1)  # one frame before the keyframe instead of two, one after
     tubes = make_tubes(BOXES, SIZE)
     estimator.estimate([(clip, tubes)])
     crops = sample_tubes(clip, tubes)
-    np.testing.assert_array_equal(model.seen[0], crops[:, [0, 0, 1, 2, 2]])
+    np.testing.assert_array_equal(runner.seen[0], crops[:, [0, 0, 1, 2, 2]])
 
 
 def test_no_work():
-    estimator = TubeEstimator(RedModel(temporal=True, batch=4), EstimateConfig(), clip_length=9)
+    estimator = TubeEstimator(red_network(temporal=True, batch=4)[0], EstimateConfig(), clip_length=9)
     assert estimator.estimate([]) == []
     (found,) = estimator.estimate([(Clip(spot_frames(3), 1), make_tubes(Boxes.empty(), SIZE))])
     assert found.xy.shape == (0, 3, 15, 2)
@@ -176,7 +181,7 @@ def test_bf16_stays_near(tmp_path):
         torch.manual_seed(0)
         network = build_network(spec).eval()
         torch.nn.init.normal_(network.final_layer.weight, std=0.1)
-        model = TorchTubeModel(Checkpoint(network, spec), "a", EstimateConfig(device="cpu", precision=precision))
+        model = open_network(Checkpoint(network, spec), "a", replace(TORCH, precision=precision))
         maps.append(model.run(crops))
     assert maps[1].dtype == torch.float32
     assert 0 < (maps[1] - maps[0]).abs().max() < 0.05 * maps[0].abs().max()
@@ -189,4 +194,4 @@ def test_devices_and_precisions_that_are_not_there():
             torch_device("cuda:3")
     spec = NetworkSpec(width=16, size=(64, 64))
     with pytest.raises(InputError, match="fp16"):
-        TorchTubeModel(Checkpoint(build_network(spec), spec), "a", EstimateConfig(device="cpu", precision="fp16"))
+        open_network(Checkpoint(build_network(spec), spec), "a", replace(TORCH, precision="fp16"))

@@ -1,0 +1,87 @@
+"""Checkpoints of our detector: safetensors with all that rebuilds the network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from dettrack.errors import InputError
+from dettrack.files import NewFile
+from dettrack.models.detector.network import DetectorSpec, PersonDetector
+
+__all__ = ["DetectorCheckpoint", "read_detector", "save_detector"]
+
+_FORMAT = "dettrack detector 1"
+
+
+@dataclass(frozen=True)
+class DetectorCheckpoint:
+    """A detector read from a file.
+
+    Attributes:
+        model: In evaluation mode, on the CPU, in fp32.
+        size: Longer side of the input that it is meant for.
+        metrics: Figures of its training run's validation.
+    """
+
+    model: PersonDetector
+    size: int
+    metrics: dict[str, float]
+
+
+def save_detector(model: PersonDetector, path: Path, size: int, metrics: Mapping[str, float]) -> None:
+    """Write a network as fp16 with what rebuilds it.
+
+    Args:
+        model: The network.
+        path: A .safetensors file.
+        size: Longer side of the input that it is meant for.
+        metrics: Figures to keep with it.
+    """
+    state = {
+        name: (value.half() if value.is_floating_point() else value).contiguous()
+        for name, value in model.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    metadata = {
+        "format": _FORMAT,
+        "spec": json.dumps(asdict(model.spec)),
+        "size": str(size),
+        "metrics": json.dumps({name: round(value, 4) for name, value in metrics.items()}),
+    }
+    with NewFile(path) as new:
+        save_file(state, new.part, metadata)
+
+
+def read_detector(path: Path) -> DetectorCheckpoint:
+    """Read what `save_detector` wrote.
+
+    Raises:
+        InputError: The file is missing, broken, or not a detector of ours.
+    """
+    if not path.is_file():
+        raise InputError(f"no such detector: {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: not a readable .safetensors file: {error}") from None
+    if metadata.get("format") != _FORMAT:
+        raise InputError(
+            f"{path}: not a detector of dettrack (its metadata says {metadata.get('format', 'nothing')!r}, "
+            f"expected {_FORMAT!r}); detectors are trained with dettrack train, or given as ONNX files"
+        )
+    try:
+        model = PersonDetector(DetectorSpec(**json.loads(metadata["spec"])))
+        state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+        state |= {name: value for name, value in model.state_dict().items() if name.endswith("num_batches_tracked")}
+        model.load_state_dict(state, strict=True)
+        return DetectorCheckpoint(model.eval(), int(metadata["size"]), dict(json.loads(metadata["metrics"])))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{path}: a broken detector checkpoint: {' '.join(str(error).split())[:200]}") from None

@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from dettrack import __version__
 from dettrack.errors import InputError, OutputError
 from dettrack.files import NewFile, output_error, parsing
 from dettrack.formats.jsonl import SCHEMA
@@ -163,7 +162,6 @@ class ParquetWriter:
         self._done = False
         about: dict[str, Any] = {
             "schema": SCHEMA,
-            "version": __version__,
             "joint_set": joint_set.name,
             "joints": list(joint_set.joints),
             "video": {

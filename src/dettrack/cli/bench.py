@@ -1,4 +1,4 @@
-"""`dettrack bench`: how fast it is here, against the machine's peak and against rivals, as ratios of one run."""
+"""`dettrack bench`: speed on this machine, beside its peak and beside baselines, as ratios of one run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["BenchArgs", "run"]
 
 @dataclass(frozen=True)
 class BenchArgs:
-    """Measure every stage, networks beside matrix products, and whole runs beside rivals; all take turns.
+    """Measure every stage, networks beside matrix products, and whole runs beside baselines; all take turns.
 
     Attributes:
         video: What to track; a scene is drawn if none is given.
@@ -35,9 +35,9 @@ class BenchArgs:
         seconds: Length of the video that is used.
         detector: As of `dettrack track`.
         model: Likewise.
-        rival_detector: Another person detector, for top-down tracking on every frame (RTMDet, say).
-        rival_detector_size: Longer side of its input in pixels; 0 takes its own.
-        rival_model: Another 2D network, for the same (TinyPose, say).
+        baseline_detector: Another person detector, for top-down tracking on every frame (RTMDet, say).
+        baseline_detector_size: Longer side of its input in pixels; 0 takes its own.
+        baseline_model: Another 2D network, for the same (TinyPose, say).
         networks: Comma-separated: files or names of weights, or HRNet with random weights as W32-early-288x384 (width;
             none, early, last, all; width x height of the crop). They are run in every runtime; "" for none.
         clip_length: |C| of temporal networks.
@@ -55,9 +55,9 @@ class BenchArgs:
     seconds: float = 8.0
     detector: str = "default"
     model: str = "default"
-    rival_detector: str = ""
-    rival_detector_size: int = 320
-    rival_model: str = ""
+    baseline_detector: str = ""
+    baseline_detector_size: int = 320
+    baseline_model: str = ""
     networks: str = "default"
     clip_length: int = 9
     device: str = "auto"
@@ -137,7 +137,7 @@ def _measure_video(options: BenchArgs, config: TrackConfig, video: Path, report:
     report = replace(report, video=shown)
     if "runs" in options.parts:
         rows = race(_contestants(options), video, end_s, rounds, _say, memory=options.memory)
-        rows += _absent_rivals(options)
+        rows += _absent_baselines(options)
         report = replace(report, race=rows, video={**shown, "frames": max(row.frames for row in rows)})
     if "overlap" in options.parts:
         pair = overlapped_and_not(
@@ -180,10 +180,12 @@ def _contestants(options: BenchArgs) -> list[Contestant]:
     found += [
         Contestant(f"preset {name}", _same_models(preset_config(name), options)) for name in PRESETS if name != "paper"
     ]
-    if options.rival_detector and options.rival_model:
-        rival = top_down(options.rival_detector, options.rival_detector_size, options.rival_model, config.estimate)
-        names = f"{Path(options.rival_detector).stem} + {Path(options.rival_model).stem}"
-        found.append(Contestant(f"{names}, every frame", rival))
+    if options.baseline_detector and options.baseline_model:
+        other = top_down(
+            options.baseline_detector, options.baseline_detector_size, options.baseline_model, config.estimate
+        )
+        names = f"{Path(options.baseline_detector).stem} + {Path(options.baseline_model).stem}"
+        found.append(Contestant(f"{names}, every frame", other))
     wanted = [piece.strip() for piece in options.runs.split(",") if piece.strip()]
     chosen = [one for one in found if not wanted or any(piece in one.name for piece in wanted)]
     if not chosen:
@@ -192,18 +194,18 @@ def _contestants(options: BenchArgs) -> list[Contestant]:
 
 
 def _same_models(config: TrackConfig, options: BenchArgs) -> TrackConfig:
-    """A preset with the detector, model and device that were asked for."""
+    """A preset with the detector, model and device of the command line."""
     detect = replace(config.detect, detector=options.detector)
     estimate = replace(config.estimate, model=options.model, device=options.device, threads=options.threads)
     return replace(config, detect=detect, estimate=estimate)
 
 
-def _absent_rivals(options: BenchArgs) -> list:
+def _absent_baselines(options: BenchArgs) -> list:
     from dettrack.lab.bench.race import RaceRow
 
-    if options.rival_detector and options.rival_model:
+    if options.baseline_detector and options.baseline_model:
         return []
-    return [RaceRow("other detector + 2D network", skipped="no --rival-detector and --rival-model given")]
+    return [RaceRow("other detector + 2D network", skipped="no --baseline-detector and --baseline-model given")]
 
 
 def _drawn(folder: Path) -> Path:

@@ -44,7 +44,7 @@ def test_the_command(folder, tmp_path, capsys):
     text = capsys.readouterr().out
     assert text == (tmp_path / "bench.md").read_text()
     assert "same network on every frame" in text
-    assert "skipped: no --rival-detector" in text
+    assert "skipped: no --baseline-detector" in text
     assert (tmp_path / "bench.png").stat().st_size > 5000
     report = json.loads((tmp_path / "a.json").read_text())
     assert report["schema"] == 1
@@ -68,12 +68,12 @@ def test_wrong_usage_is_told(capsys):
 
 def test_contestants_do_the_same_work_and_absent_ones_are_skipped(folder):
     ours = config(folder)
-    rival = top_down(str(folder / "boxes.json"), 0, str(folder / "dots.onnx"), ours.estimate)
-    assert rival.cut.clip_length == 1
-    assert rival.estimate.flip
+    other = top_down(str(folder / "boxes.json"), 0, str(folder / "dots.onnx"), ours.estimate)
+    assert other.cut.clip_length == 1
+    assert other.estimate.flip
     absent = top_down(str(folder / "none.onnx"), 0, str(folder / "dots.onnx"), ours.estimate)
     rows = race(
-        [Contestant("every", every_frame(ours)), Contestant("ours", ours), Contestant("rival", rival),
+        [Contestant("every", every_frame(ours)), Contestant("ours", ours), Contestant("other", other),
          Contestant("absent", absent)],
         folder / "walkers", None, 1, lambda line: None,
     )  # fmt: skip

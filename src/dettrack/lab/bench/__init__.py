@@ -1,4 +1,4 @@
-"""How fast it is: stages, networks against the machine's peak, and whole runs against rivals, as ratios in one run.
+"""Speed: stages, networks beside the machine's peak, and whole runs beside baselines, as ratios in one run.
 
-Nothing imports this room but the command line.
+Nothing imports this package but the command line.
 """

@@ -103,7 +103,7 @@ def every_frame(config: TrackConfig) -> TrackConfig:
 
 
 def top_down(detector: str, detector_size: int, model: str, estimate: EstimateConfig) -> TrackConfig:
-    """A rival of other people's parts: their detector and 2D network on every frame, greedy linking by OKS."""
+    """A baseline of other people's parts: their detector and 2D network on every frame, greedy linking by OKS."""
     options = replace(estimate, model=model, flip=True, runtime="auto", precision="auto", variant="auto")
     return every_frame(
         TrackConfig(detect=DetectConfig(detector=detector, detector_size=detector_size), estimate=options)
@@ -124,7 +124,7 @@ def race(
     *,
     memory: bool = False,
 ) -> list[RaceRow]:
-    """Run everybody in turns.
+    """Run all contestants in turns.
 
     Args:
         contestants: The first one that runs is what the others are compared with.

@@ -204,14 +204,14 @@ def plot(report: BenchReport, path: Path) -> None:
     if nets:
         names = [f"{row.network}\n{row.runtime}" for row in nets]
         shares = [row.share_of_peak for row in nets]
-        _bars(parts[-1], names, shares, "share of the measured matrix-product peak", scale=100, unit=" %")
+        _bars(parts[-1], names, shares, "share of the measured matrix-product peak", scale=100.0, unit=" %")
     name = "" if report.video is None else f"; {report.video['name']}"
     figure.suptitle(f"{report.machine['cpu']}, {report.machine['cores']} cores{name}", fontsize=10)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
 
 
-def _bars(axes: Any, names: list[str], values: list[Any], label: str, scale: float = 1, unit: str = "") -> None:
+def _bars(axes: Any, names: list[str], values: list[Any], label: str, scale: float = 1.0, unit: str = "") -> None:
     middle = scale * np.array([value.median for value in values])
     ends = scale * np.array([[value.low, value.high] for value in values]).reshape(-1, 2).T
     places = np.arange(len(names))[::-1]

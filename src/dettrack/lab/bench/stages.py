@@ -93,7 +93,7 @@ def measure_stages(pipeline: Pipeline, video: Path, frames: int, rounds: int) ->
 
     rows = [
         StageRow("decode", "frame", _ms(decode, count, rounds)),
-        StageRow("look for shot cuts", "frame", _ms(lambda: list(mark_shots(iter(kept))), count, rounds)),
+        StageRow("find shot cuts", "frame", _ms(lambda: list(mark_shots(iter(kept))), count, rounds)),
         StageRow("detect", "keyframe", _ms(lambda: [_people(pipeline, clip) for clip in clips], len(clips), rounds)),
         StageRow("cut tubes", "tube", _ms(lambda: [sample_tubes(*each) for each in work], tubes, rounds)),
         StageRow("cut tubes, network, joints", "tube", _ms(lambda: pipeline.estimator.estimate(work), tubes, rounds)),
@@ -149,7 +149,7 @@ def _associate_and_write(
 def crowd_share(pipeline: Pipeline, people: int = 30, frames: int = 60) -> CrowdRow:
     """What sewing, polishing and writing are of the time of a crowd at S = 1.
 
-    The people are simulated; the network looks at as many tubes of noise.
+    The people are simulated; the network runs on as many tubes of noise.
 
     Args:
         pipeline: Models and settings.

@@ -17,7 +17,7 @@ _KINDS = ".safetensors, .onnx, .xml (OpenVINO), .json (COCO-style detections), .
 
 
 def load_detector(config: DetectConfig, *, device: str = "auto", threads: int = 0) -> Detector:
-    """The detector that the settings ask for.
+    """The detector that the settings name.
 
     Args:
         config: `config.detector` is a file, whose ending says what it is, or a name that `dettrack weights list` shows.

@@ -60,7 +60,7 @@ class FileBoxes:
         between = sorted(index for index in self._file.by_index if first <= index <= last)
         if between and not self._by_name:
             raise InputError(
-                f"{self._path}: none of {self._file.total} boxes is of a frame where people are looked for; the first "
+                f"{self._path}: none of {self._file.total} boxes is of a frame that was searched; the first "
                 f"is of frame {between[0]}: use --step 1, or boxes of every frame"
             )
         raise InputError(

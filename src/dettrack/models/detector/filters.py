@@ -23,6 +23,9 @@ def for_frame(config: DetectConfig, image: UInt8[np.ndarray, "height width 3"]) 
     Args:
         config: Settings of the run.
         image: Any frame.
+
+    Returns:
+        Settings for `filter_boxes`.
     """
     share = image.shape[0] * image.shape[1] / REFERENCE_AREA
     if not config.scale_min_area or share >= 1:

@@ -34,7 +34,7 @@ class Layout:
 
     Attributes:
         name: Name on the command line.
-        expected: What the file must look like, for the user.
+        expected: Shapes of the file's outputs, for the user.
         images: How it takes letterboxed frames.
         fill: Grey value around a letterboxed frame.
         stretch: Frames are stretched to the input instead of letterboxed.
@@ -185,6 +185,9 @@ def recognise(path: str, inputs: Sequence[Port], outputs: Sequence[Port], wanted
         inputs: Inputs of the file.
         outputs: Outputs of the file.
         wanted: Name of a layout, or "auto".
+
+    Returns:
+        The layout.
 
     Raises:
         InputError: The shapes fit no layout, or not the named one.

@@ -33,11 +33,14 @@ class Letterbox:
             source: Height and width of the frame.
             canvas: Height and width of the canvas.
             stretch: Fill the canvas and let the proportions change.
+
+        Returns:
+            Where the frame lies.
         """
         if stretch:
             return Letterbox(source, canvas, canvas)
         scale = min(canvas[0] / source[0], canvas[1] / source[1])
-        height, width = (max(1, min(round(side * scale), room)) for side, room in zip(source, canvas, strict=True))
+        height, width = (max(1, min(round(side * scale), most)) for side, most in zip(source, canvas, strict=True))
         return Letterbox(source, (height, width), canvas)
 
     @property
@@ -46,7 +49,15 @@ class Letterbox:
         return np.array([self.scaled[1] / self.source[1], self.scaled[0] / self.source[0]])
 
     def apply(self, image: UInt8[np.ndarray, "height width 3"], fill: int) -> UInt8[np.ndarray, "canvas_h canvas_w 3"]:
-        """The canvas with the frame in it; `fill` is the grey value of the rest."""
+        """The canvas with the frame in it.
+
+        Args:
+            image: The frame, RGB or BGR.
+            fill: Grey value of the rest.
+
+        Returns:
+            In the channels of the frame.
+        """
         canvas = np.full((*self.canvas, 3), fill, np.uint8)
         size = (self.scaled[1], self.scaled[0])
         canvas[: self.scaled[0], : self.scaled[1]] = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
@@ -70,6 +81,14 @@ def fit_size(source: tuple[int, int], longer: int, multiple: int = 32) -> tuple[
     """Smallest canvas for a frame whose longer side becomes `longer`, in multiples that the network needs.
 
     A 16:9 frame then takes 640x384 instead of 640x640: the same answer in 60 % of the time.
+
+    Args:
+        source: Height and width of the frame.
+        longer: Pixels.
+        multiple: What height and width must be multiples of.
+
+    Returns:
+        Height and width.
     """
     scale = longer / max(source)
     height, width = (max(multiple, -(-round(side * scale) // multiple) * multiple) for side in source)

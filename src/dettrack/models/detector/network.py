@@ -160,7 +160,16 @@ class PersonDetector(nn.Module):
 def cell_centres(
     height: int, width: int, *, device: torch.device | str = "cpu"
 ) -> tuple[Float[Tensor, "cells 2"], Float[Tensor, " cells"]]:
-    """Centres (x, y) of all cells in input pixels and the stride of each, stride 8 first, row by row."""
+    """Centres (x, y) of all cells in input pixels and the stride of each, stride 8 first, row by row.
+
+    Args:
+        height: Of the input in pixels; a multiple of the largest stride.
+        width: Likewise.
+        device: Where the tensors shall be.
+
+    Returns:
+        Centres and strides, stride 8 first, row by row.
+    """
     centres, strides = [], []
     for stride in STRIDES:
         ys = (torch.arange(height // stride, device=device) + 0.5) * stride
@@ -180,6 +189,15 @@ def expected_distances(logits: Float[Tensor, "n cells 4 bins"]) -> Float[Tensor,
 def cell_boxes(
     distances: Float[Tensor, "*n cells 4"], centres: Float[Tensor, "cells 2"], strides: Float[Tensor, " cells"]
 ) -> Float[Tensor, "*n cells 4"]:
-    """Boxes `x1, y1, x2, y2` in input pixels from distances in strides."""
+    """Boxes `x1, y1, x2, y2` in input pixels from distances in strides.
+
+    Args:
+        distances: From each cell's centre to the left, upper, right and lower side, in strides.
+        centres: As `cell_centres` gives them.
+        strides: Likewise.
+
+    Returns:
+        `x1, y1, x2, y2` in input pixels.
+    """
     sides = distances * strides[:, None]
     return torch.cat((centres - sides[..., :2], centres + sides[..., 2:]), -1)

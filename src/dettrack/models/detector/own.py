@@ -31,9 +31,12 @@ def load(path: Path, config: DetectConfig, device: str = "auto", threads: int = 
 
     Args:
         path: The file.
-        config: `detector_size` 0 takes the file's own; `detector_scales` looks at several sizes.
+        config: `detector_size` 0 takes the file's own; `detector_scales` runs at several sizes.
         device: "auto", "cpu", "cuda" or "cuda:N".
         threads: CPU threads; 0 takes all.
+
+    Returns:
+        The detector.
 
     Raises:
         InputError: The file is no detector of ours, or the device does not exist.
@@ -64,6 +67,9 @@ def run_by_torch(model: PersonDetector, device: torch.device | str | None = None
     Args:
         model: In evaluation mode; moved to the device.
         device: None leaves it where it is.
+
+    Returns:
+        Runs the network.
     """
     return TorchRunner(_Predict(model), next(model.parameters()).device if device is None else torch.device(device))
 
@@ -74,6 +80,9 @@ def run_by_openvino(model: PersonDetector, threads: int) -> Runner:
     Args:
         model: In evaluation mode; left as it is.
         threads: CPU threads; 0 takes all.
+
+    Returns:
+        Runs the network.
     """
     axes = {"images": {0: "n", 2: "h", 3: "w"}, "scores": {0: "n", 1: "cells"}, "distances": {0: "n", 1: "cells"}}
     example = torch.zeros(1, 3, 64, 96, dtype=torch.uint8)

@@ -71,11 +71,14 @@ def find_people_multiscale(
         images: RGB, of any sizes.
         sizes: Longer sides of the network's input.
         valid: For each size the smallest and largest person that it answers for: the root of the box's area in input
-            pixels. Ranges should overlap, so that nobody falls between.
+            pixels. Ranges should overlap, so that no person falls between.
         max_iou: Overlap above which the weaker of two boxes falls.
 
     Returns:
         For each image boxes in its pixels, best first.
+
+    Raises:
+        UsageError: Not one valid range for each size.
     """
     if len(sizes) != len(valid) or not sizes:
         raise UsageError(f"{len(sizes)} input sizes but {len(valid)} valid ranges: give one for each")
@@ -91,7 +94,7 @@ def find_people_multiscale(
 def valid_ranges(sizes: Sequence[int]) -> list[tuple[float, float]]:
     """For each input size the people that it answers for in `find_people_multiscale`, in its pixels.
 
-    The smallest answers for everybody whom it shows larger than `_COMFORT`, the largest for everybody smaller; who lies
+    The smallest answers for all whom it shows larger than `_COMFORT`, the largest for all smaller; who lies
     up to half above a limit is answered for by both sizes beside it.
     """
     order = np.argsort(sizes, kind="stable")

@@ -59,7 +59,10 @@ class ImageRecipe:
 
         Args:
             config: Its content.
-            longer: Ask for another size than the file's: both sides of a fixed input, or the longer side's bound.
+            longer: Another size than the file's: both sides of a fixed input, or the longer side's bound.
+
+        Returns:
+            How images are prepared.
         """
         size = config.get("size") or {"height": 640, "width": 640}
         if isinstance(size, int):
@@ -79,7 +82,15 @@ class ImageRecipe:
         )
 
     def size_for(self, height: int, width: int) -> tuple[int, int]:
-        """Input height and width for a frame."""
+        """Height and width of the input for a frame.
+
+        Args:
+            height: Of the frame.
+            width: Of the frame.
+
+        Returns:
+            Height and width in pixels.
+        """
         if self.height and self.width:
             return self.height, self.width
         if not self.shortest:
@@ -132,7 +143,7 @@ class TransformersDetector:
         if not self._people:
             raise InputError(f"hf:{name}: it knows no person, only {', '.join(list(labels.values())[:8])} ...")
         self._recipe = ImageRecipe.from_config(_preprocessor_config(name), config.detector_size)
-        # DETR and YOLOS have one more output, "nobody", and share a softmax; the later ones a sigmoid per label.
+        # DETR and YOLOS have one more output, "no object", and share a softmax; the later ones a sigmoid per label.
         self._labels = len(labels)
         self.description = f"hf:{name} ({model.config.model_type}; PyTorch, {device})"
 

@@ -171,6 +171,9 @@ def inflate_checkpoint(checkpoint: Checkpoint, variant: Variant, clip_length: in
         variant: Where its temporal filters shall be (table 8).
         clip_length: |C|.
 
+    Returns:
+        The temporal network.
+
     Raises:
         InputError: The network is temporal already.
     """
@@ -212,6 +215,11 @@ def _spec(path: Path, values: dict[str, Any]) -> NetworkSpec:
 
 def fit_state(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
     """Load weights strictly; counters of batch norms may be absent.
+
+    Args:
+        network: Changed in place.
+        state: Weights by name.
+        what: Where they are from, for messages.
 
     Raises:
         InputError: Entries are missing, left over or of another shape; the message names them.

@@ -24,6 +24,9 @@ def cut_crop(
         affine: Pixels of the image -> pixels of the crop.
         size: Height and width of the crop.
         out: Where to write it.
+
+    Returns:
+        RGB; `out`, where it was given.
     """
     return cv2.warpAffine(
         image,
@@ -37,7 +40,15 @@ def cut_crop(
 
 
 def sample_tubes(clip: Clip, tubes: Tubes) -> UInt8[np.ndarray, "n clip height width 3"]:
-    """Crops of every tube in every frame of the clip (see `cut_crop`)."""
+    """Crops of every tube in every frame of the clip (see `cut_crop`).
+
+    Args:
+        clip: The frames.
+        tubes: Where to cut.
+
+    Returns:
+        RGB.
+    """
     crops = np.empty((len(tubes), len(clip.frames), *tubes.size, 3), np.uint8)
     for t, frame in enumerate(clip.frames):
         for n, affine in enumerate(tubes.affines):

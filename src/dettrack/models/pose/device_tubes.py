@@ -27,7 +27,15 @@ class FramesOnDevice:
 
     @torch.inference_mode()
     def sample(self, clip: Clip, tubes: Tubes) -> UInt8[Tensor, "n clip height width 3"]:
-        """Crops of every tube in every frame of the clip; those of `crops.sample_tubes` but for rounding."""
+        """Crops of every tube in every frame of the clip; those of `crops.sample_tubes` but for rounding.
+
+        Args:
+            clip: The frames.
+            tubes: Where to cut.
+
+        Returns:
+            On the device.
+        """
         frames = torch.stack([self._upload(frame) for frame in clip.frames])
         first = clip.frames[0].index
         self._held = {index: held for index, held in self._held.items() if index >= first}
@@ -55,6 +63,9 @@ def sample_on_device(
         frames: RGB.
         affines: Displayed pixels -> crop pixels, one per tube (see `Tubes`).
         size: Height and width of the crops.
+
+    Returns:
+        RGB, on the frames' device.
     """
     clip, height, width, _ = frames.shape
     h, w = size

@@ -130,7 +130,15 @@ class EfficientNetLite(nn.Module):
         return self.activation(_conv_norm(self._conv_stem, self._bn0, images))
 
     def front(self, images: Float[Tensor, "n 3 h w"], blocks: int) -> Tensor:
-        """Stem and the first `blocks` blocks alone."""
+        """Stem and the first `blocks` blocks alone.
+
+        Args:
+            images: Normalised RGB.
+            blocks: How many.
+
+        Returns:
+            Features of the last of these blocks.
+        """
         x = self.stem(images)
         for block in self._blocks[:blocks]:
             x = block(x)
@@ -186,6 +194,10 @@ def normalise(images: Tensor) -> Float[Tensor, "n 3 h w"]:
 
 def load_trunk(trunk: EfficientNetLite, state: Mapping[str, Tensor]) -> None:
     """Load the published ImageNet weights, or a trunk's own, strictly; the classifier is left out.
+
+    Args:
+        trunk: Changed in place.
+        state: Weights by name.
 
     Raises:
         InputError: The names or shapes are not those of this trunk.

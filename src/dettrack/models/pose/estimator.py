@@ -1,4 +1,4 @@
-"""What every pose model looks like to the pipeline: tubes in, tracklets out."""
+"""What every pose model offers the pipeline: tubes in, tracklets out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Estimator(Protocol):
     size: tuple[int, int]
     """Height and width of the crops, in pixels."""
     temporal: bool
-    """Whether it needs all frames of a tube: those of a 2D network can be asked for one by one."""
+    """Whether it needs all frames of a tube; a 2D network can run on single frames."""
     description: str
     """One line for people: file, architecture, runtime."""
     approximated: tuple[str, ...]
@@ -43,9 +43,17 @@ class Estimator(Protocol):
         ...
 
 
-def output_map(asked: str, source: JointSet) -> JointMap:
-    """How a model's joints become those asked for; "auto" is PoseTrack's 15, whatever the model."""
-    return JointMap(source, POSETRACK15 if asked == "auto" else joint_set(asked))
+def output_map(wanted: str, source: JointSet) -> JointMap:
+    """How a model's joints become those of the results.
+
+    Args:
+        wanted: Name of a joint set, or "auto": PoseTrack's 15, whatever the model.
+        source: Joints of the model.
+
+    Returns:
+        The conversion.
+    """
+    return JointMap(source, POSETRACK15 if wanted == "auto" else joint_set(wanted))
 
 
 def to_tracklets(
@@ -55,14 +63,33 @@ def to_tracklets(
     scores: Float[np.ndarray, "n clip joints"],
     joint_map: JointMap,
 ) -> Tracklets:
-    """A model's answer in crop pixels and its own joints -> tracklets in displayed pixels and the joints asked for."""
+    """Joints in crop pixels, in the model's own joint set -> tracklets in displayed pixels, in the results' joint set.
+
+    Args:
+        clip: The frames.
+        tubes: Their crops.
+        xy: Crop pixels.
+        scores: In [0, 1].
+        joint_map: From the model's joints to the results'.
+
+    Returns:
+        One tracklet for each tube.
+    """
     image_xy = to_image(xy.astype(np.float64), tubes.affines)
     mapped_xy, mapped_scores = joint_map(image_xy, scores.astype(np.float64))
     return Tracklets(clip.keyframe.index, clip.indices, tubes.boxes, mapped_xy, mapped_scores)
 
 
 def rebatch(parts: Iterable[UInt8[Any, "_ ..."]], step: int) -> Iterator[UInt8[Any, "rows ..."]]:
-    """The rows of all parts, in order, in batches of `step`; parts are taken up only as they are needed."""
+    """The rows of all parts, in order, in batches of `step`; parts are taken up only as they are needed.
+
+    Args:
+        parts: Arrays of any numbers of rows.
+        step: Rows of a batch; the last one may have fewer.
+
+    Yields:
+        Batches.
+    """
     held: list[Any] = []
     count = 0
     for part in parts:
@@ -78,7 +105,15 @@ def rebatch(parts: Iterable[UInt8[Any, "_ ..."]], step: int) -> Iterator[UInt8[A
 
 
 def describe_lacks(name: str, joint_map: JointMap) -> str:
-    """What the joints asked for lack in a model, as the end of a description; empty if nothing."""
+    """What a model lacks of the results' joints, as the end of a description; empty if nothing.
+
+    Args:
+        name: Of the model.
+        joint_map: From its joints to the results'.
+
+    Returns:
+        Text.
+    """
     said = [f"{', '.join(joint_map.approximated)} approximated"] if joint_map.approximated else []
     said += [f"{', '.join(joint_map.missing)} missing"] if joint_map.missing else []
     return f"; {name} has {joint_map.source.name}: {' and '.join(said)}" if said else ""

@@ -89,6 +89,9 @@ def probe_crops(size: tuple[int, int], clip_length: int, tubes: int = 2) -> UInt
         size: Height and width.
         clip_length: |C|.
         tubes: How many.
+
+    Returns:
+        RGB.
     """
     rng = np.random.default_rng(0)
     height, width = size
@@ -112,6 +115,9 @@ def compare(
         reference: PyTorch, fp32.
         crops: Their input.
         floor: Joints whose peak is not above this in the reference do not count: a flat map has no place.
+
+    Returns:
+        The differences.
 
     Raises:
         InputError: No joint counts.

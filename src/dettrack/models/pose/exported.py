@@ -48,6 +48,9 @@ class ExportedSpec:
         Args:
             spec: The dictionary.
             clip_length: |C| that the network is run with, if it is temporal.
+
+        Returns:
+            What the exported file says of itself.
         """
         height, width = spec["size"]
         temporal = spec["variant"] != "none"
@@ -99,6 +102,9 @@ def pack_engine(engine: bytes, about: dict[str, Any]) -> bytes:
     Args:
         engine: From `runtime.tensorrt.build_engine`.
         about: What `export` writes into every file.
+
+    Returns:
+        The file's content.
     """
     return json.dumps({METADATA_KEY: about}).encode() + b"\n" + engine
 

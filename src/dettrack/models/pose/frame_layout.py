@@ -66,6 +66,9 @@ def recognise_layout(what: str, inputs: Sequence[Port], outputs: Sequence[Port])
         inputs: Its inputs.
         outputs: Its outputs; others than the answer (arg max of heatmaps, say) are passed over.
 
+    Returns:
+        The layout.
+
     Raises:
         InputError: Not a layout that is known; the message says what was seen and what is supported.
     """

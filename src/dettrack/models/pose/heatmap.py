@@ -113,6 +113,13 @@ def mirror_crops(crops: Array, *, stride: int = 1) -> Array:
     With heatmap pixel x at crop pixel stride·x, mirrored heatmaps of a plainly mirrored crop lie `stride - 1` crop
     pixels beside the others; the published code shifts them by a whole heatmap pixel, which leaves one crop pixel.
     Here the mirrored crop itself is moved by `stride - 1` pixels, repeating the border column, and nothing is left.
+
+    Args:
+        crops: RGB.
+        stride: Crop pixels per heatmap pixel.
+
+    Returns:
+        Of the same kind.
     """
     inside = crops.shape[-2] - (stride - 1)
     if not isinstance(crops, np.ndarray):
@@ -129,7 +136,15 @@ def mirror_crops(crops: Array, *, stride: int = 1) -> Array:
 
 
 def unmirror_heatmaps(heatmaps: Float[Array, "*batch joints h w"], flip_permutation: Any) -> Any:
-    """Heatmaps of mirrored crops, mirrored back, with left and right joints swapped."""
+    """Heatmaps of mirrored crops, mirrored back, with left and right joints swapped.
+
+    Args:
+        heatmaps: Of mirrored crops.
+        flip_permutation: See `JointSet`.
+
+    Returns:
+        Of the crops themselves.
+    """
     swapped = heatmaps[..., flip_permutation, :, :]
     return swapped[..., ::-1] if isinstance(swapped, np.ndarray) else swapped.flip(-1)
 
@@ -144,6 +159,9 @@ def unmirror_joints(
         scores: Their scores.
         flip_permutation: See `JointSet`.
         width: Of the crops, in pixels.
+
+    Returns:
+        Positions and scores in the crops themselves.
     """
     swapped = xy[:, flip_permutation].copy()
     swapped[..., 0] = width - 1 - swapped[..., 0]
@@ -160,13 +178,24 @@ def flip_averaged(
         crops: `n` of them; the batch has twice as many rows.
         flip_permutation: See `JointSet`.
         stride: Crop pixels per heatmap pixel.
+
+    Returns:
+        The mean of both.
     """
     both = run(concatenate([crops, mirror_crops(crops, stride=stride)]))
     return (both[: len(crops)] + unmirror_heatmaps(both[len(crops) :], flip_permutation)) / 2
 
 
 def concatenate(parts: Sequence[Any], axis: int = 0) -> Any:
-    """NumPy arrays or torch tensors, one behind the other."""
+    """NumPy arrays or torch tensors, one behind the other.
+
+    Args:
+        parts: At least one.
+        axis: Along which.
+
+    Returns:
+        Of the same kind.
+    """
     if len(parts) == 1:
         return parts[0]
     return np.concatenate(parts, axis) if isinstance(parts[0], np.ndarray) else _namespace(parts[0]).cat(parts, axis)

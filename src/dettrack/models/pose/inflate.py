@@ -1,6 +1,6 @@
 """Temporal inflation: some 2D convolutions of a network become 3D ones that see the frames around (paper 3.1, 4.2).
 
-Activations stay `(n·T, C, H, W)` through the whole network; a temporal convolution alone looks at them as
+Activations stay `(n·T, C, H, W)` through the whole network; a temporal convolution alone views them as
 `(n, T, C, H, W)`. Weights start from the 2D ones by "mean" initialisation: copied along time and divided by the
 temporal size. Beyond the paper: padding in time repeats the border frames by default. Then a mean-inflated network
 on a still tube gives the 2D network's heatmaps in every frame; with zeros no frame is right and the border's error
@@ -141,7 +141,15 @@ class TemporalConv(nn.Module):
 
 
 def mean_inflated(weight: Float[Tensor, "out in kh kw"], time_kernel: int) -> Float[Tensor, "out in kt kh kw"]:
-    """A 2D filter copied along time and divided by the temporal size, so that a still input gives the same output."""
+    """A 2D filter copied along time and divided by the temporal size, so that a still input gives the same output.
+
+    Args:
+        weight: The 2D filter.
+        time_kernel: Frames that the new filter covers.
+
+    Returns:
+        The temporal filter.
+    """
     return weight.unsqueeze(2).repeat(1, 1, time_kernel, 1, 1) / time_kernel
 
 
@@ -176,14 +184,27 @@ def inflate(
 
 
 def set_clip_length(network: nn.Module, clip_length: int) -> None:
-    """Tell a network how many rows of the batch make one tube."""
+    """Tell a network how many rows of the batch make one tube.
+
+    Args:
+        network: Changed in place.
+        clip_length: |C|.
+    """
     for module in network.modules():
         if module is network or isinstance(module, TemporalConv):
             module.clip_length = clip_length  # type: ignore[assignment]
 
 
 def check_clip_length(network: nn.Module, clip_length: int) -> None:
-    """Raise `InputError` where a temporal network, set to tubes of another length, gets one of `clip_length` frames."""
+    """Check that a temporal network is set to tubes of the length that it gets.
+
+    Args:
+        network: Any network.
+        clip_length: Frames of the tubes.
+
+    Raises:
+        InputError: It is set to another length.
+    """
     if clip_length != network.clip_length and any(isinstance(each, TemporalConv) for each in network.modules()):
         raise InputError(
             f"a network for tubes of {network.clip_length} frames got {clip_length}: set_clip_length tells it so"
@@ -195,6 +216,13 @@ def centre_inflated(weight: Float[Tensor, "out in kh kw"], time_kernel: int) -> 
 
     Not the paper's. A still input gives the same output as with `mean_inflated`, and so does a moving one, which the
     mean smears: for a short training on tubes the better start.
+
+    Args:
+        weight: The 2D filter.
+        time_kernel: Frames that the new filter covers.
+
+    Returns:
+        The temporal filter.
     """
     out = weight.new_zeros(*weight.shape[:2], time_kernel, *weight.shape[2:])
     out[:, :, time_kernel // 2] = weight
@@ -210,6 +238,9 @@ def inflate_state_dict(
         state: Of the 2D network.
         network: The temporal network that will load it.
         start: "mean" (paper 4.2) or "centre" (see `centre_inflated`).
+
+    Returns:
+        Weights for `network`.
     """
     inflated = mean_inflated if start == "mean" else centre_inflated
     shapes = {name: value.shape for name, value in network.state_dict().items()}

@@ -34,9 +34,12 @@ def load_estimator(estimate: EstimateConfig, cut: CutConfig | None = None) -> Es
         cut: Clip settings: a temporal network sees tubes of this |C|, whatever it was trained with (the description
             says so where they differ).
 
+    Returns:
+        The model, ready to run.
+
     Raises:
         InputError: The file is missing, unreadable, of unknown kind, does not fit its network, or cannot get the
-            temporal filters that `estimate.variant` asks for.
+            temporal filters that `estimate.variant` names.
         MissingExtraError: The file needs a runtime that is not installed.
     """
     path = find_model(estimate.model)
@@ -53,7 +56,7 @@ def load_estimator(estimate: EstimateConfig, cut: CutConfig | None = None) -> Es
         return FrameEstimator(path, estimate)
     if spec.temporal and spec.clip_length != clip_length:
         raise InputError(
-            f"{path}: exported for |C| = {spec.clip_length}, asked for --clip-length {clip_length}: "
+            f"{path}: exported for |C| = {spec.clip_length}, requested --clip-length {clip_length}: "
             "set it so, or export the network again"
         )
     return TubeEstimator(open_exported(path, estimate), estimate, clip_length)
@@ -67,7 +70,7 @@ def load_estimators(estimate: EstimateConfig, cut: CutConfig | None = None) -> t
         cut: Clip settings.
 
     Returns:
-        None for the second where `estimate.small_crops_below` asks for none, or the model has one size only: a file of
+        None for the second where `estimate.small_crops_below` is 0, or the model has one size only: a file of
         another project, an exported network, one whose temporal filters are made on loading, or crops that are small
         already.
 

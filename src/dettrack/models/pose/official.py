@@ -31,6 +31,9 @@ def load_official(path: Path, *, joints: str = "auto", size: tuple[int, int] | N
         size: Height and width of its crops; None reads it from a file name such as `..._256x192.pth`, else the
             paper's 384 x 288.
 
+    Returns:
+        The network.
+
     Raises:
         InputError: Unreadable, not an HRNet pose network, or its weights do not fit strictly.
     """
@@ -99,15 +102,15 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     return {name.removeprefix("module."): value for name, value in content.items()}
 
 
-def _joints(path: Path, asked: str, count: int) -> JointSet:
-    if asked == "auto":
+def _joints(path: Path, wanted: str, count: int) -> JointSet:
+    if wanted == "auto":
         found = {17: COCO17, 15: POSETRACK15, 16: joint_set("mpii16")}.get(count)
         if found is None:
             raise InputError(f"{path}: its head has {count} joints: expected 15, 16 or 17, or name its joint set")
         return found
-    source = joint_set(asked)
+    source = joint_set(wanted)
     if len(source) != count:
-        raise InputError(f"{path}: its head has {count} joints, but {asked} has {len(source)}")
+        raise InputError(f"{path}: its head has {count} joints, but {wanted} has {len(source)}")
     return source
 
 

@@ -62,7 +62,15 @@ class TubeNetwork:
             self._frames = FramesOnDevice(runner.device)
 
     def sample(self, clip: Clip, tubes: Tubes) -> UInt8[Any, "n clip h w 3"]:
-        """Crops of a clip's tubes, a NumPy array or a tensor where the network runs."""
+        """Crops of a clip's tubes, a NumPy array or a tensor where the network runs.
+
+        Args:
+            clip: The frames.
+            tubes: Where to cut.
+
+        Returns:
+            A NumPy array, or a tensor where the network runs.
+        """
         return sample_tubes(clip, tubes) if self._frames is None else self._frames.sample(clip, tubes)
 
     def run(self, crops: UInt8[Any, "n clip h w 3"]) -> Float[Any, "n clip joints h4 w4"]:
@@ -81,6 +89,9 @@ def open_networks(
         options: Device, runtime, precision, batch and threads.
         clip_length: |C| that it will be run with.
         sizes: Height and width of the crops of each network that is returned; weights are shared where they can be.
+
+    Returns:
+        One for each size.
 
     Raises:
         InputError: The device or precision is not to be had.
@@ -112,7 +123,17 @@ def open_networks(
 
 
 def open_network(checkpoint: Checkpoint, name: str, options: EstimateConfig, clip_length: int = 0) -> TubeNetwork:
-    """`open_networks` for the checkpoint's own size; `clip_length` 0 takes its own too."""
+    """`open_networks` for the checkpoint's own size.
+
+    Args:
+        checkpoint: The network; it may be changed in place.
+        name: For people.
+        options: Device, runtime, precision, batch and threads.
+        clip_length: |C|; 0 takes the checkpoint's own.
+
+    Returns:
+        The network.
+    """
     (network,) = open_networks(
         checkpoint, name, options, clip_length or checkpoint.spec.clip_length, [checkpoint.spec.size]
     )
@@ -125,6 +146,9 @@ def open_exported(path: Path, options: EstimateConfig) -> TubeNetwork:
     Args:
         path: The file.
         options: Device, runtime, precision, batch and threads.
+
+    Returns:
+        The network.
 
     Raises:
         InputError: Unreadable, or options that its runtime does not offer.
@@ -170,7 +194,7 @@ def _tensorrt_network(engine: bytes, name: str, spec: ExportedSpec, options: Est
 
 
 def _fastest(options: EstimateConfig) -> Literal["pytorch", "onnxruntime", "openvino", "tensorrt"]:
-    """The runtime that is asked for, or the fastest on a CPU of those installed.
+    """The requested runtime, or the fastest on a CPU of those installed.
 
     Light network, one core, fp32, tubes of 192x160 at |C| = 9, processor time a frame: OpenVINO 6.1 ms (8.7 with early
     temporal filters), ONNX Runtime 6.1 (9.4), PyTorch 9.2 (13.7); other networks: docs/speed.md.

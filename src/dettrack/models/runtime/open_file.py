@@ -18,6 +18,9 @@ def open_file(content: bytes | Path, name: str, options: SessionOptions) -> File
         name: For people.
         options: `runtime` overrules the choice; `precision` holds for OpenVINO.
 
+    Returns:
+        The network.
+
     Raises:
         InputError: Unreadable, or options that the runtime does not offer.
         MissingExtraError: No runtime for the file is installed.

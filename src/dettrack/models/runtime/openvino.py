@@ -23,7 +23,18 @@ _PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 
 
 def read_graph(content: bytes | Path, name: str) -> Any:
-    """OpenVINO's form of a network; raises `InputError` where it cannot be read."""
+    """OpenVINO's form of a network.
+
+    Args:
+        content: A file, or the content of an ONNX file.
+        name: For messages.
+
+    Returns:
+        The graph, not compiled.
+
+    Raises:
+        InputError: It cannot be read.
+    """
     if isinstance(content, Path) and content.suffix == ".xml" and not content.with_suffix(".bin").is_file():
         raise InputError(f"{content}: its weights {content.with_suffix('.bin').name} are not beside it")
     try:

@@ -1,4 +1,4 @@
-"""Which arithmetic a CPU is fast in: bf16 where it multiplies it itself, which emulation is not."""
+"""Which arithmetic is fast on this CPU: bf16 where the processor has instructions for it; emulated bf16 is slow."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def _flags() -> frozenset[str]:
         pass
     import torch
 
-    asks = {"amx_bf16": "_is_amx_tile_supported", "avx512_bf16": "_is_avx512_bf16_supported"}
-    return frozenset(flag for flag, ask in asks.items() if getattr(torch.cpu, ask, bool)())
+    queries = {"amx_bf16": "_is_amx_tile_supported", "avx512_bf16": "_is_avx512_bf16_supported"}
+    return frozenset(flag for flag, query in queries.items() if getattr(torch.cpu, query, bool)())
 
 
 def cpu_has_amx() -> bool:
@@ -33,14 +33,14 @@ def cpu_has_bf16() -> bool:
     return cpu_has_amx() or bool({"avx512_bf16", "bf16"} & _flags())
 
 
-def cpu_precision(asked: str) -> str:
+def cpu_precision(requested: str) -> str:
     """The precision that "auto" and "fast" mean on this CPU; any other as it is.
 
     "auto" is bf16 with AMX only, "fast" wherever bf16 is native. Joints then move by 0.14 pixels of the crop in the
     mean (the built-in network on real people; a heatmap pixel is 4), far less than the network's own error.
     """
-    if asked == "auto":
+    if requested == "auto":
         return "bf16" if cpu_has_amx() else "fp32"
-    if asked == "fast":
+    if requested == "fast":
         return "bf16" if cpu_has_bf16() else "fp32"
-    return asked
+    return requested

@@ -128,6 +128,9 @@ class FileRunner(Runner, Protocol):
             rows: See `SessionOptions`.
             output: Position of the only output that is wanted; None gives all.
 
+        Returns:
+            The network, which takes images.
+
         Raises:
             InputError: The file allows no such number of rows.
         """
@@ -135,7 +138,15 @@ class FileRunner(Runner, Protocol):
 
 
 def fill_up(batch: Shaped[np.ndarray, "n ..."], rows: int) -> Shaped[np.ndarray, "rows ..."]:
-    """A batch with rows of zeros behind it, for networks that take one number of rows only."""
+    """A batch with rows of zeros behind it, for networks that take one number of rows only.
+
+    Args:
+        batch: Rows.
+        rows: How many there shall be.
+
+    Returns:
+        The batch itself, where it has as many.
+    """
     lacking = rows - len(batch)
     return batch if lacking <= 0 else np.concatenate([batch, np.zeros((lacking, *batch.shape[1:]), batch.dtype)])
 

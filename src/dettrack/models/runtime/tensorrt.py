@@ -30,6 +30,9 @@ def build_engine(onnx: bytes, row: tuple[int, ...], precision: str = "auto", row
         precision: "auto" and "fast" are bf16.
         rows: Rows in the largest batch.
 
+    Returns:
+        The engine.
+
     Raises:
         InputError: TensorRT cannot compile it, or no GPU is there.
         MissingExtraError: TensorRT is not installed.

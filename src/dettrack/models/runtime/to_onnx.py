@@ -27,6 +27,9 @@ def to_onnx(
         example: Its input.
         names: Of its input and its outputs.
         open_axes: For each of them, the axes whose length stays open, and what they are called.
+
+    Returns:
+        The file's content.
     """
     file = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():

@@ -77,7 +77,18 @@ def torch_device(requested: str) -> torch.device:
 
 
 def torch_precision(requested: str, device: torch.device) -> str:
-    """What "auto" and "fast" mean on a device; raises `InputError` for fp16 on a CPU."""
+    """What "auto" and "fast" mean on a device.
+
+    Args:
+        requested: As `EstimateConfig.precision`.
+        device: Where the network runs.
+
+    Returns:
+        "fp32", "bf16" or "fp16".
+
+    Raises:
+        InputError: fp16 on a CPU.
+    """
     if device.type == "cpu":
         if requested == "fp16":
             raise InputError("--precision fp16: PyTorch has no fast fp16 on a CPU: take fp32 or bf16")

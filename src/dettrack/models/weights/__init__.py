@@ -102,7 +102,18 @@ def metadata(path: Path) -> dict[str, Any]:
 
 
 def add_file(source: Path, name: str) -> StoredWeights:
-    """Copy a model file into the store under a name; an `.xml` takes its `.bin` along."""
+    """Copy a model file into the store; an `.xml` takes its `.bin` along.
+
+    Args:
+        source: The file.
+        name: Name in the store.
+
+    Returns:
+        What is stored.
+
+    Raises:
+        InputError: The file is missing, or of another kind.
+    """
     if source.suffix not in _ENDINGS:
         raise InputError(f"{source}: expected a file ending in {', '.join(_ENDINGS)}")
     parts = [source, source.with_suffix(".bin")] if source.suffix == ".xml" else [source]
@@ -123,6 +134,9 @@ def fetch(address: str, name: str, expected: str) -> StoredWeights:
         name: Name in the store.
         expected: SHA-256 that it must have.
 
+    Returns:
+        What is stored.
+
     Raises:
         InputError: Not reachable, of another ending, or not the file that was expected; nothing is kept then.
         OutputError: The store cannot be written.
@@ -140,6 +154,9 @@ def fetch_known(weights: External, *, mirror: str = "") -> StoredWeights:
     Args:
         weights: Entry of the catalogue.
         mirror: Folder or web address that has the files, under the entry's name or their own; "" for their source.
+
+    Returns:
+        What is stored.
 
     Raises:
         InputError: A file cannot be had, or is not the one that the catalogue knows; nothing is kept then.

@@ -41,6 +41,9 @@ class ExternalFile:
         Args:
             name: Of the entry.
             mirror: Folder or web address.
+
+        Returns:
+            Paths or addresses, to be tried in this order.
         """
         names = (name + self.ending, PurePosixPath(self.url).name)
         if mirror.startswith(("https://", "http://")):

@@ -24,6 +24,9 @@ def run_live(source: str, config: TrackConfig, out: Path | None, *, quiet: bool 
 
     Returns:
         The exit code.
+
+    Raises:
+        OutputError: The lines cannot be written.
     """
     from dettrack.pipeline import Pipeline
     from dettrack.runs.live import live_settings, track_live, waiting_frames

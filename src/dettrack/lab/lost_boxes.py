@@ -44,7 +44,15 @@ class OverlapLinker:
         self._age = np.zeros(0, np.int64)
 
     def number(self, frame: Frame, xyxy: Float[np.ndarray, "n 4"]) -> Int[np.ndarray, " n"]:
-        """Number of the person in each box; a shot cut starts anew, numbers are not used again."""
+        """Number of the person in each box; a shot cut starts anew, numbers are not used again.
+
+        Args:
+            frame: The keyframe.
+            xyxy: Its boxes.
+
+        Returns:
+            Numbers of people.
+        """
         if frame.shot != self._shot:
             self._shot = frame.shot
             self._forget(np.zeros(len(self._people), bool))
@@ -118,7 +126,15 @@ class BoxDropper:
         self._runs: dict[int, _Runs] = {}
 
     def kept(self, frame: Frame, xyxy: Float[np.ndarray, "n 4"]) -> Bool[np.ndarray, " n"]:
-        """Which boxes of a keyframe stay; keyframes come in the order of the video."""
+        """Which boxes of a keyframe stay; keyframes come in the order of the video.
+
+        Args:
+            frame: The keyframe.
+            xyxy: Its boxes.
+
+        Returns:
+            Which of them.
+        """
         if self._run_length == 1 or self._share in (0.0, 1.0):
             rng = np.random.default_rng((self._seed, frame.index))
             return rng.random(len(xyxy)) >= self._share

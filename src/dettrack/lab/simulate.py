@@ -100,6 +100,9 @@ def trajectories_of(sequence: PoseSequence, margin: float = 0.1) -> Trajectories
         sequence: With track ids. Where its visibility flags reach 2, a flag of 1 means hidden (as in COCO and in the
             Bonn trajectories); else every joint counts as visible.
         margin: A box is that around the joints, wider by this share of its sides all round.
+
+    Returns:
+        The people.
     """
     sequence = sequence.with_joints(POSETRACK15)
     people = sequence.people
@@ -138,8 +141,16 @@ def _with_boxes(
 def walkers(people: int, frames: int, seed: int = 0, spacing: float = 150.0) -> Trajectories:
     """People of 150 pixels who walk about.
 
-    The field grows with their number, so that everybody keeps as many neighbours; `spacing` is the side of the square
-    in pixels that each has on average.
+    The field grows with their number, so that each keeps as many neighbours.
+
+    Args:
+        people: How many.
+        frames: Length.
+        seed: Of the draws.
+        spacing: Side in pixels of the square that each has on average.
+
+    Returns:
+        Their trajectories.
     """
     rng = np.random.default_rng(seed)
     pose = np.array([_share(joint) for joint in POSETRACK15.joints]) * 150

@@ -69,6 +69,9 @@ def run_work(config: TrackConfig, counts: Mapping[str, int], frame_size: tuple[i
         config: Its settings.
         counts: Its counts: "keyframes" that the detector saw, and crops by size ("crops_192x160", height x width).
         frame_size: Height and width of its frames.
+
+    Returns:
+        What each of its networks computed.
     """
     estimate = config.estimate
     crops = {match: n for key, n in counts.items() if (match := _CROPS.fullmatch(key))}

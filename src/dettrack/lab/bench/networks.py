@@ -90,7 +90,16 @@ def find_network(name: str) -> Checkpoint:
 
 
 def peak_products(precision: str, device: torch.device, threads: int) -> dict[str, Callable[[], object]]:
-    """Products of square matrices by every library at hand, by name."""
+    """Products of square matrices by every library at hand, by name.
+
+    Args:
+        precision: "fp32" or "bf16".
+        device: Where they run.
+        threads: CPU threads; 0 takes all.
+
+    Returns:
+        Calls by name of the library.
+    """
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     a = torch.randn(_SIDE, _SIDE, device=device, dtype=dtype)
     b = torch.randn(_SIDE, _SIDE, device=device, dtype=dtype)
@@ -135,6 +144,9 @@ def fastest_product(precision: str, device: str, turns: Mapping[str, Turns]) -> 
         precision: "fp32" or "bf16".
         device: In words.
         turns: Times of `peak_products`.
+
+    Returns:
+        The peak.
     """
     best = min(turns, key=lambda name: min(turns[name].seconds))
     return PeakRow(precision, best, device, turns[best].rate(2 * _SIDE**3 / 1e9))
@@ -152,6 +164,9 @@ def measure_networks(
         rounds: How often each is timed.
         clip_length: |C| of the temporal networks.
         say: Receives lines of progress.
+
+    Returns:
+        Peaks, and networks beside them.
     """
     where = torch_device(device)
     in_words = torch.cuda.get_device_name(where) if where.type == "cuda" else "CPU"

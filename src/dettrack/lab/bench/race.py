@@ -103,7 +103,17 @@ def every_frame(config: TrackConfig) -> TrackConfig:
 
 
 def top_down(detector: str, detector_size: int, model: str, estimate: EstimateConfig) -> TrackConfig:
-    """A baseline of other people's parts: their detector and 2D network on every frame, greedy linking by OKS."""
+    """A baseline of other people's parts: their detector and 2D network on every frame, greedy linking by OKS.
+
+    Args:
+        detector: Weights or file of the detector.
+        detector_size: Longer side of its input; 0 takes its own.
+        model: Weights or file of the 2D network.
+        estimate: Device and threads.
+
+    Returns:
+        Settings.
+    """
     options = replace(estimate, model=model, flip=True, runtime="auto", precision="auto", variant="auto")
     return every_frame(
         TrackConfig(detect=DetectConfig(detector=detector, detector_size=detector_size), estimate=options)
@@ -133,6 +143,9 @@ def race(
         rounds: How often each is timed, after a run for warming up.
         say: Receives lines of progress.
         memory: Measure peak memory too, in a process of its own for each.
+
+    Returns:
+        One row for each contestant, also for those that did not run.
     """
     rows: dict[str, RaceRow] = {}
     pipelines: dict[str, Pipeline] = {}

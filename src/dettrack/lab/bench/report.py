@@ -188,6 +188,10 @@ def _networks(peaks: Sequence[PeakRow], rows: Sequence[NetworkRow]) -> Iterator[
 def plot(report: BenchReport, path: Path) -> None:
     """Frames per second of whole runs, and networks as a share of the peak.
 
+    Args:
+        report: What was measured.
+        path: A .png file; its folder is made.
+
     Raises:
         MissingExtraError: Matplotlib is not installed.
     """

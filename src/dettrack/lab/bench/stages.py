@@ -75,6 +75,9 @@ def measure_stages(pipeline: Pipeline, video: Path, frames: int, rounds: int) ->
         video: Where the frames come from.
         frames: How many of its first frames are used; they are held in memory.
         rounds: How often each stage is timed.
+
+    Returns:
+        One row for each stage.
     """
     with open_video(video, shots=False) as reader:
         info, kept = reader.info, list(islice(reader, frames))
@@ -155,6 +158,9 @@ def crowd_share(pipeline: Pipeline, people: int = 30, frames: int = 60) -> Crowd
         pipeline: Models and settings.
         people: How many.
         frames: Length of the simulation.
+
+    Returns:
+        Times, and their share.
     """
     config, size = pipeline.config, pipeline.estimator.size
     clip_length = config.cut.clip_length

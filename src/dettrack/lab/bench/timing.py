@@ -84,6 +84,9 @@ def take_turns(
         things: Calls by name.
         rounds: How often each is timed; at least 1.
         say: Receives a line of progress before each round.
+
+    Returns:
+        Times by name.
     """
     for thing in things.values():
         thing()

@@ -58,6 +58,9 @@ def onnx_bytes(checkpoint: Checkpoint, clip_length: int) -> bytes:
     Args:
         checkpoint: The network; left as it is.
         clip_length: |C| that the file fixes; 1 for a 2D network.
+
+    Returns:
+        The file's content.
     """
     module = CropNetwork(replace(checkpoint, network=deepcopy(checkpoint.network)), clip_length)
     example = torch.zeros(1, clip_length, 64, 64, 3, dtype=torch.uint8)

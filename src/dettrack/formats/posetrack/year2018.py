@@ -65,19 +65,7 @@ def read_posetrack18(path: str | Path, *, every_video: bool = False) -> list[Pos
 
 
 def parse_posetrack18(data: Mapping[str, Any], path: Path, *, every_video: bool = False) -> list[PoseSequence]:
-    """`read_posetrack18` of a file's content.
-
-    Args:
-        data: The content.
-        path: The file, for its name and for messages.
-        every_video: See `read_posetrack18`.
-
-    Returns:
-        One sequence for each video.
-
-    Raises:
-        InputError: It says something impossible; the message names the place.
-    """
+    """See `read_posetrack18`: the part after the file was read; `path` is for names and messages."""
     for key in ("images", "annotations", "categories"):
         if not isinstance(data.get(key), list):
             raise InputError(
@@ -285,15 +273,12 @@ def categories(joint_set: JointSet = POSETRACK17) -> list[dict[str, Any]]:
 
 
 def image_entry(info: ImageInfo, *, vid_id: str | None = None, nframes: int | None = None) -> dict[str, Any]:
-    """One entry of `images`; what is None is left out.
+    """One entry of `images`, ready for JSON; what is None is left out.
 
     Args:
         info: The image.
         vid_id: Number of the video.
         nframes: Length of the video in frames.
-
-    Returns:
-        Ready for JSON.
     """
     entry: dict[str, Any] = {"file_name": info.file_name, "id": info.image_id, "frame_id": info.image_id}
     optional = {

@@ -90,7 +90,7 @@ class _Interval:
     beside: tuple[_Group, ...] = ()
 
     def closing(self, left: Bool[np.ndarray, " n"], right: Bool[np.ndarray, " m"]) -> tuple[_Group, ...]:
-        """Everybody but those of the masks."""
+        """All people but those of the masks."""
         return (*self.beside, (self.left, self.left_open & ~left), (self.right, self.right_open & ~right))
 
 
@@ -112,9 +112,9 @@ class _Split:
 
 
 class Planner:
-    """Decides which keyframes of one video are visited; it is asked and told, and calls no network.
+    """Decides which keyframes of one video are visited; it calls no network.
 
-    For each group of keyframes: `begin` it; as long as `ask` names visits, make them and `tell` what was seen; then
+    For each group of keyframes: `begin` it; as long as `ask` names visits, make them and `tell` what was found; then
     `take` the batch that they became.
     """
 

@@ -26,7 +26,7 @@ __all__ = ["SimulateConfig", "Trajectories", "simulate", "trajectories_of", "wal
 
 @dataclass(frozen=True)
 class Trajectories:
-    """Everybody's true poses in one video.
+    """The true poses of all people in one video.
 
     Attributes:
         name: Of the video.

@@ -40,8 +40,8 @@ class RightPerson:
     """Counts over the tubes of a sequence.
 
     Attributes:
-        counts: `(10,)` in the order of `_COUNTS`: frames (of tubes, with their person annotated), those with somebody
-            near, those with the right person; annotated joints, and those within half a head size, in keyframes
+        counts: `(10,)` in the order of `_COUNTS`: frames (of tubes, with their person annotated), those with another
+            person near, those with the right person; annotated joints, and those within half a head size, in keyframes
             and in the frames farthest from them; frames without the tube's person, and those without an answer.
     """
 

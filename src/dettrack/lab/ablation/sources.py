@@ -128,7 +128,7 @@ class SimulatedSource:
 
 
 def with_heads(sequence: PoseSequence, truth: Trajectories) -> PoseSequence:
-    """The sequence with a head box for everybody: where none is annotated, a square of `truth`'s head size.
+    """The sequence with a head box for each person: where none is annotated, a square of `truth`'s head size.
 
     And with a person box, around the joints as in `truth`.
     """

@@ -1,6 +1,6 @@
 """Person detectors of the transformers library (RT-DETR, D-FINE, DETR, YOLOS ...), `--detector hf:NAME_OR_PATH`.
 
-Images are prepared here, from the model's `preprocessor_config.json`: the library's own processors ask for
+Images are prepared here, from the model's `preprocessor_config.json`: the library's own processors need
 torchvision, which must fit torch's build exactly. A folder is read from disk; only a name of the hub downloads.
 """
 

@@ -152,7 +152,8 @@ class Composer:
         side = float((box[2:] - box[:2]).max())
         low, high = self.config.person_sizes
         wanted = np.exp(rng.uniform(np.log(low), np.log(max(high * size[0], 2 * low))))
-        # A photo seldom shrinks to a stamp: small people come from photos with small people, and from small tiles.
+        # A photo seldom shrinks to a small piece: small people come from photos with small people, and from small
+        # tiles.
         least = (0.9 if rng.random() < 0.7 else 0.45) * min(size[0] / height, size[1] / width)
         scale = float(np.clip(wanted / side, least, max(least, self.config.max_upscale)))
         return scale, (box[:2] + box[2:]) / 2

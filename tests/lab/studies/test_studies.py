@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -287,3 +288,22 @@ def test_sequences_are_read_and_their_trajectories_made(tmp_path: Path) -> None:
     assert trajectories_of(first).xy.shape[1] == len(first)
     with pytest.raises(InputError, match="no such image"):
         sequences.image_list(first, tmp_path)
+
+
+def test_a_study_is_a_command_whose_mistakes_are_one_line(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+    def study(size: int, folder: Path = Path()) -> None:
+        if size < 1:
+            raise UsageError(f"size is {size}: expected 1 or more")
+        sys.stdout.write(f"{size} {folder}\n")
+
+    def called(*args: str, main=study) -> str:
+        monkeypatch.setattr("sys.argv", ["study", *args])
+        studies.run_command(main, "What it measures.")
+        return capsys.readouterr().out
+
+    assert called("--size", "3", "--folder", "x") == "3 x\n"
+    assert called("first", "--size", "2", main={"first": study, "other": study}) == "2 .\n"
+    with pytest.raises(SystemExit) as stopped:
+        called("--size", "0")
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == "size is 0: expected 1 or more\n"

@@ -14,12 +14,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import tyro
 
 from dettrack.errors import InputError
 from dettrack.evaluation.summary import Evaluation, evaluate
 from dettrack.formats import read_tracks
 from dettrack.formats.posetrack import ImageInfo, People, PoseSequence
+from dettrack.lab.studies import run_command
 from dettrack.skeleton import POSETRACK15
 from dettrack.structures import TrackTable
 from dettrack.training.pose.ap import head_boxes
@@ -76,4 +76,4 @@ def main(truth: Path, found: Path) -> None:
 
 
 if __name__ == "__main__":
-    tyro.cli(main, description=__doc__)
+    run_command(main, __doc__)

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import tyro
 from scipy.io import loadmat
 
 from dettrack.config import CutConfig, EstimateConfig
 from dettrack.cut.clips import make_tubes
+from dettrack.lab.studies import run_command
 from dettrack.models.pose import Estimator, load_estimator
 from dettrack.skeleton import APPROXIMATIONS, COCO17, LSP14, MPII16, POSETRACK17, JointSet
 from dettrack.structures import Boxes, Clip, Frame
@@ -174,4 +174,4 @@ def main(data: Path, model: str, images: int = 800, seed: int = 0) -> None:
 
 
 if __name__ == "__main__":
-    tyro.cli(main, description=__doc__)
+    run_command(main, __doc__)

@@ -23,10 +23,9 @@ from __future__ import annotations
 import heapq
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")  # before NumPy is loaded: one core
@@ -40,6 +39,7 @@ from dettrack.formats.posetrack import PoseSequence, head_box_sizes
 from dettrack.formats.posetrack.files import prediction_sequence, read_sequence, sequence_files
 from dettrack.lab.ablation.sources import with_heads
 from dettrack.lab.simulate import SimulateConfig, Trajectories, simulate, trajectories_of, walkers
+from dettrack.lab.studies import run_command
 from dettrack.lab.studies.sequences import ALL_JOINTS, S1, linked, write_table
 from dettrack.matching import match_matrix
 from dettrack.oks import object_areas, pairwise_oks
@@ -280,5 +280,5 @@ def heads_study(paths: tyro.conf.Positional[tuple[Path, ...]]) -> None:
 
 
 if __name__ == "__main__":
-    studies: dict[str, Any] = {"time": time_study, "quality": quality_study, "heads": heads_study}
-    tyro.extras.subcommand_cli_from_dict(studies, description=__doc__)
+    studies: dict[str, Callable[..., None]] = {"time": time_study, "quality": quality_study, "heads": heads_study}
+    run_command(studies, __doc__)

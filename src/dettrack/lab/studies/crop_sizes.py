@@ -14,12 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import tyro
 
 from dettrack.config import CutConfig, DetectConfig, EstimateConfig, TrackConfig
 from dettrack.cut.estimate import small_people
 from dettrack.formats.posetrack import PoseSequence
 from dettrack.lab.ablation.rows import Row
+from dettrack.lab.studies import run_command
 from dettrack.lab.studies.sequences import MadeSequences, MadeTubes, image_list, read_sequences
 from dettrack.models.pose.load import smaller
 from dettrack.pipeline import Pipeline
@@ -96,4 +96,4 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main, description=__doc__)
+    run_command(main, __doc__)

@@ -15,11 +15,11 @@ from typing import cast
 import cv2
 import numpy as np
 import torch
-import tyro
 
 from dettrack.config import DetectConfig
 from dettrack.errors import InputError, UsageError
 from dettrack.geometry import box_nms
+from dettrack.lab.studies import run_command
 from dettrack.models.detector import load_detector
 from dettrack.structures import Boxes, Frame
 from dettrack.training.detector.photos import IGNORE, PERSON, PhotoPack
@@ -137,4 +137,4 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main, description=__doc__)
+    run_command(main, __doc__)

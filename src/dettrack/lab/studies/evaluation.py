@@ -16,12 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import tyro
 
 from dettrack.evaluation import evaluate
 from dettrack.formats.posetrack import ImageInfo, People, PoseSequence
 from dettrack.formats.posetrack.files import pair_files, read_sequence, write_sequence
 from dettrack.formats.posetrack.year2018 import image_id
+from dettrack.lab.studies import run_command
 from dettrack.skeleton import POSETRACK17
 
 WIDTH, HEIGHT, HEAD = 1920, 1080, 40.0
@@ -114,4 +114,4 @@ def main(sequences: int = 50, frames: int = 100, people: int = 10, hota: bool = 
 
 
 if __name__ == "__main__":
-    tyro.cli(main, description=__doc__)
+    run_command(main, __doc__)

@@ -32,6 +32,7 @@ from dettrack.cut.plan import Planner, Visit
 from dettrack.formats.posetrack import PoseSequence
 from dettrack.formats.tracklets import TrackletFile, TrackletWriter
 from dettrack.lab.ablation.rows import Row
+from dettrack.lab.studies import run_command
 from dettrack.lab.studies.sequences import (
     ALL_JOINTS,
     ONE_SIZE,
@@ -284,4 +285,4 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main, description=__doc__)
+    run_command(main, __doc__)

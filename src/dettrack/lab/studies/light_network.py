@@ -11,9 +11,9 @@ from __future__ import annotations
 import time
 
 import numpy as np
-import tyro
 
 from dettrack.config import EstimateConfig
+from dettrack.lab.studies import run_command
 from dettrack.models.pose.checkpoint import Checkpoint, NetworkSpec, build_network
 from dettrack.models.pose.lite import LITE_MEAN, LITE_STD
 from dettrack.models.pose.tube_network import open_network
@@ -49,4 +49,4 @@ def main(rounds: int = 4) -> None:
 
 
 if __name__ == "__main__":
-    tyro.cli(main, description=__doc__)
+    run_command(main, __doc__)

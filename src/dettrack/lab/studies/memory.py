@@ -17,6 +17,7 @@ from pathlib import Path
 
 import tyro
 
+from dettrack.lab.studies import run_command
 from dettrack.video import VideoWriter, open_video
 
 _MEASURED = """
@@ -69,4 +70,4 @@ def main(video: tyro.conf.Positional[Path], frames: int = 150, loops: int = 10, 
 
 
 if __name__ == "__main__":
-    tyro.cli(main, description=__doc__)
+    run_command(main, __doc__)

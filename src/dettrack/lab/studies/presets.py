@@ -14,11 +14,10 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-import tyro
-
 from dettrack.associate import associate
 from dettrack.config import preset_config
 from dettrack.formats.posetrack import PoseSequence
+from dettrack.lab.studies import run_command
 from dettrack.lab.studies.sequences import MadeSequences, MadeTubes, image_list, read_sequences
 from dettrack.pipeline import Pipeline
 from dettrack.report import Report
@@ -101,4 +100,4 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main, description=__doc__)
+    run_command(main, __doc__)

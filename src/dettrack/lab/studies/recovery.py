@@ -24,6 +24,7 @@ import tyro
 from dettrack.config import DetectConfig, FinishConfig, SewConfig, TrackConfig
 from dettrack.errors import UsageError
 from dettrack.lab.ablation.tubes import lose_boxes
+from dettrack.lab.studies import run_command
 from dettrack.lab.studies.sequences import ONE_SIZE, S1, linked, survivors, write_table
 from dettrack.pipeline import Pipeline
 from dettrack.sew.replay import narrow
@@ -120,4 +121,4 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main, description=__doc__)
+    run_command(main, __doc__)

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import tyro
 
 from dettrack.config import CutConfig, DetectConfig, EstimateConfig
 from dettrack.cut.clips import make_tubes
 from dettrack.formats.posetrack import head_box_sizes
 from dettrack.geometry import box_iou
+from dettrack.lab.studies import run_command
 from dettrack.lab.synth import Renderer, SceneConfig, Truth, Visibility, draw_scene, load_recordings
 from dettrack.models.detector import load_detector
 from dettrack.models.detector.filters import filter_boxes
@@ -125,4 +125,4 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main, description=__doc__)
+    run_command(main, __doc__)

@@ -92,7 +92,7 @@ def test_posetrack18(tmp_path_factory, random_video, write_all, info, seed):
     path = tmp_path_factory.mktemp("posetrack") / "posetrack18.json"
     video = random_video(seed, POSETRACK15)
     write_all(PoseTrackWriter(path, info), video)
-    (sequence,) = read_posetrack18(path)
+    sequence = read_posetrack18(path)
     assert len(sequence) == len(video)
     people = sequence.with_joints(POSETRACK15).people
     rows = TrackTable.concatenate([rows for _, _, rows in video], POSETRACK15)

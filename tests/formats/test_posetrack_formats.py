@@ -20,7 +20,6 @@ from dettrack.formats.posetrack.year2017 import JOINTS, annolist, read_posetrack
 from dettrack.formats.posetrack.year2018 import (
     image_id,
     parse_posetrack18,
-    read_posetrack18,
     sequence_entries,
     write_posetrack18,
 )
@@ -127,7 +126,7 @@ def content(**changes: Any) -> dict[str, Any]:
 
 
 def parse(data: dict[str, Any]) -> PoseSequence:
-    return parse_posetrack18(data, Path(f"{NAME}.json"))[0]
+    return parse_posetrack18(data, Path(f"{NAME}.json"))
 
 
 def test_a_joint_is_missing_only_if_all_three_numbers_are_zero() -> None:
@@ -186,9 +185,6 @@ def test_only_the_first_video_of_a_file_is_read() -> None:
     sequence = parse(data)
     assert (len(sequence), len(sequence.people)) == (1, 1)
     assert "2 videos in one file; only the first" in sequence.notes[0]
-    assert len(parse_posetrack18(data, Path("all.json"))) == 1
-    both = parse_posetrack18(data, Path("all.json"), every_video=True)
-    assert [(s.name, len(s), len(s.people)) for s in both] == [(NAME, 1, 1), ("000001_bonn", 1, 1)]
 
 
 def test_people_are_in_the_order_of_images_then_of_the_file() -> None:
@@ -355,11 +351,6 @@ def test_annotations_as_mat_have_predictions_as_json(tmp_path: Path) -> None:
     write_posetrack17(make(1, POSETRACK15, 17), tmp_path / "pred" / f"{NAME}.json")
     pairs, _ = pair_files(tmp_path / "gt", tmp_path / "pred")
     assert_same(*pairs[0].load())
-
-
-def test_every_video_of_a_plain_file(tmp_path: Path) -> None:
-    write_posetrack18(make(3), tmp_path / f"{NAME}.json")
-    assert_same(read_posetrack18(tmp_path / f"{NAME}.json", every_video=True)[0], make(3))
 
 
 @pytest.mark.parametrize("year", [17, 18])

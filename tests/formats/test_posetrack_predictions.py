@@ -97,7 +97,7 @@ def test_entries_make_a_file_that_reads(joint_set: JointSet) -> None:
         "annotations": annotation_entries(1003, rows, joint_set),
         "categories": categories(joint_set),
     }
-    sequence = parse_posetrack18(data, Path("video.json"))[0]
+    sequence = parse_posetrack18(data, Path("video.json"))
     assert (sequence.vid_id, sequence.nframes, sequence.joint_set) == ("000342", 9, joint_set)
     assert sequence.people.track_id.tolist() == [5, 9]
     back = sequence.with_joints(POSETRACK15).people

@@ -95,10 +95,10 @@ def test_written_scenes_are_whole_and_equal_for_any_number_of_workers(tmp_path):
 def test_annotations_are_perfect_against_themselves(tmp_path):
     config = SceneConfig(size=(120, 200), frames=6, scenario="crowd")
     write_scenes([SceneJob(8, 0, "val", config)], tmp_path, frames=False, video=False)
-    (truth,) = read_posetrack18(tmp_path / "annotations" / "val" / "008000_mpii_test.json")
+    truth = read_posetrack18(tmp_path / "annotations" / "val" / "008000_mpii_test.json")
     assert len(truth) == 6
     assert len(np.unique(truth.people.track_id)) >= 3
-    perfect = read_posetrack18(tmp_path / "annotations" / "val" / "008000_mpii_test.json")[0]
+    perfect = read_posetrack18(tmp_path / "annotations" / "val" / "008000_mpii_test.json")
     perfect.people.scores[:] = 1.0
     result = evaluate([truth], [perfect])
     assert result.ap == pytest.approx(100)

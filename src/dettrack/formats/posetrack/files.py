@@ -55,7 +55,7 @@ def read_sequence(path: str | Path) -> PoseSequence:
     content = load_object(path)
     if "annolist" in content:
         return parse_annolist(content, path)
-    return parse_posetrack18(content, path)[0]
+    return parse_posetrack18(content, path)
 
 
 def write_sequence(sequence: PoseSequence, path: str | Path) -> None:
@@ -161,7 +161,7 @@ def read_image_list(path: str | Path) -> PoseSequence:
     else:
         # Files of unlabelled test videos may lack annotations and categories altogether.
         content = {"images": content.get("images"), "annotations": [], "categories": categories()}
-        sequence = parse_posetrack18(content, path)[0]
+        sequence = parse_posetrack18(content, path)
     blank = tuple(
         replace(image, is_labeled=None, has_labeled_person=None, ignore_regions=()) for image in sequence.images
     )

@@ -47,75 +47,69 @@ _SKELETON = (
 )
 
 
-def read_posetrack18(path: str | Path, *, every_video: bool = False) -> list[PoseSequence]:
-    """Read a PoseTrack18 or PoseTrack21 file.
-
-    Args:
-        path: JSON file.
-        every_video: Give every video of a file that holds several; otherwise only the first, as the official
-            evaluator does (its name is then the file's).
-
-    Returns:
-        One sequence for each video.
+def read_posetrack18(path: str | Path) -> PoseSequence:
+    """Read a PoseTrack18 or PoseTrack21 file; of several videos in it the first, as the official evaluator does.
 
     Raises:
         InputError: The file cannot be read or says something impossible; the message names the place.
     """
-    return parse_posetrack18(load_object(path), Path(path), every_video=every_video)
+    return parse_posetrack18(load_object(path), Path(path))
 
 
-def parse_posetrack18(data: Mapping[str, Any], path: Path, *, every_video: bool = False) -> list[PoseSequence]:
-    """See `read_posetrack18`: the part after the file was read; `path` is for names and messages."""
+def parse_posetrack18(data: Mapping[str, Any], path: Path) -> PoseSequence:
+    """`read_posetrack18` of a file's content.
+
+    Args:
+        data: The content.
+        path: The file, for its name and for messages.
+
+    Returns:
+        The first video's sequence.
+
+    Raises:
+        InputError: It says something impossible; the message names the place.
+    """
     for key in ("images", "annotations", "categories"):
         if not isinstance(data.get(key), list):
             raise InputError(
                 f"{path}: no list {key!r}; expected a PoseTrack18 file with images, annotations, categories"
             )
     with parsing(f"{path}", "a PoseTrack18 file"):
-        return _sequences(data, path, every_video)
+        return _first_video(data, path)
 
 
-def _sequences(data: Mapping[str, Any], path: Path, every_video: bool) -> list[PoseSequence]:
+def _first_video(data: Mapping[str, Any], path: Path) -> PoseSequence:
     joint_set, columns, notes = _joint_columns(data["categories"], path)
     images = [_image(entry, f"{path}, image {i}") for i, entry in enumerate(data["images"])]
     position = {info.image_id: i for i, info in enumerate(images)}
     if len(position) < len(images):
         raise InputError(f"{path}: two images have the same id; every image needs its own")
-    videos = _videos(images)
     is_21 = any("has_labeled_person" in entry for entry in data["images"]) or any(
         "person_id" in entry for entry in data["annotations"]
     )
     people = _people(data["annotations"], position, columns, len(joint_set), path)
-    first_names = [Path(images[rows[0]].file_name).parent.name or path.stem for rows in videos.values()]
-    if len(videos) > 1 and not every_video:
-        notes.append(f"{path.name}: {len(videos)} videos in one file; only the first ({first_names[0]}) is read")
-    found: list[PoseSequence] = []
-    for (_, rows), video_name in zip(videos.items(), first_names, strict=True):
-        entry = data["images"][rows[0]]
-        new_position = np.full(len(images), -1)
-        new_position[rows] = np.arange(len(rows))
-        part = people[new_position[people.image] >= 0]
-        part = People(**{**vars(part), "image": new_position[part.image]})
-        nframes = entry.get("nframes")
-        found.append(
-            PoseSequence(
-                name=path.stem.split(".")[0]
-                if len(found) == 0 and not (every_video and len(videos) > 1)
-                else video_name,
-                format="posetrack21" if is_21 else "posetrack18",
-                joint_set=joint_set,
-                images=tuple(images[row] for row in rows),
-                people=part,
-                vid_id=None if entry.get("vid_id") is None else str(entry["vid_id"]),
-                nframes=None if nframes is None else int(nframes),
-                notes=tuple(notes),
-            )
-        )
-        if not every_video:
-            break
-    if not found:
+    if not images:
         raise InputError(f"{path}: the list of images is empty; every frame of the video must be listed")
-    return found
+    videos = _videos(images)
+    rows = next(iter(videos.values()))
+    entry = data["images"][rows[0]]
+    if len(videos) > 1:
+        name = Path(images[rows[0]].file_name).parent.name or path.stem
+        notes.append(f"{path.name}: {len(videos)} videos in one file; only the first ({name}) is read")
+    new_position = np.full(len(images), -1)
+    new_position[rows] = np.arange(len(rows))
+    people = people[new_position[people.image] >= 0]
+    nframes = entry.get("nframes")
+    return PoseSequence(
+        name=path.stem.split(".")[0],
+        format="posetrack21" if is_21 else "posetrack18",
+        joint_set=joint_set,
+        images=tuple(images[row] for row in rows),
+        people=People(**{**vars(people), "image": new_position[people.image]}),
+        vid_id=None if entry.get("vid_id") is None else str(entry["vid_id"]),
+        nframes=None if nframes is None else int(nframes),
+        notes=tuple(notes),
+    )
 
 
 def _joint_columns(entries: list[Any], path: Path) -> tuple[JointSet, Int[np.ndarray, " k"], list[str]]:

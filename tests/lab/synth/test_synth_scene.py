@@ -125,7 +125,7 @@ def test_photographs_stand_behind_people(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         find_photos(tmp_path / "absent")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"no \.jpg"):
+    with pytest.raises(InputError, match=r"no picture inside"):
         find_photos(tmp_path / "empty")
 
 

@@ -27,7 +27,8 @@ def checkpoint(tmp_path_factory):
 
 
 def options(checkpoint, runtime, **more) -> EstimateConfig:
-    return EstimateConfig(str(checkpoint), device="cpu", runtime=runtime, precision="fp32", threads=1, **more)
+    settings = {"precision": "fp32", "threads": 1, "small_crops_below": 0.0, **more}
+    return EstimateConfig(str(checkpoint), device="cpu", runtime=runtime, **settings)
 
 
 @pytest.mark.parametrize("runtime", ["pytorch", "openvino"])

@@ -19,7 +19,7 @@ def test_gradients_and_statistics_are_the_same(build) -> None:  # type: ignore[n
     plain = build().train()
     forgetful = copy.deepcopy(plain)
     recompute_activations(forgetful)
-    tube = torch.randn(2, 3, 3, 64, 64)
+    tube = torch.randn(2, 9, 3, 64, 64)
     for network in (plain, forgetful):
         network(tube).square().sum().backward()
     pairs = zip(plain.named_parameters(), forgetful.parameters(), strict=True)

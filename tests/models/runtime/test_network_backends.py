@@ -80,7 +80,7 @@ def network_of(checkpoint, runtime, precision):
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_fp32_gives_the_plain_networks_joints(checkpoint, runtime):
     model, plain = network_of(checkpoint, runtime, "fp32"), plain_network(checkpoint)
-    assert "fp32" in model.runtime
+    assert "bf16" not in model.runtime
     parity = compare(model, plain, probe_crops(SIZE, 3 if plain.temporal else 1, tubes=3))
     assert parity.heatmap < FP32_HEATMAP
     assert parity.joint < FP32_JOINT

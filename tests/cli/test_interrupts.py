@@ -25,9 +25,17 @@ except KeyboardInterrupt:
 """
 
 
-def run(first, then="", **options):
+def _as_in_a_terminal():
+    """Runs in the background are started with signals ignored; a new process would keep that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def run(first, then="", before=_as_in_a_terminal):
     code = _SCRIPT.format(first=first, then=then)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, **options)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=before)
     return done.returncode, done.stdout.split("\n")[:-1]
 
 
@@ -43,7 +51,7 @@ def test_a_second_signal_ends_at_once():
 
 
 def test_signals_that_the_caller_ignores_stay_ignored():
-    code, lines = run("SIGHUP", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    code, lines = run("SIGHUP", before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     assert (code, lines) == (0, ["not interrupted", "cleaned up", "to the end"])
 
 

@@ -39,6 +39,11 @@ def command(world, out):
     return [sys.executable, "-m", "dettrack", "track", str(world / "walkers"), *models, *options]
 
 
+def as_in_a_terminal():
+    """Runs in the background are started with Ctrl-C ignored; a new process would keep that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def is_whole(result):
     """Every file of a result can be read, and says the same; on a full disk some may lack the last frame."""
     assert not list(result.rglob("*.part*"))
@@ -82,7 +87,7 @@ def test_a_killed_run_leaves_whole_results(world, tmp_path, rerun, how, seed):
     chance = random.Random(f"{how} {rerun} {seed}")
     goal, patience = chance.choice([-1, 0, chance.randrange(60_000)]), chance.randrange(100, 20_000)
     growing = out / "walkers.dettrack.part" / "tracks.jsonl.part"
-    with subprocess.Popen(command(world, out), stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(command(world, out), stderr=subprocess.PIPE, preexec_fn=as_in_a_terminal) as process:
         while process.poll() is None:
             size = growing.stat().st_size if growing.exists() else -1
             patience -= goal < 0

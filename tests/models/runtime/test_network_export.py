@@ -89,7 +89,7 @@ def test_metadata_of_exported_files(checkpoints, tmp_path, tiny_models):
         spec = read_exported_spec(tmp_path / file)
         assert spec is not None
         assert (spec.size, spec.joint_set.name, spec.clip_length, spec.temporal) == (SIZE, "posetrack15", 5, True)
-        with pytest.raises(InputError, match=r"exported for \|C\| = 5, asked for --clip-length 9"):
+        with pytest.raises(InputError, match=r"exported for \|C\| = 5, requested --clip-length 9"):
             load_estimator(replace(CPU, model=str(tmp_path / file)), CutConfig())
     assert read_exported_spec(tiny_models / "heatmaps.onnx") is None
     assert read_exported_spec(tiny_models / "heatmaps.xml") is None

@@ -118,8 +118,8 @@ class _Columns:
 
     def add(self, image: int, rect: Mapping[str, Any], where: str) -> None:
         track = _one(rect, "track_id")
-        if track is not None and (track != int(track) or track < 0):
-            raise InputError(f"{where}: track_id is {track!r}; expected a whole number from 0")
+        if track is not None and not (0 <= track < 2**63 and track == int(track)):
+            raise InputError(f"{where}: track_id is {track!r:.40}; expected a whole number from 0, of 63 bits at most")
         corners = [_one(rect, key) for key in ("x1", "y1", "x2", "y2")]
         holder = rect.get("annopoints") or []
         holder = holder[0] if isinstance(holder, list) and holder else holder

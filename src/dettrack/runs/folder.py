@@ -116,6 +116,7 @@ def track_to_folder(
     if options.render:
         choose_encoder()  # fails now rather than after the models were loaded
     config, start = pipeline.config, time.perf_counter()
+    made_from = run_fingerprint(source, config, options)  # of the input as it is read, not as it is hours later
     with (
         open_video(source, start_s=options.start_s, end_s=options.end_s, shots=config.cut.shots) as video,
         NewResult(out) as result,
@@ -139,7 +140,7 @@ def track_to_folder(
             **_report_entry(run.report, time.perf_counter() - start),
             "notes": [*run.notes, *_failure_note(failure)],
             "preset": options.preset,
-            "fingerprint": run_fingerprint(source, config, options),
+            "fingerprint": made_from,
             **_settings_entry(config),
         }
         return _finish(result, summary, failure)

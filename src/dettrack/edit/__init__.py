@@ -1,0 +1,10 @@
+"""Corrections by people: an append-only list beside a result, and what it does to the rows.
+
+The files of the run stay as they are; every reader applies the list (docs/corrections.md).
+"""
+
+from dettrack.edit.apply import active, apply, check, names
+from dettrack.edit.journal import EDITS, append, read
+from dettrack.edit.operations import OPERATIONS, Edit, parse
+
+__all__ = ["EDITS", "OPERATIONS", "Edit", "active", "append", "apply", "check", "names", "parse", "read"]

@@ -175,7 +175,7 @@ def test_each_operation_does_what_it_says() -> None:
 
 def test_a_bound_meets_a_frame_whose_time_was_rounded() -> None:
     table = people(0)
-    third = 3.0 + 1 / 3
+    third = 3.2 + 1 / 300
     table.time_s[table.frame == 5] = third
     for bound in (round(third, 6), third):
         out = apply(table, numbered({"op": "delete", "track": 1, "from": bound}))

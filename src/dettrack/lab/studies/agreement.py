@@ -29,7 +29,7 @@ COLUMNS = [POSETRACK15.index(joint) for joint in LIMBS]
 PERSON_SCORE, JOINT_SCORE, LEAST_JOINTS = 0.35, 0.3, 4
 
 
-def sequence(name: str, table: TrackTable, frames: int, *, truth: bool) -> PoseSequence:
+def _sequence(name: str, table: TrackTable, frames: int, *, truth: bool) -> PoseSequence:
     """A run's limb joints as a sequence of annotations or of predictions."""
     xy = np.full_like(table.xy, np.nan)
     xy[:, COLUMNS] = table.xy[:, COLUMNS]
@@ -66,7 +66,7 @@ def main(truth: Path, found: Path) -> None:
             continue
         tables = read_tracks(truth / run.name), read_tracks(run)
         frames = max(int(table.frame.max(initial=0)) for table in tables) + 1
-        pair = [sequence(run.stem, table, frames, truth=table is tables[0]) for table in tables]
+        pair = [_sequence(run.stem, table, frames, truth=table is tables[0]) for table in tables]
         rows.append(limbs(evaluate(pair[:1], pair[1:], mode="clean")))
         counts = [len(np.unique(table.track_id)) for table in tables]
         print(f"{run.stem:<40} {rows[-1][0]:6.1f} {rows[-1][1]:6.1f}  {counts[0]:6} {counts[1]:6}", flush=True)

@@ -39,13 +39,13 @@ class Person:
     joints: dict[str, np.ndarray]
 
 
-def person(image: Path, names: JointSet, xy: np.ndarray, seen: np.ndarray) -> Person:
+def _person(image: Path, names: JointSet, xy: np.ndarray, seen: np.ndarray) -> Person:
     """A person from arrays in the order of a joint set."""
     xy = np.where(seen[:, None], xy, np.nan)
     return Person(image, dict(zip(names.joints, xy, strict=True)))
 
 
-def lsp_extended(root: Path, count: int, seed: int) -> list[Person]:
+def _lsp_extended(root: Path, count: int, seed: int) -> list[Person]:
     """A random sample of the athletes."""
     joints = loadmat(root / "joints.mat")["joints"]
     files = sorted((root / "images").glob("im*.jpg"))
@@ -53,7 +53,7 @@ def lsp_extended(root: Path, count: int, seed: int) -> list[Person]:
     people = []
     for i in picked:
         row = joints[:, :, int(files[i].stem[2:]) - 1]
-        people.append(person(files[i], LSP14, row[:, :2], row[:, 2] > 0))
+        people.append(_person(files[i], LSP14, row[:, :2], row[:, 2] > 0))
     return people
 
 
@@ -61,7 +61,7 @@ def mpii(root: Path) -> list[Person]:
     """The sample people of MPII; its joints are one-based."""
     entries = json.loads((root / "test_mpii.json").read_text())
     return [
-        person(root / e["image"], MPII16, np.array(e["joints"]) - 1, np.array(e["joints_vis"]) > 0) for e in entries
+        _person(root / e["image"], MPII16, np.array(e["joints"]) - 1, np.array(e["joints_vis"]) > 0) for e in entries
     ]
 
 
@@ -72,11 +72,11 @@ def posetrack18(root: Path) -> list[Person]:
     people = []
     for entry in content["annotations"]:
         triplets = np.reshape(entry["keypoints"], (-1, 3))
-        people.append(person(images[entry["image_id"]], POSETRACK17, triplets[:, :2], triplets[:, 2] > 0))
+        people.append(_person(images[entry["image_id"]], POSETRACK17, triplets[:, :2], triplets[:, 2] > 0))
     return people
 
 
-def coco_joints(someone: Person, estimator: Estimator) -> dict[str, np.ndarray] | None:
+def _coco_joints(someone: Person, estimator: Estimator) -> dict[str, np.ndarray] | None:
     """What the model finds on the person; None where it disagrees with the annotation or is not sure."""
     image = cv2.imread(str(someone.image))
     known = np.array([xy for xy in someone.joints.values() if np.isfinite(xy).all()])
@@ -93,7 +93,7 @@ def coco_joints(someone: Person, estimator: Estimator) -> dict[str, np.ndarray] 
     return joints if sure and distance < 0.2 * torso else None
 
 
-def report(title: str, target: str, sources: list[dict[str, np.ndarray]], truth: list[dict[str, np.ndarray]]) -> None:
+def _report(title: str, target: str, sources: list[dict[str, np.ndarray]], truth: list[dict[str, np.ndarray]]) -> None:
     """Median error of the stated weights and of the least-squares ones (fitted on one half, measured on the other)."""
     names = list(APPROXIMATIONS[target])
     x = np.array([[s[name] for name in names] for s in sources])
@@ -102,18 +102,18 @@ def report(title: str, target: str, sources: list[dict[str, np.ndarray]], truth:
     good = np.isfinite(x).all((1, 2)) & np.isfinite(y).all(1) & (head > 4)
     x, y, head = x[good], y[good], head[good]
     stated = np.einsum("s,nsd->nd", list(APPROXIMATIONS[target].values()), x)
-    print(f"{title}: {target}, {len(x)} people: {summary(stated - y, head)}")
+    print(f"{title}: {target}, {len(x)} people: {_summary(stated - y, head)}")
     if len(x) < 100:
         return
     half = len(x) // 2
     weights = fit(x[:half], y[:half], head[:half], names)
     other = np.einsum("s,nsd->nd", weights, x[half:])
     told = ", ".join(f"{name} {weight:.3f}" for name, weight in zip(names, weights, strict=True))
-    print(f"    second half, stated: {summary(stated[half:] - y[half:], head[half:])}")
-    print(f"    second half, fitted: {summary(other - y[half:], head[half:])}  ({told})")
+    print(f"    second half, stated: {_summary(stated[half:] - y[half:], head[half:])}")
+    print(f"    second half, fitted: {_summary(other - y[half:], head[half:])}  ({told})")
 
 
-def summary(error: np.ndarray, head: np.ndarray) -> str:
+def _summary(error: np.ndarray, head: np.ndarray) -> str:
     """Median and 90th percentile of the error in heads."""
     share = np.linalg.norm(error, axis=-1) / head
     return f"median {np.median(share):.3f}, 90 % {np.quantile(share, 0.9):.3f} heads"
@@ -140,7 +140,7 @@ def fit(x: np.ndarray, y: np.ndarray, head: np.ndarray, names: list[str]) -> np.
     return weights
 
 
-def pairs_of(found: list[dict[str, np.ndarray]], truth: list[dict[str, np.ndarray]]) -> list[tuple[dict, dict]]:
+def _pairs_of(found: list[dict[str, np.ndarray]], truth: list[dict[str, np.ndarray]]) -> list[tuple[dict, dict]]:
     """The model's nose over the annotated head."""
     return [({"nose": f["nose"]}, t) for f, t in zip(found, truth, strict=True)]
 
@@ -158,19 +158,21 @@ def main(data: Path, model: str, images: int = 800, seed: int = 0) -> None:
     estimator = load_estimator(options, CutConfig(clip_length=1, step=1))
     cases = data / "mmpose_tests"
     sets = {
-        "LSP-Extended": lsp_extended(data / "lspet_subset", images, seed),
+        "LSP-Extended": _lsp_extended(data / "lspet_subset", images, seed),
         "MPII": mpii(cases / "mpii"),
         "PoseTrack18": posetrack18(cases / "posetrack18"),
     }
     for name, people in sets.items():
-        pairs = [(joints, p) for p in people if (joints := coco_joints(p, estimator)) is not None]
+        pairs = [(joints, p) for p in people if (joints := _coco_joints(p, estimator)) is not None]
         found, truth = [joints for joints, _ in pairs], [p.joints for _, p in pairs]
         for target in ("head_bottom", "head_top"):
-            report(f"{name}, COCO model -> annotation", target, found, truth)
-        report(f"{name}, annotated head -> COCO model", "nose", truth, [{**t, **f} for f, t in pairs_of(found, truth)])
+            _report(f"{name}, COCO model -> annotation", target, found, truth)
+        _report(
+            f"{name}, annotated head -> COCO model", "nose", truth, [{**t, **f} for f, t in _pairs_of(found, truth)]
+        )
     annotated = [p.joints for p in sets["PoseTrack18"]]
     for target in ("head_bottom", "nose"):  # ears are not annotated
-        report("PoseTrack18, annotation -> annotation", target, annotated, annotated)
+        _report("PoseTrack18, annotation -> annotation", target, annotated, annotated)
 
 
 if __name__ == "__main__":

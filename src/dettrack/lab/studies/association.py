@@ -78,7 +78,7 @@ def seconds_per_frame(batches: Sequence[TrackletBatch], truth: Trajectories, rep
     return float(sew), float(polish)
 
 
-def plain_seconds_per_frame(batches: Sequence[TrackletBatch], truth: Trajectories, frames: int) -> float:
+def _plain_seconds_per_frame(batches: Sequence[TrackletBatch], truth: Trajectories, frames: int) -> float:
     """CPU seconds of the plain merge in the mean frame, over `frames` frames in the middle of the video."""
     from sklearn.cluster import MeanShift
 
@@ -122,7 +122,7 @@ def plain_dijkstra(layers: Sequence[Sequence[tuple[int, int, np.ndarray]]], lam:
     raise AssertionError("every layer has a cluster")
 
 
-def time_tables(people: int, plain_frames: int, repeats: int) -> Iterator[str]:
+def _time_tables(people: int, plain_frames: int, repeats: int) -> Iterator[str]:
     yield "| people | frames | sew, ms a frame | polish, ms a frame | together |"
     yield "|---:|---:|---:|---:|---:|"
     for n, frames in ((5, 120), (people, 120), (people, 480), (2 * people, 120), (4 * people, 120), (8 * people, 60)):
@@ -132,7 +132,7 @@ def time_tables(people: int, plain_frames: int, repeats: int) -> Iterator[str]:
         yield f"| {n} | {frames} | {1e3 * sew:.2f} | {1e3 * polish:.2f} | {1e3 * (sew + polish):.2f} |"
         if (n, frames) == (people, 120):
             ours = sew + polish
-            plain = plain_seconds_per_frame(batches, truth, plain_frames) if plain_frames else 0.0
+            plain = _plain_seconds_per_frame(batches, truth, plain_frames) if plain_frames else 0.0
     if plain_frames:
         yield ""
         yield (
@@ -185,7 +185,7 @@ def count(truth: Trajectories, table: TrackTable) -> dict[str, int]:
     return total
 
 
-def quality_row(
+def _quality_row(
     sequences: Sequence[PoseSequence], truths: Sequence[Trajectories], errors: SimulateConfig, name: str, seeds: int
 ) -> str:
     """One method over all videos and seeds; AP and MOTA are those of the PoseTrack evaluator."""
@@ -223,7 +223,7 @@ def quality_tables(folder: Path, seeds: int) -> Iterator[str]:
         yield "| method | recall | precision | identity switches | PCKh of recalled | AP | MOTA |"
         yield "|---|---:|---:|---:|---:|---:|---:|"
         for name in ROWS:
-            yield quality_row(sequences, truths, SimulateConfig(missed=missed, run=run), name, seeds)
+            yield _quality_row(sequences, truths, SimulateConfig(missed=missed, run=run), name, seeds)
 
 
 def head_lines(paths: Sequence[Path]) -> Iterator[str]:
@@ -256,7 +256,7 @@ def time_study(people: int = 30, plain_frames: int = 3, repeats: int = 5, out: P
         repeats: Runs, of which the fastest counts.
         out: Also write the table to this Markdown file.
     """
-    write_table(time_tables(people, plain_frames, repeats), out)
+    write_table(_time_tables(people, plain_frames, repeats), out)
 
 
 def quality_study(folder: tyro.conf.Positional[Path], seeds: int = 3, out: Path | None = None) -> None:

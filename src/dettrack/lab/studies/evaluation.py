@@ -71,7 +71,7 @@ def _unique_ids(people: People) -> People:
     return replace(people, track_id=ids)
 
 
-def write_data(folder: Path, sequences: int, frames: int, people: int, seed: int = 0) -> None:
+def _write_data(folder: Path, sequences: int, frames: int, people: int, seed: int = 0) -> None:
     """Files for `sequences` sequences in `folder/gt` and `folder/pred`."""
     for number in range(1, sequences + 1):
         gt, pred = make_pair(number, frames, people, seed)
@@ -107,7 +107,7 @@ def main(sequences: int = 50, frames: int = 100, people: int = 10, hota: bool = 
         hota: HOTA too.
     """
     with tempfile.TemporaryDirectory() as folder:
-        write_data(Path(folder), sequences, frames, people)
+        _write_data(Path(folder), sequences, frames, people)
         figures = measure(Path(folder), hota)
     about = {"sequences": sequences, "frames": frames, "people": people, "hota": hota}
     print(json.dumps(about | {key: round(value, 2) for key, value in figures.items()}, indent=1))

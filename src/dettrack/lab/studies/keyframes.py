@@ -70,7 +70,7 @@ class Replayed(MadeTubes):
     counts: Counter[str]
 
 
-def replay(file: TrackletFile, point: Point) -> Replayed:
+def _replay(file: TrackletFile, point: Point) -> Replayed:
     """What a run with the point's keyframes would have made."""
     saved = list(file.batches())
     every = {t.keyframe: t for batch in saved for t in batch.tracklets}
@@ -117,7 +117,7 @@ def points() -> list[Point]:
     ]
 
 
-def collect(source: VideoSource, path: Path, pipeline: Pipeline, frames: int) -> Path:
+def _collect(source: VideoSource, path: Path, pipeline: Pipeline, frames: int) -> Path:
     """Tubes of one video at S = 1, from the cache where they are there."""
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,7 +145,7 @@ class Prices:
 TableRow = dict[str, float | str]
 
 
-def measure_sequences(
+def _measure_sequences(
     rows: list[TableRow], files: dict[str, TrackletFile], test: list[PoseSequence], prices: Prices
 ) -> None:
     """Add accuracy and cost on annotated sequences to the rows, one for each of `points()`."""
@@ -153,7 +153,7 @@ def measure_sequences(
     counted: dict[str, Counter[str]] = {}
 
     def tubes(sequence: PoseSequence, row: Row) -> Replayed:
-        made = replay(files[sequence.name], chosen[row.name])
+        made = _replay(files[sequence.name], chosen[row.name])
         counted[sequence.name] = made.counts
         return made
 
@@ -167,11 +167,11 @@ def measure_sequences(
         row["ms"] = prices.of(counts)
 
 
-def measure_video(rows: list[TableRow], name: str, file: TrackletFile, prices: Prices) -> None:
+def _measure_video(rows: list[TableRow], name: str, file: TrackletFile, prices: Prices) -> None:
     """Add agreement with S = 1 and cost on a video to the rows, one for each of `points()`."""
     reference: TrackTable | None = None
     for row, point in zip(rows, points(), strict=True):
-        tubes = replay(file, point)
+        tubes = _replay(file, point)
         table = linked(tubes.batches(), tubes.joints, TrackConfig(cut=tubes.cut, finish=ALL_JOINTS))
         reference = reference or table
         row[f"{name} agreement"] = round(agreement(reference, table), 1)
@@ -188,7 +188,7 @@ def table(rows: Sequence[TableRow]) -> Iterator[str]:
         yield f"| {row['name']} | " + " | ".join(cells) + " |"
 
 
-def draw(rows: Sequence[TableRow], path: Path) -> None:
+def _draw(rows: Sequence[TableRow], path: Path) -> None:
     """Accuracy over cost, one picture for each measure."""
     import matplotlib
 
@@ -269,19 +269,19 @@ def main(
 
     def file(source: VideoSource, name: str, most: int) -> TrackletFile:
         path = tubes / f"{name}.parquet"
-        return TrackletFile.open(path if path.is_file() else collect(source, path, pipeline(), most))
+        return TrackletFile.open(path if path.is_file() else _collect(source, path, pipeline(), most))
 
     rows: list[TableRow] = [{"name": point.name, "kind": point.kind} for point in points()]
     test = read_sequences(annotations, sequences)
     if test:
         files = {sequence.name: file(image_list(sequence, images), sequence.name, 0) for sequence in test}
-        measure_sequences(rows, files, test, prices)
+        _measure_sequences(rows, files, test, prices)
     for video in videos:
-        measure_video(rows, video.stem, file(str(video), video.stem, frames), prices)
+        _measure_video(rows, video.stem, file(str(video), video.stem, frames), prices)
     about = {**asdict(prices), "points": [asdict(point) for point in points()]}
     write_table(table(rows), out.with_suffix(".md"))
     out.with_suffix(".json").write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
-    draw(rows, out.with_suffix(".png"))
+    _draw(rows, out.with_suffix(".png"))
 
 
 if __name__ == "__main__":

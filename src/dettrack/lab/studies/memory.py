@@ -43,7 +43,7 @@ def loop_video(source: Path, out: Path, frames: int, loops: int) -> int:
     return written
 
 
-def peak_mib(video: Path, out: Path, options: list[str]) -> float:
+def _peak_mib(video: Path, out: Path, options: list[str]) -> float:
     """Peak resident memory of `dettrack track` on `video`, in MiB."""
     command = [sys.executable, "-c", _MEASURED, "track", str(video), "--out", str(out), "--quiet", *options]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -64,7 +64,7 @@ def main(video: tyro.conf.Positional[Path], frames: int = 150, loops: int = 10, 
         for times in (1, loops):
             looped = Path(folder) / f"loop{times}.mp4"
             written = loop_video(video, looped, frames, times)
-            peaks.append(peak_mib(looped, Path(folder) / f"out{times}", shlex.split(options)))
+            peaks.append(_peak_mib(looped, Path(folder) / f"out{times}", shlex.split(options)))
             print(f"{written} frames: peak {peaks[-1]:.0f} MiB")
     print(f"{loops} times the frames: {100 * (peaks[1] / peaks[0] - 1):+.1f} % peak memory")
 

@@ -24,7 +24,7 @@ from dettrack.report import Report
 from dettrack.video import open_video
 
 
-def track_sequences(
+def _track_sequences(
     pipeline: Pipeline, sequences: list[PoseSequence], images: Path
 ) -> tuple[dict[str, MadeTubes], float]:
     """Tubes by the name of the sequence, and the processor time of a frame in milliseconds."""
@@ -40,7 +40,7 @@ def track_sequences(
     return made, 1000 * spent / max(frames, 1)
 
 
-def track_video(pipeline: Pipeline, video: Path, frames: int) -> str:
+def _track_video(pipeline: Pipeline, video: Path, frames: int) -> str:
     """Processor and wall time on the first frames of a video, after a short first run in which libraries allocate."""
     spent, wall, report = 0.0, 0.0, Report()
     for count in (24, frames):
@@ -90,12 +90,12 @@ def main(
         pipeline = Pipeline(replace(config, estimate=estimate, detect=replace(config.detect, detector=detector)))
         line = f"| {name} |"
         if test:
-            found, spent = track_sequences(pipeline, test, images)
+            found, spent = _track_sequences(pipeline, test, images)
             made.update(found)
             figures = source.figures(name, config.cut)
             line += f" {figures['AP']:.1f} | {figures['MOTA']:.1f} | {figures['IDF1']:.1f} | {spent:.0f} |"
         for video in videos:
-            line += f" {track_video(pipeline, video, frames)} |"
+            line += f" {_track_video(pipeline, video, frames)} |"
         print(line, flush=True)
 
 

@@ -43,7 +43,7 @@ ROWS: dict[str, tuple[int, str, int]] = {
 }
 
 
-def tracked(batches: Sequence[TrackletBatch], joints: JointSet, name: str) -> TrackTable:
+def _tracked(batches: Sequence[TrackletBatch], joints: JointSet, name: str) -> TrackTable:
     """Link and merge as a row says."""
     clip, linking, bridge = ROWS[name]
     # No track is too short here: linking frame by frame, a track ends at every miss, and would be dropped for it.
@@ -55,24 +55,24 @@ def tracked(batches: Sequence[TrackletBatch], joints: JointSet, name: str) -> Tr
     return linked(narrow(batches, S1, config.cut), joints, config)
 
 
-def figures_of(
+def _figures_of(
     batches: Sequence[TrackletBatch], joints: JointSet, rows: Sequence[str], share: float, runs: int, seeds: int
 ) -> list[list[float]]:
     """Figures of one video: a row for each of `rows`, first/second figure one by one, then in runs."""
-    whole = tracked(batches, joints, "tubes, C = 9")
+    whole = _tracked(batches, joints, "tubes, C = 9")
     reference = whole[whole.source == Source.DETECTED]
     figures = []
     for name in rows:
-        own = tracked(batches, joints, name)
+        own = _tracked(batches, joints, name)
         row: list[float] = []
         for length in (1, runs):
-            tables = [tracked(list(lose_boxes(batches, share, length, seed)), joints, name) for seed in range(seeds)]
+            tables = [_tracked(list(lose_boxes(batches, share, length, seed)), joints, name) for seed in range(seeds)]
             row += np.mean([(survivors(reference, table), survivors(own, table)) for table in tables], axis=0).tolist()
         figures.append(row)
     return figures
 
 
-def table(
+def _table(
     videos: Sequence[Path], pipeline: Pipeline, rows: Sequence[str], frames: int, share: float, runs: int, seeds: int
 ) -> Iterator[str]:
     """The lines of the table, a video at a time, and the mean."""
@@ -82,7 +82,7 @@ def table(
     for path in videos:
         with open_video(str(path), shots=False) as video:
             batches = list(pipeline.tracklets(islice(video, frames)))
-        every.append(figures_of(batches, pipeline.joint_set, rows, share, runs, seeds))
+        every.append(_figures_of(batches, pipeline.joint_set, rows, share, runs, seeds))
         for name, row in zip(rows, every[-1], strict=True):
             yield f"| {path.name} | {name} | " + " | ".join(f"{value:.1f}" for value in row) + " |"
     for name, row in zip(rows, np.mean(every, axis=0), strict=True):
@@ -117,7 +117,7 @@ def main(
         raise UsageError(f"expected videos, and rows among {', '.join(ROWS)}")
     estimate = replace(ONE_SIZE, model=model, flip=False)
     pipeline = Pipeline(TrackConfig(S1, detect=DetectConfig(detector=detector), estimate=estimate))
-    write_table(table(videos, pipeline, rows, frames, share, runs, seeds), out)
+    write_table(_table(videos, pipeline, rows, frames, share, runs, seeds), out)
 
 
 if __name__ == "__main__":

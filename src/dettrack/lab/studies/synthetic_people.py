@@ -35,7 +35,7 @@ def jpeg(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(decoded[..., ::-1])
 
 
-def hits(detected: Boxes, truth: Truth, want: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _hits(detected: Boxes, truth: Truth, want: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which wanted people have a box at IoU 0.5, and which boxes belong to anybody in view."""
     anybody = np.flatnonzero(truth.visible > 0.05)
     either = np.concatenate([truth.boxes[anybody], np.nan_to_num(truth.visible_boxes[anybody])])
@@ -43,7 +43,7 @@ def hits(detected: Boxes, truth: Truth, want: np.ndarray) -> tuple[np.ndarray, n
     return hit, box_iou(detected.xyxy, either).max(1, initial=0.0) > 0.5
 
 
-def near_joints(estimator: Estimator, image: np.ndarray, truth: Truth, want: np.ndarray) -> np.ndarray:
+def _near_joints(estimator: Estimator, image: np.ndarray, truth: Truth, want: np.ndarray) -> np.ndarray:
     """Seen joints within half a head size, and seen joints, by joint."""
     tubes = make_tubes(Boxes(truth.boxes[want], np.ones(int(want.sum()))), estimator.size, 1.25)
     poses = estimator.estimate([(Clip((Frame(0, 0.0, image),), 0), tubes)])[0]
@@ -54,7 +54,7 @@ def near_joints(estimator: Estimator, image: np.ndarray, truth: Truth, want: np.
     return np.stack([((away <= 0.5) & seen).sum(0), seen.sum(0)])
 
 
-def picture(image: np.ndarray, detected: Boxes, missed: np.ndarray) -> np.ndarray:
+def _picture(image: np.ndarray, detected: Boxes, missed: np.ndarray) -> np.ndarray:
     drawn = image.copy()
     for box, colour in [(b, (0, 255, 0)) for b in detected.xyxy] + [(b, (255, 0, 0)) for b in missed]:
         x1, y1, x2, y2 = (int(v) for v in box)
@@ -62,7 +62,7 @@ def picture(image: np.ndarray, detected: Boxes, missed: np.ndarray) -> np.ndarra
     return cv2.resize(drawn, (400, 225), interpolation=cv2.INTER_AREA)
 
 
-def write_sheet(path: Path, pictures: list[np.ndarray]) -> None:
+def _write_sheet(path: Path, pictures: list[np.ndarray]) -> None:
     rows = [np.hstack(pictures[i : i + 3]) for i in range(0, len(pictures) - 2, 3)]
     cv2.imwrite(str(path), np.vstack(rows)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
 
@@ -108,12 +108,12 @@ def main(
         detected = filter_boxes(finder.detect([Frame(0, 0.0, image)])[0], settings)[0]
         tall = truth.boxes[:, 3] - truth.boxes[:, 1] >= height
         want = truth.present & (truth.visible >= visible) & tall
-        hit, good = hits(detected, truth, want)
+        hit, good = _hits(detected, truth, want)
         counts.update(people=want.sum(), found=hit.sum(), boxes=len(detected), right=good.sum())
         if sheet and len(pictures) < 9:
-            pictures.append(picture(image, detected, truth.boxes[want][~hit]))
+            pictures.append(_picture(image, detected, truth.boxes[want][~hit]))
         if estimator is not None and want.any():
-            per_joint += near_joints(estimator, image, truth, want)
+            per_joint += _near_joints(estimator, image, truth, want)
     result: dict[str, object] = {"people": int(counts["people"]), "recall": counts["found"] / counts["people"]}
     result |= {"boxes": int(counts["boxes"]), "precision": counts["right"] / max(counts["boxes"], 1)}
     if estimator is not None:
@@ -121,7 +121,7 @@ def main(
         result["pckh of the 12 limb joints"] = per_joint[0, 3:].sum() / per_joint[1, 3:].sum()
     print(json.dumps(result, indent=1))
     if sheet:
-        write_sheet(sheet, pictures)
+        _write_sheet(sheet, pictures)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,25 @@ def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionD
             yield node
 
 
+def public_functions(tree: ast.AST, owner: str = "") -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Public functions, and public methods of public classes, with the names of the classes before their own."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from public_functions(node, f"{owner}{node.name}.")
+        elif isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            yield owner + node.name, node
+
+
+def undocumented(function: ast.FunctionDef) -> list[str]:
+    """The sections that a function of two or more parameters lacks."""
+    names = [a.arg for a in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)]
+    text = ast.get_docstring(function) or ""
+    nothing = isinstance(function.returns, ast.Constant) and function.returns.value is None
+    lacks = [] if "Args:" in text else ["Args"]
+    lacks += [] if nothing or "Returns:" in text or "Yields:" in text else ["Returns or Yields"]
+    return lacks if len([name for name in names if name not in ("self", "cls")]) > 1 else []
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_modules_are_short(module: str) -> None:
     lines = (SOURCES / module).read_text(encoding="utf-8").count("\n")
@@ -41,6 +60,20 @@ def test_functions_fit_a_screen() -> None:
     }
     long = {name: lines for name, lines in lengths.items() if lines > MOST_FUNCTION_LINES}
     assert set(long) == set(LONG_FUNCTIONS), f"functions of more than {MOST_FUNCTION_LINES} lines: {long}"
+
+
+def test_public_functions_say_what_they_take_and_give() -> None:
+    found, documented = {}, set()
+    for module in MODULES:
+        for name, function in public_functions(ast.parse((SOURCES / module).read_text(encoding="utf-8"))):
+            if lacks := undocumented(function):
+                found[f"{module}:{name}"] = lacks
+            elif "." in name:
+                documented.add(function.name)
+    # A method that a protocol describes need not repeat it.
+    left = {name: lacks for name, lacks in found.items() if "." not in name.split(":")[1]}
+    left |= {name: lacks for name, lacks in found.items() if name.rsplit(".", 1)[-1] not in documented}
+    assert not left
 
 
 def test_the_top_level_stays_small() -> None:

@@ -267,12 +267,15 @@ def categories(joint_set: JointSet = POSETRACK17) -> list[dict[str, Any]]:
 
 
 def image_entry(info: ImageInfo, *, vid_id: str | None = None, nframes: int | None = None) -> dict[str, Any]:
-    """One entry of `images`, ready for JSON; what is None is left out.
+    """One entry of `images`; what is None is left out.
 
     Args:
         info: The image.
         vid_id: Number of the video.
         nframes: Length of the video in frames.
+
+    Returns:
+        Ready for JSON.
     """
     entry: dict[str, Any] = {"file_name": info.file_name, "id": info.image_id, "frame_id": info.image_id}
     optional = {

@@ -159,6 +159,13 @@ def _possible(table: Table, study: Study) -> Table | None:
 def tables_of(study: Study, only: tuple[str, ...] = ()) -> list[Table]:
     """The wanted tables; `--only` goes before the study's own list.
 
+    Args:
+        study: With its tables and weights.
+        only: Keys that `--only` names; empty: those of the study.
+
+    Returns:
+        In the order of the keys.
+
     Raises:
         UsageError: A key that is not known, or whose weights the study does not name.
     """

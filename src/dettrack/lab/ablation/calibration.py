@@ -47,7 +47,16 @@ class Calibration:
 
 
 def calibrate(source: SequenceSource, row: Row, seeds: int) -> Calibration:
-    """Compare over all sequences of a source."""
+    """Compare over all sequences of a source.
+
+    Args:
+        source: Sequences and tubes.
+        row: The setting.
+        seeds: How often chance is drawn.
+
+    Returns:
+        Spread, score and error of all joints, summarised.
+    """
     parts = [_of_sequence(sequence, source, row, seed) for sequence in source.test for seed in range(seeds)]
     spread, score, error = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     wrong = error > MATCH_DISTANCE
@@ -91,14 +100,30 @@ def _of_sequence(
 
 
 def auc(measure: Float[np.ndarray, " n"], wrong: Bool[np.ndarray, " n"]) -> float:
-    """Probability that a wrong joint has the larger measure than a right one; ties count half."""
+    """Probability that a wrong joint has the larger measure than a right one; ties count half.
+
+    Args:
+        measure: Of each joint.
+        wrong: Joints further off than a match may be.
+
+    Returns:
+        From 0 to 1; 0.5 says nothing.
+    """
     bad, good = int(wrong.sum()), int((~wrong).sum())
     ranks = rankdata(measure)
     return float((ranks[wrong].sum() - bad * (bad + 1) / 2) / (bad * good))
 
 
 def bins(measure: Float[np.ndarray, " n"], error: Float[np.ndarray, " n"]) -> list[dict[str, float]]:
-    """Tenths of the joints in the order of the measure."""
+    """Tenths of the joints in the order of the measure.
+
+    Args:
+        measure: Of each joint.
+        error: Of each joint, in head sizes.
+
+    Returns:
+        Mean, least and largest measure of each tenth, and how far off its joints are.
+    """
     order = np.argsort(measure, kind="stable")
     return [
         {

@@ -104,7 +104,16 @@ class FrameSource:
         return self._study.cache / "tracklets" / f"{sequence.name}-{key}.parquet"
 
     def tubes(self, sequence: PoseSequence, row: Row, seed: int) -> SequenceTubes:
-        """The saved tracklets; chance plays no part in them."""
+        """The saved tracklets; chance plays no part in them.
+
+        Args:
+            sequence: The annotated sequence.
+            row: The setting.
+            seed: Not used.
+
+        Returns:
+            Read piece by piece from the file.
+        """
         return _Saved(TrackletFile.open(self._file(sequence, row)))
 
     def digest(self, row: Row) -> str:
@@ -114,7 +123,12 @@ class FrameSource:
         return content_key(files, truths)
 
     def prepare(self, rows: Sequence[Row], log: Log) -> None:
-        """Run the networks where their tracklets are not in the cache; one pipeline at a time is in memory."""
+        """Run the networks where their tracklets are not in the cache; one pipeline at a time is in memory.
+
+        Args:
+            rows: The settings.
+            log: Takes a line of progress.
+        """
         wanted: dict[str, list[tuple[PoseSequence, Row, Path]]] = {}
         for row in rows:
             models = content_key(self._models(self._config(row)))

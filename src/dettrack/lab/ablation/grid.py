@@ -33,17 +33,45 @@ class Rows:
         self.clip = study.settings.cut.clip_length
 
     def ours(self, name: str, config: TrackConfig | None = None, **changes: object) -> Row:
-        """The full method, with changes to the row."""
+        """The full method, with changes to the row.
+
+        Args:
+            name: Of the row.
+            config: Settings; the base of the study for None.
+            **changes: Fields of the row.
+
+        Returns:
+            The row.
+        """
         data = self.study.data
         row = Row(name, config or self.base, tube_length=self.clip, missed=data.missed, missed_run=data.missed_run)
         return replace(row, **changes)  # type: ignore[arg-type]
 
     def merged(self, name: str, merge: str, **changes: object) -> Row:
-        """Our tubes and linking with another merge."""
+        """Our tubes and linking with another merge.
+
+        Args:
+            name: Of the row.
+            merge: How hypotheses are merged.
+            **changes: Fields of the row.
+
+        Returns:
+            The row.
+        """
         return self.ours(name, change(self.base, polish={"merge": merge}), **changes)
 
     def baseline(self, linking: str, name: str = "", step: int = 1, **changes: object) -> Row:
-        """A frame-by-frame tracker on the 2D network's poses."""
+        """A frame-by-frame tracker on the 2D network's poses.
+
+        Args:
+            linking: The linker.
+            name: Of the row; the linker's for "".
+            step: Distance of keyframes, frames.
+            **changes: Fields of the row.
+
+        Returns:
+            The row.
+        """
         config = change(
             self.base,
             cut={"clip_length": 1, "step": 1},

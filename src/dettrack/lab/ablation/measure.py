@@ -54,7 +54,17 @@ class Result:
 
 
 def track_row(source: SequenceSource, sequence: PoseSequence, row: Row, seed: int) -> TrackTable:
-    """What the row's method makes of a sequence."""
+    """What the row's method makes of a sequence.
+
+    Args:
+        source: Sequences and tubes.
+        sequence: The annotated sequence.
+        row: The setting.
+        seed: Of the random choices.
+
+    Returns:
+        All poses of the sequence.
+    """
     tubes = source.tubes(sequence, row, seed)
     batches = tubes.batches()
     if row.missed:
@@ -76,6 +86,9 @@ def measure(source: SequenceSource, row: Row, *, seeds: int, bootstrap: int) -> 
         row: The setting.
         seeds: How often chance is drawn; a sequence's draws count as one sequence.
         bootstrap: Samples of the intervals.
+
+    Returns:
+        Figures, their bootstrap draws and the seconds that it took.
     """
     start = time.process_time()
     predicted = {

@@ -26,6 +26,14 @@ OTHER = "#555555"
 def write_plots(out: Path, tables: Sequence[Measured], calibration: Calibration | None) -> list[Path]:
     """Draw everything that was measured.
 
+    Args:
+        out: Folder.
+        tables: With their results.
+        calibration: Of the scores, where it was measured.
+
+    Returns:
+        The files.
+
     Raises:
         MissingExtraError: matplotlib is not installed.
     """

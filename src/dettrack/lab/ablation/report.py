@@ -39,7 +39,15 @@ Measured = tuple[Table, Sequence[Result]]
 
 
 def interval(result: Result, name: str) -> tuple[float, float]:
-    """The 95 % interval of a figure; NaN where it was not drawn."""
+    """The 95 % interval of a figure; NaN where it was not drawn.
+
+    Args:
+        result: Of the row.
+        name: Of the figure.
+
+    Returns:
+        Low and high end.
+    """
     values = np.array(result.draws.get(name, []), float)
     values = values[np.isfinite(values)]
     if not len(values):
@@ -49,7 +57,16 @@ def interval(result: Result, name: str) -> tuple[float, float]:
 
 
 def paired(result: Result, reference: Result, name: str) -> tuple[float, float, float]:
-    """Difference to a reference row and its 95 % interval, from the same bootstrap samples of the sequences."""
+    """Difference to a reference row and its 95 % interval, from the same bootstrap samples of the sequences.
+
+    Args:
+        result: Of the row.
+        reference: Of the row that it is compared with.
+        name: Of the figure.
+
+    Returns:
+        Difference, low and high end; NaN where nothing was drawn.
+    """
     a, b = (np.array(r.draws.get(name, []), float) for r in (reference, result))
     difference = result.figures[name] - reference.figures[name]
     if len(a) != len(b) or not len(a) or not np.isfinite(a + b).any():
@@ -63,7 +80,16 @@ def _number(value: float, digits: int = 2) -> str:
 
 
 def csv_text(table: Table, results: Sequence[Result], label: str) -> str:
-    """A table's CSV: our rows, then the published ones of the same table."""
+    """A table's CSV: our rows, then the published ones of the same table.
+
+    Args:
+        table: The table.
+        results: One for each of its rows.
+        label: Title of the column of rows.
+
+    Returns:
+        The file's content.
+    """
     shown = tuple(dict.fromkeys((*table.show, *ALWAYS))) if table.layout == "plain" else table.show
     groups = GROUPS if table.layout == "groups" else ()
     fields = [*([table.axis] if table.axis else []), "row", *groups]
@@ -89,7 +115,16 @@ def csv_text(table: Table, results: Sequence[Result], label: str) -> str:
 
 
 def markdown_text(table: Table, results: Sequence[Result], label: str) -> str:
-    """A table in Markdown, with the published rows below ours."""
+    """A table in Markdown, with the published rows below ours.
+
+    Args:
+        table: The table.
+        results: One for each of its rows.
+        label: Title of the column of rows.
+
+    Returns:
+        Lines of the table, joined.
+    """
     reference = next((r for row, r in zip(table.rows, results, strict=True) if row.name == table.reference), None)
     groups = GROUPS if table.layout == "groups" else ()
     head = ["", *groups, *(TITLES[name] for name in table.show)]
@@ -135,6 +170,15 @@ def write_report(study: Study, label: str, tables: Sequence[Measured], calibrati
     """Write into `study.out`: a CSV per table, and `tables.md`.
 
     `tables.md` holds the tables of this call; tables measured in earlier calls keep their CSV files.
+
+    Args:
+        study: The study.
+        label: How our rows are named.
+        tables: With their results.
+        calibration: Of the scores, where it was measured.
+
+    Returns:
+        The files.
 
     Raises:
         OutputError: A file cannot be written.

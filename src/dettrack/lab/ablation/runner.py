@@ -79,7 +79,16 @@ def run_study(
 
 
 def row_key(study: Study, source: SequenceSource, row: Row) -> str:
-    """Content key of a row's figures."""
+    """Content key of a row's figures.
+
+    Args:
+        study: The study.
+        source: Sequences and tubes.
+        row: The setting.
+
+    Returns:
+        The same for the same figures.
+    """
     return content_key("row", source.digest(row), row.settings(), study.seeds, study.bootstrap, str(source.rules))
 
 

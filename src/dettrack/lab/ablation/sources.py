@@ -63,7 +63,16 @@ class SequenceSource(Protocol):
     def only_annotated_joints(self) -> bool: ...  # noqa: D102
 
     def tubes(self, sequence: PoseSequence, row: Row, seed: int) -> SequenceTubes:
-        """Tubes of a sequence of `test` or `held_out`, at the row's |C| or longer and S = 1."""
+        """Tubes of a sequence of `test` or `held_out`, at the row's |C| or longer and S = 1.
+
+        Args:
+            sequence: The annotated sequence.
+            row: The setting.
+            seed: Of whatever is random.
+
+        Returns:
+            Batches of tracklets, and what they are made of.
+        """
         ...
 
     def digest(self, row: Row) -> str:
@@ -71,7 +80,12 @@ class SequenceSource(Protocol):
         ...
 
     def prepare(self, rows: Sequence[Row], log: Log) -> None:
-        """Run whatever networks the rows need and have not been run."""
+        """Run whatever networks the rows need and have not been run.
+
+        Args:
+            rows: The settings.
+            log: Takes a line of progress.
+        """
         ...
 
     def speed(self, row: Row) -> float | None:
@@ -111,7 +125,16 @@ class SimulatedSource:
         self._numbers = {sequence.name: number for number, sequence in enumerate(self.test)}
 
     def tubes(self, sequence: PoseSequence, row: Row, seed: int) -> SequenceTubes:
-        """See `SequenceSource`."""
+        """See `SequenceSource`.
+
+        Args:
+            sequence: The annotated sequence.
+            row: The setting.
+            seed: Of whatever is random.
+
+        Returns:
+            Batches of tracklets, and what they are made of.
+        """
         return _SimulatedTubes(self._truths[sequence.name], self._study, 1000 * seed + self._numbers[sequence.name])
 
     def digest(self, row: Row) -> str:
@@ -120,7 +143,12 @@ class SimulatedSource:
         return content_key("simulated", files, asdict(self._study.simulate), self._study.settings.cut.clip_length)
 
     def prepare(self, rows: Sequence[Row], log: Log) -> None:
-        """Nothing is kept: simulating is faster than reading."""
+        """Nothing is kept: simulating is faster than reading.
+
+        Args:
+            rows: The settings.
+            log: Takes a line of progress.
+        """
 
     def speed(self, row: Row) -> float | None:
         """Without pixels there is no pipeline to time."""
@@ -131,6 +159,13 @@ def with_heads(sequence: PoseSequence, truth: Trajectories) -> PoseSequence:
     """The sequence with a head box for each person: where none is annotated, a square of `truth`'s head size.
 
     And with a person box, around the joints as in `truth`.
+
+    Args:
+        sequence: The annotated sequence.
+        truth: Its people's paths and head sizes.
+
+    Returns:
+        A sequence that can be evaluated.
     """
     people = sequence.people
     row = np.searchsorted(truth.ids, people.track_id)

@@ -24,6 +24,9 @@ def lose_boxes(batches: Iterable[TrackletBatch], share: float, run: int, seed: i
         share: Share of boxes to lose.
         run: ... in runs of this many frames per person.
         seed: Of the choice; the same boxes are lost whatever else a row changes.
+
+    Returns:
+        The batches with the other tubes.
     """
     dropper = BoxDropper(share, run, seed)
     pixel = np.zeros((1, 1, 3), np.uint8)
@@ -40,6 +43,15 @@ def unlinked(batches: Iterable[TrackletBatch], joint_set: JointSet, sew: SewConf
 
     Poses outside their keyframe need a joint of `polish.presence`, as in the full method. Ids count the poses of a
     frame; they say nothing.
+
+    Args:
+        batches: Tracklet batches of one video, in order.
+        joint_set: Of the poses.
+        sew: OKS-NMS and its threshold.
+        polish: The presence that a pose needs.
+
+    Returns:
+        All poses of the video.
     """
     by_frame: dict[int, list[tuple[Tracklets, int]]] = {}
     for batch in batches:

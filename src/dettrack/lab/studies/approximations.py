@@ -120,7 +120,17 @@ def _summary(error: np.ndarray, head: np.ndarray) -> str:
 
 
 def fit(x: np.ndarray, y: np.ndarray, head: np.ndarray, names: list[str]) -> np.ndarray:
-    """Weights of least (reweighted: about absolute) error that sum to 1, left and right alike."""
+    """Weights of least (reweighted: about absolute) error that sum to 1, left and right alike.
+
+    Args:
+        x: Joints that the weights join, pixels: people, joints, 2.
+        y: The joint that is wanted.
+        head: Head size of each person, pixels.
+        names: Of the joints in `x`.
+
+    Returns:
+        A weight for each joint.
+    """
     parts = [name.removeprefix("left_").removeprefix("right_") for name in names]
     pairs = [[i for i, part in enumerate(parts) if part == one] for one in dict.fromkeys(parts)]
     # The first part's weight is what the others leave of 1.

@@ -63,7 +63,16 @@ BRIDGED = {"full method, bridged": 16}
 
 
 def seconds_per_frame(batches: Sequence[TrackletBatch], truth: Trajectories, repeats: int) -> tuple[float, float]:
-    """CPU seconds of sew and of polish in the mean frame with full clips on both sides."""
+    """CPU seconds of sew and of polish in the mean frame with full clips on both sides.
+
+    Args:
+        batches: Tracklet batches of one video, in order.
+        truth: True paths of the people.
+        repeats: How often; the fastest counts.
+
+    Returns:
+        Of sew and of polish.
+    """
     best = np.full((len(batches), 2), np.inf)
     for _ in range(repeats):
         sewer, polisher = Sewer(SewConfig(), truth.joint_set, 9), Polisher(PolishConfig(), truth.joint_set)
@@ -105,7 +114,15 @@ def _plain_seconds_per_frame(batches: Sequence[TrackletBatch], truth: Trajectori
 
 
 def plain_dijkstra(layers: Sequence[Sequence[tuple[int, int, np.ndarray]]], lam: float) -> float:
-    """Cost of the shortest path through layers of (|H|, |c|, centre)."""
+    """Cost of the shortest path through layers of (|H|, |c|, centre).
+
+    Args:
+        layers: For each frame, its clusters.
+        lam: Weight of the distance.
+
+    Returns:
+        Of the best path.
+    """
     queue, done = [(0.0, 0, k) for k in range(len(layers[0]))], set()
     heapq.heapify(queue)
     while queue:
@@ -142,7 +159,17 @@ def _time_tables(people: int, plain_frames: int, repeats: int) -> Iterator[str]:
 
 
 def track(truth: Trajectories, errors: SimulateConfig, name: str, seed: int) -> TrackTable:
-    """One simulated video through one row's method; nothing is dropped afterwards but too short tracks."""
+    """One simulated video through one row's method; nothing is dropped afterwards but too short tracks.
+
+    Args:
+        truth: True paths of the people.
+        errors: Errors of the simulated tubes.
+        name: Of the row in `ROWS`.
+        seed: Of the random choices.
+
+    Returns:
+        All poses of the video.
+    """
     clip, linking, merge = ROWS[name]
     errors = SimulateConfig(**{**vars(errors), "clip_length": clip})
     config = TrackConfig(
@@ -155,7 +182,15 @@ def track(truth: Trajectories, errors: SimulateConfig, name: str, seed: int) -> 
 
 
 def count(truth: Trajectories, table: TrackTable) -> dict[str, int]:
-    """What was found of the people of one video."""
+    """What was found of the people of one video.
+
+    Args:
+        truth: True paths of the people.
+        table: What was found.
+
+    Returns:
+        Sums over the frames, by name.
+    """
     total = dict.fromkeys(("people", "recalled", "poses", "switches", "joints", "right"), 0)
     total["poses"] = len(table)
     last: dict[int, int] = {}
@@ -209,6 +244,15 @@ def _quality_row(
 
 
 def quality_tables(folder: Path, seeds: int) -> Iterator[str]:
+    """Tables in Markdown: what each linker makes of simulated errors on true paths.
+
+    Args:
+        folder: Annotations of real people.
+        seeds: How often errors are drawn.
+
+    Yields:
+        Lines.
+    """
     sequences = [read_sequence(path) for path in sequence_files(folder)]
     truths = [trajectories_of(sequence) for sequence in sequences]
     sequences = [with_heads(sequence, truth) for sequence, truth in zip(sequences, truths, strict=True)]

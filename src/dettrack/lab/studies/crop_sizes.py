@@ -49,7 +49,15 @@ class TwoSizes:
         self._joints, self._size = pipeline.joint_set, pipeline.estimator.size
 
     def tubes(self, sequence: PoseSequence, row: Row) -> MadeTubes:
-        """With small tubes for those below the threshold."""
+        """With small tubes for those below the threshold.
+
+        Args:
+            sequence: The annotated sequence.
+            row: The setting.
+
+        Returns:
+            The tubes.
+        """
         mixed = []
         for a, b in zip(self._made[sequence.name, False], self._made[sequence.name, True], strict=True):
             pairs = zip(a.tracklets, b.tracklets, strict=True)

@@ -28,7 +28,17 @@ WIDTH, HEIGHT, HEAD = 1920, 1080, 40.0
 
 
 def make_pair(number: int, frames: int, people: int, seed: int) -> tuple[PoseSequence, PoseSequence]:
-    """Annotations and predictions of one sequence of walking people."""
+    """Annotations and predictions of one sequence of walking people.
+
+    Args:
+        number: Of the sequence.
+        frames: How many frames.
+        people: How many people.
+        seed: Of the random choices.
+
+    Returns:
+        Annotations and predictions.
+    """
     rng = np.random.default_rng((seed, number))
     name = f"{number:06d}_mpii_test"
     region = np.array([[1700, 0], [1920, 0], [1920, 300], [1750, 260]], float)
@@ -83,6 +93,13 @@ def measure(folder: Path, hota: bool) -> dict[str, float]:
     """Seconds for reading and evaluating, and the process's peak memory in MB.
 
     `cpu_seconds` is what one core is busy: on a machine that does other things too it is the figure to compare.
+
+    Args:
+        folder: With `gt` and `pred`.
+        hota: Compute HOTA too.
+
+    Returns:
+        By name.
     """
     pairs, _ = pair_files(folder / "gt", folder / "pred")
     start = time.process_time()

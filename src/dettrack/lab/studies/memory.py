@@ -30,7 +30,17 @@ sys.exit(code)
 
 
 def loop_video(source: Path, out: Path, frames: int, loops: int) -> int:
-    """Write the first frames of `source` `loops` times over; returns the number of frames written."""
+    """Write the first frames of `source` `loops` times over; returns the number of frames written.
+
+    Args:
+        source: The video.
+        out: File to write.
+        frames: How many of its first frames.
+        loops: How often.
+
+    Returns:
+        Frames written.
+    """
     written = 0
     with open_video(str(source)) as first:
         info = first.info

@@ -62,7 +62,16 @@ class MadeSequences:
         self.test, self._make = test, make
 
     def tubes(self, sequence: PoseSequence, row: Row, seed: int) -> MadeTubes:
-        """See `SequenceSource`; chance plays no part."""
+        """See `SequenceSource`; chance plays no part.
+
+        Args:
+            sequence: The annotated sequence.
+            row: The setting.
+            seed: Not used.
+
+        Returns:
+            The tubes.
+        """
         return self._make(sequence, row)
 
     def digest(self, row: Row) -> str:
@@ -70,7 +79,12 @@ class MadeSequences:
         return row.name
 
     def prepare(self, rows: Sequence[Row], log: Callable[[str], None]) -> None:
-        """The function does it."""
+        """The function does it.
+
+        Args:
+            rows: The settings.
+            log: Takes a line of progress.
+        """
 
     def speed(self, row: Row) -> None:
         """Not measured here."""
@@ -82,24 +96,52 @@ class MadeSequences:
             name: Of the row that the function gets.
             cut: |C| and S of its tubes.
             at: Its place on an axis.
+
+        Returns:
+            By name, in percent.
         """
         row = Row(name, TrackConfig(cut=cut, finish=ALL_JOINTS), at=at)
         return measure(self, row, seeds=1, bootstrap=2).figures
 
 
 def read_sequences(annotations: Path | None, most: int) -> list[PoseSequence]:
-    """The first sequences of a folder of annotations; all for `most` 0, none without a folder."""
+    """The first sequences of a folder of annotations; all for `most` 0, none without a folder.
+
+    Args:
+        annotations: The folder.
+        most: How many; 0 for all.
+
+    Returns:
+        In the order of their names.
+    """
     files = sequence_files(annotations) if annotations else []
     return [read_sequence(path) for path in files[: most or None]]
 
 
 def image_list(sequence: PoseSequence, images: Path) -> ImageList:
-    """The pictures of a sequence, under the folder that their names start from."""
+    """The pictures of a sequence, under the folder that their names start from.
+
+    Args:
+        sequence: The annotated sequence.
+        images: The folder that the names start from.
+
+    Returns:
+        A source of frames.
+    """
     return ImageList(tuple(images / image.file_name for image in sequence.images), name=sequence.name)
 
 
 def linked(batches: Iterable[TrackletBatch], joints: JointSet, config: TrackConfig) -> TrackTable:
-    """Tracklets linked, merged and finished, as one table."""
+    """Tracklets linked, merged and finished, as one table.
+
+    Args:
+        batches: Tracklet batches of one video, in order.
+        joints: Of the poses.
+        config: Settings.
+
+    Returns:
+        All poses of the video.
+    """
     return TrackTable.concatenate((segment.table for segment in associate(batches, joints, config)), joints)
 
 
@@ -115,13 +157,29 @@ def _similarities(reference: TrackTable, table: TrackTable) -> Iterator[Float[np
 
 
 def survivors(reference: TrackTable, table: TrackTable) -> float:
-    """Share of the reference's poses to which `table` has one with OKS >= 0.5, in percent; each serves once."""
+    """Share of the reference's poses to which `table` has one with OKS >= 0.5, in percent; each serves once.
+
+    Args:
+        reference: What to compare with.
+        table: What is compared.
+
+    Returns:
+        From 0 to 100.
+    """
     found = sum(len(match_matrix(similar >= 0.5)[0]) for similar in _similarities(reference, table))
     return 100 * found / max(len(reference), 1)
 
 
 def agreement(reference: TrackTable, table: TrackTable) -> float:
-    """OKS of matched poses, summed, over all poses of both, in percent: 100 is the same."""
+    """OKS of matched poses, summed, over all poses of both, in percent: 100 is the same.
+
+    Args:
+        reference: What to compare with.
+        table: What is compared.
+
+    Returns:
+        From 0 to 100.
+    """
     similar, poses = 0.0, 0
     for values in _similarities(reference, table):
         similar += values[match_matrix(values)].sum()
@@ -130,7 +188,12 @@ def agreement(reference: TrackTable, table: TrackTable) -> float:
 
 
 def write_table(lines: Iterable[str], out: Path | None) -> None:
-    """Print the lines of a Markdown table as they come, and write them to a file in the end."""
+    """Print the lines of a Markdown table as they come, and write them to a file in the end.
+
+    Args:
+        lines: Of the table.
+        out: File, where one is wanted.
+    """
     kept = []
     for line in lines:
         print(line, flush=True)

@@ -21,12 +21,29 @@ __all__ = ["sequence_name", "to_sequence"]
 
 
 def sequence_name(seed: int, index: int) -> str:
-    """Name of a scene as PoseTrack names its videos: six digits (seed modulo 1000, scene) and `_mpii_test`."""
+    """Name of a scene as PoseTrack names its videos: six digits (seed modulo 1000, scene) and `_mpii_test`.
+
+    Args:
+        seed: Of the series.
+        index: Of the scene.
+
+    Returns:
+        The name.
+    """
     return f"{seed % 1000:03d}{index % 1000:03d}_mpii_test"
 
 
 def to_sequence(name: str, split: str, truths: Sequence[Truth]) -> PoseSequence:
-    """The annotations of a whole scene, one `Truth` per frame, in PoseTrack18's terms."""
+    """The annotations of a whole scene, one `Truth` per frame, in PoseTrack18's terms.
+
+    Args:
+        name: Of the sequence.
+        split: Folder of its images: train, val or test.
+        truths: Of its frames, in order.
+
+    Returns:
+        The annotations.
+    """
     images = tuple(
         ImageInfo(f"images/{split}/{name}/{frame:06d}.jpg", image_id(name, frame), is_labeled=True)
         for frame in range(len(truths))

@@ -83,7 +83,16 @@ def _to_plane(camera: Camera, plane: Plane) -> tuple[Float[np.ndarray, "3 3"], F
 
 
 def draw_backdrop(world: World, camera: Camera, first: Camera) -> Backdrop:
-    """The world as `camera` sees it; a photograph, if any, is painted on the sky where `first` looks."""
+    """The world as `camera` sees it; a photograph, if any, is painted on the sky where `first` looks.
+
+    Args:
+        world: The place.
+        camera: Of this frame.
+        first: Of the first frame.
+
+    Returns:
+        Picture, closeness and floor, before people are drawn.
+    """
     height, width = camera.size
     x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
     closeness = np.full((height, width), 1 / _FURTHEST, np.float32)
@@ -131,7 +140,15 @@ def _hull(cells: Float[np.ndarray, "points 2"]) -> np.ndarray:
 def shadow_map(
     world: World, objects: Sequence[tuple[Surface, Float[np.ndarray, "_vertices 3"]]]
 ) -> Float[np.ndarray, "cells cells"]:
-    """Share of light that reaches each cell of the floor around the origin, with soft shadows of `objects`."""
+    """Share of light that reaches each cell of the floor around the origin, with soft shadows of `objects`.
+
+    Args:
+        world: The place.
+        objects: What throws shadows, with its vertices in metres.
+
+    Returns:
+        From 0 to 1.
+    """
     mask = np.zeros((_CELLS, _CELLS), np.uint8)
     contact = np.zeros_like(mask)
     slant = world.light.direction[[0, 2]] / max(world.light.direction[1], 0.2)

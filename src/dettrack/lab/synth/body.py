@@ -152,7 +152,15 @@ class Skeleton:
 
 
 def skeleton(body: Body, motion: Motion) -> Skeleton:
-    """Forward kinematics of a whole motion."""
+    """Forward kinematics of a whole motion.
+
+    Args:
+        body: Sizes of the person.
+        motion: Rotation of every bone in every frame.
+
+    Returns:
+        Positions and axes of the bones.
+    """
     local = matrices(motion.turns)
     axes = np.empty_like(local)
     joints = np.empty((len(motion), len(BONES), 3))

@@ -70,6 +70,9 @@ def camera_path(
         distance: Of the camera from the target, metres.
         height: Of the camera above the ground, metres.
         focal: Focal length in picture widths.
+
+    Returns:
+        In the order of the frames.
     """
     time = np.arange(frames) / fps
     yaw, pitch, roll = np.zeros(frames), np.full(frames, np.arctan2(target[1] - height, distance)), np.zeros(frames)

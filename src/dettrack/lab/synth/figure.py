@@ -54,7 +54,16 @@ class Rings:
 
 
 def smooth(x: Float[np.ndarray, "..."], low: float, high: float) -> Float[np.ndarray, "..."]:
-    """0 below `low`, 1 above `high`, and a smooth step between."""
+    """0 below `low`, 1 above `high`, and a smooth step between.
+
+    Args:
+        x: Any values.
+        low: Where the step begins.
+        high: Where it ends.
+
+    Returns:
+        From 0 to 1.
+    """
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
@@ -65,7 +74,15 @@ def _profile(at: Float[np.ndarray, " n"], table: Sequence[tuple[float, ...]], co
 
 
 def trunk(body: Body, outfit: Outfit) -> Rings:
-    """From the crotch to the collar."""
+    """From the crotch to the collar.
+
+    Args:
+        body: Sizes of the person.
+        outfit: What the person wears.
+
+    Returns:
+        Rings from below to above.
+    """
     h, table = body.height, [  # height above the hips, half depth, half width, forward shift; fractions of the height
         (-0.062, 0.012, 0.015, 0.0),
         (-0.055, 0.044, 0.050, -0.004),
@@ -200,7 +217,15 @@ _LEG = [
 
 
 def limbs(body: Body, outfit: Outfit) -> dict[str, list[Rings]]:
-    """Arms and legs, and over them sleeves and trouser legs."""
+    """Arms and legs, and over them sleeves and trouser legs.
+
+    Args:
+        body: Sizes of the person.
+        outfit: What the person wears.
+
+    Returns:
+        Rings by the name of the part.
+    """
     parts: dict[str, list[Rings]] = {}
     arm = (-body.offsets[7, 1], body.forearm)
     leg = (-body.offsets[4, 1], -body.offsets[5, 1])
@@ -226,7 +251,15 @@ def limbs(body: Body, outfit: Outfit) -> dict[str, list[Rings]]:
 
 
 def hand(body: Body, side: str) -> list[Rings]:
-    """The palm with its fingers together, and the thumb."""
+    """The palm with its fingers together, and the thumb.
+
+    Args:
+        body: Sizes of the person.
+        side: "left" or "right".
+
+    Returns:
+        Palm and thumb.
+    """
     h, bone = body.height, BONES.index(f"{side}_elbow")
     inward = -1.0 if side == "right" else 1.0
     rings = []
@@ -252,7 +285,15 @@ def hand(body: Body, side: str) -> list[Rings]:
 
 
 def foot(body: Body, side: str) -> Float[np.ndarray, "rings columns 3"]:
-    """A shoe from heel to toe in the ankle's axes, its sole flat on the ground when the shank is upright."""
+    """A shoe from heel to toe in the ankle's axes, its sole flat on the ground when the shank is upright.
+
+    Args:
+        body: Sizes of the person.
+        side: "left" or "right".
+
+    Returns:
+        The shoe's points, metres.
+    """
     h = body.height
     table = [
         (-0.052, 0.012, 0.010, 0.010),
@@ -277,7 +318,15 @@ def foot(body: Body, side: str) -> Float[np.ndarray, "rings columns 3"]:
 
 
 def skirt(body: Body, outfit: Outfit) -> list[Rings]:
-    """A skirt that hangs from the hips."""
+    """A skirt that hangs from the hips.
+
+    Args:
+        body: Sizes of the person.
+        outfit: What the person wears.
+
+    Returns:
+        One set of rings; empty where the person wears none.
+    """
     h, thigh = body.height, -body.offsets[4, 1]
     t = np.linspace(0, 1, 10)
     at = 0.055 * h - t * (0.055 * h + outfit.skirt * thigh)

@@ -37,14 +37,30 @@ HEAD_HEIGHTS = _HEAD[:, 0]
 
 
 def hair_line(height: Float[np.ndarray, "..."], angle: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """How far a place of the head lies inside the hair: > 0 inside; height in body heights, angle 0 = front."""
+    """How far a place of the head lies inside the hair: > 0 inside; height in body heights, angle 0 = front.
+
+    Args:
+        height: Above the neck, head sizes.
+        angle: Around the head, radians.
+
+    Returns:
+        Distance from the edge of the hair.
+    """
     turn = np.abs(angle)
     line = 0.150 - 0.062 * smooth(turn, 0.75, 1.25) - 0.035 * smooth(turn, 1.65, 2.2)
     return height - line
 
 
 def head(body: Body, outfit: Outfit) -> Float[np.ndarray, "rings columns 3"]:
-    """Skull and face with short hair or a cap, in the neck's axes, metres."""
+    """Skull and face with short hair or a cap, in the neck's axes, metres.
+
+    Args:
+        body: Sizes of the person.
+        outfit: What the person wears.
+
+    Returns:
+        Points.
+    """
     size = body.height * body.head
     at, depth, width, shift = _HEAD.T
     angle = np.linspace(-np.pi, np.pi, HEAD_COLUMNS)
@@ -67,7 +83,15 @@ def head(body: Body, outfit: Outfit) -> Float[np.ndarray, "rings columns 3"]:
 
 
 def long_hair(body: Body, outfit: Outfit) -> Float[np.ndarray, "rings columns 3"]:
-    """Hair that falls behind the head, in the neck's axes, metres."""
+    """Hair that falls behind the head, in the neck's axes, metres.
+
+    Args:
+        body: Sizes of the person.
+        outfit: What the person wears.
+
+    Returns:
+        Points.
+    """
     size = body.height * body.head
     at = np.linspace(0.155, 0.115 - 0.115 * outfit.hair_length, 8)
     angle = np.linspace(-np.pi, np.pi, COLUMNS)

@@ -39,7 +39,16 @@ class Mesh:
 def pose_mesh(
     mesh: Mesh, joints: Float[np.ndarray, "bones 3"], axes: Float[np.ndarray, "bones 3 3"]
 ) -> Float[np.ndarray, "vertices 3"]:
-    """Vertices in the world for one frame's bones."""
+    """Vertices in the world for one frame's bones.
+
+    Args:
+        mesh: At rest.
+        joints: Positions of the bones, metres.
+        axes: Axes of the bones.
+
+    Returns:
+        Metres.
+    """
     moved = np.einsum("vkij,vkj->vki", axes[mesh.bones], mesh.local) + joints[mesh.bones]
     return (moved * mesh.weights[..., None]).sum(1)
 
@@ -56,7 +65,15 @@ def _grid(rings: Rings, columns: int = COLUMNS) -> tuple[Float[np.ndarray, "ring
 
 
 def build_mesh(body: Body, outfit: Outfit) -> Mesh:
-    """All parts of one person at rest."""
+    """All parts of one person at rest.
+
+    Args:
+        body: Sizes of the person.
+        outfit: What the person wears.
+
+    Returns:
+        Vertices, the bones that move them, and how they are joined.
+    """
     names: list[str] = []
     grids: list[Float[np.ndarray, "_rings _columns 2 3"]] = []
     bones: list[Int[np.ndarray, "_vertices 2"]] = []

@@ -125,6 +125,9 @@ def perform(
         place: Ground position (x, z) at the start, metres.
         heading: Of the person at the start, radians.
         start_s: Where in the recording to begin, seconds.
+
+    Returns:
+        Rotations and places in every frame.
     """
     time = start_s + np.arange(frames) / fps
     lap, at = np.divmod(time, recording.seconds)

@@ -167,7 +167,16 @@ def _window(
 def walk_path(
     points: Sequence[tuple[float, float, float]], time: Float[np.ndarray, " frames"], fps: float
 ) -> Float[np.ndarray, "frames 2"]:
-    """A smooth path through `(seconds, x, z)` points, metres on the ground; standing before and after."""
+    """A smooth path through `(seconds, x, z)` points, metres on the ground; standing before and after.
+
+    Args:
+        points: Seconds, x and z of each, in order of time.
+        time: Of the frames, seconds.
+        fps: Frames per second.
+
+    Returns:
+        Position in every frame, metres.
+    """
     table = np.array(points)
     path = np.stack([np.interp(time, table[:, 0], table[:, k]) for k in (1, 2)], 1)
     return gaussian_filter1d(path, 0.25 * fps, axis=0, mode="nearest")
@@ -213,6 +222,9 @@ def follow(
         actions: What is done when; whole-body actions fade out while walking.
         facing: Heading while standing, radians; None keeps the walking direction.
         phase: Of the gait at the start, radians.
+
+    Returns:
+        Rotations and places in every frame.
     """
     time = np.arange(len(path)) / fps
     if len(path) > 1:
@@ -260,7 +272,16 @@ def _ground(
 def soles(
     body: Body, joints: Float[np.ndarray, "frames 13 3"], axes: Float[np.ndarray, "frames 13 3 3"]
 ) -> tuple[Float[np.ndarray, "frames 2"], Float[np.ndarray, "frames 2 2"]]:
-    """Lowest height of each shoe, and its middle on the ground plane; right foot first."""
+    """Lowest height of each shoe, and its middle on the ground plane; right foot first.
+
+    Args:
+        body: Sizes of the person.
+        joints: Positions of the bones, metres.
+        axes: Axes of the bones.
+
+    Returns:
+        Heights and places, metres.
+    """
     h = body.height
     corners = np.array([[-0.045, 0], [0.11, 0]]) * h
     heights, places = [], []

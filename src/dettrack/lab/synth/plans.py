@@ -237,6 +237,14 @@ SCENARIOS: dict[str, Callable[[np.random.Generator, Stage], list[Plan]]] = {
 def plan_people(rng: np.random.Generator, scenario: str, stage: Stage) -> list[Plan]:
     """The people of a scene.
 
+    Args:
+        rng: Draws everything.
+        scenario: Its name.
+        stage: Where people can go.
+
+    Returns:
+        One plan a person.
+
     Raises:
         UsageError: Unknown scenario.
     """

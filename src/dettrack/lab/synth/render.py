@@ -240,6 +240,14 @@ def head_box(
 
     In PoseTrack18's files the diagonal is the distance of the two joints divided by 0.7 (28 real annotations, all
     0.600 * diagonal = 0.857 * distance), and the box sits a little above their middle; its shape follows the head.
+
+    Args:
+        top: Joint at the top of the head, pixels.
+        bottom: Joint at its bottom, pixels.
+        outline: Points of the drawn head, pixels.
+
+    Returns:
+        x1, y1, x2, y2.
     """
     length = float(np.hypot(*(top - bottom)))
     sides = np.ptp(outline, axis=0)

@@ -11,7 +11,15 @@ _AXES = {"x": 0, "y": 1, "z": 2}
 
 
 def multiply(a: Float[np.ndarray, "*#batch 4"], b: Float[np.ndarray, "*#batch 4"]) -> Float[np.ndarray, "*batch 4"]:
-    """The rotation `b` followed by `a`."""
+    """The rotation `b` followed by `a`.
+
+    Args:
+        a: Quaternions, w first.
+        b: Quaternions, w first.
+
+    Returns:
+        Quaternions.
+    """
     aw, ax, ay, az = np.moveaxis(a, -1, 0)
     bw, bx, by, bz = np.moveaxis(b, -1, 0)
     return np.stack(
@@ -42,7 +50,16 @@ def about(axes: str, *angles: Float[np.ndarray, "*#batch"] | float) -> Float[np.
 def blend(
     a: Float[np.ndarray, "*batch 4"], b: Float[np.ndarray, "*batch 4"], weight: Float[np.ndarray, "*#batch"] | float
 ) -> Float[np.ndarray, "*batch 4"]:
-    """From `a` (weight 0) to `b` (weight 1) on the shorter way, normalised linear interpolation."""
+    """From `a` (weight 0) to `b` (weight 1) on the shorter way, normalised linear interpolation.
+
+    Args:
+        a: Quaternions, w first.
+        b: Quaternions, w first.
+        weight: Of `b`, 0 to 1.
+
+    Returns:
+        Quaternions of length 1.
+    """
     weight = np.asarray(weight)[..., None]
     sign = np.where((a * b).sum(-1, keepdims=True) < 0, -1.0, 1.0)
     mixed = (1 - weight) * a + weight * sign * b
@@ -61,7 +78,15 @@ def matrices(q: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batch 3 3"
 
 
 def rotate(q: Float[np.ndarray, "*#batch 4"], v: Float[np.ndarray, "*#batch 3"]) -> Float[np.ndarray, "*batch 3"]:
-    """The vectors `v` turned by `q`."""
+    """The vectors `v` turned by `q`.
+
+    Args:
+        q: Quaternions of length 1, w first.
+        v: Vectors.
+
+    Returns:
+        Vectors.
+    """
     return np.einsum("...ij,...j->...i", matrices(q), v)
 
 

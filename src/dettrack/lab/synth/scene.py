@@ -149,6 +149,14 @@ def _photo(path: Path, size: tuple[int, int]) -> UInt8[np.ndarray, "height width
 def draw_scene(seed: int, index: int, config: SceneConfig | None = None) -> Scene:
     """The scene `index` of the series `seed`.
 
+    Args:
+        seed: Of the series.
+        index: Of the scene.
+        config: Settings.
+
+    Returns:
+        The same for the same arguments.
+
     Raises:
         UsageError: A setting is out of range.
     """

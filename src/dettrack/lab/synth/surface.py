@@ -66,7 +66,15 @@ class Surface:
 
 
 def build_surface(parts: Sequence[Part], textures: Sequence[Texture]) -> Surface:
-    """Index tables and joined textures of an object."""
+    """Index tables and joined textures of an object.
+
+    Args:
+        parts: Grids of vertices.
+        textures: One for each part.
+
+    Returns:
+        The surface.
+    """
     ring_after, column_after, around, by_column = [], [], [], []
     ring_starts, column_starts = [], []
     for part in parts:
@@ -98,7 +106,15 @@ def build_surface(parts: Sequence[Part], textures: Sequence[Texture]) -> Surface
 
 
 def from_grids(grids: Sequence[Grid], textures: Sequence[Texture]) -> tuple[Surface, Float[np.ndarray, "vertices 3"]]:
-    """A surface and its vertices from separate grids."""
+    """A surface and its vertices from separate grids.
+
+    Args:
+        grids: Vertices in rings and columns, metres.
+        textures: One for each grid.
+
+    Returns:
+        Surface and vertices.
+    """
     parts, start = [], 0
     for number, grid in enumerate(grids):
         parts.append(Part(str(number), start, grid.shape[0], grid.shape[1]))

@@ -12,18 +12,49 @@ Image = UInt8[np.ndarray, "_height _width 3"]
 
 
 def smooth_noise(rng: np.random.Generator, rows: int, columns: int, cells: tuple[int, int]) -> Float[np.ndarray, "..."]:
-    """Cloud-like noise of about unit deviation, `cells` blobs high and wide."""
+    """Cloud-like noise of about unit deviation, `cells` blobs high and wide.
+
+    Args:
+        rng: Draws everything.
+        rows: Height, pixels.
+        columns: Width, pixels.
+        cells: Blobs down and across.
+
+    Returns:
+        Rows by columns.
+    """
     coarse = rng.standard_normal((max(cells[0], 2), max(cells[1], 2))).astype(np.float32)
     return cv2.resize(coarse, (columns, rows), interpolation=cv2.INTER_CUBIC)
 
 
 def tint(rng: np.random.Generator, low: float, high: float, colourful: float) -> Float[np.ndarray, "3"]:
-    """A random colour of brightness `low` to `high`, 0 to 1."""
+    """A random colour of brightness `low` to `high`, 0 to 1.
+
+    Args:
+        rng: Draws everything.
+        low: Least brightness.
+        high: Largest brightness.
+        colourful: Deviation of the channels, relative.
+
+    Returns:
+        RGB, 0 to 1.
+    """
     return np.clip(rng.uniform(low, high) * (1 + colourful * rng.standard_normal(3)), 0.03, 0.97)
 
 
 def rough(rng: np.random.Generator, colour: Float[np.ndarray, "3"], size: int, fine: float, coarse: float) -> Image:
-    """A square of one colour with fine grain and coarse clouds."""
+    """A square of one colour with fine grain and coarse clouds.
+
+    Args:
+        rng: Draws everything.
+        colour: RGB, 0 to 1.
+        size: Side, pixels.
+        fine: Strength of the grain.
+        coarse: Strength of the clouds.
+
+    Returns:
+        The texture.
+    """
     grain = fine * rng.standard_normal((size, size)).astype(np.float32)
     cloud = sum(smooth_noise(rng, size, size, (n, n)) / k for k, n in enumerate((4, 9, 23), 1))
     image = colour * (1 + cv2.GaussianBlur(grain, (0, 0), 0.8) + coarse * cloud)[..., None]
@@ -31,7 +62,15 @@ def rough(rng: np.random.Generator, colour: Float[np.ndarray, "3"], size: int, f
 
 
 def floor(rng: np.random.Generator, outdoor: bool) -> tuple[Image, float]:
-    """A floor's texture and the size of its pixels."""
+    """A floor's texture and the size of its pixels.
+
+    Args:
+        rng: Draws everything.
+        outdoor: Grass and the like instead of boards.
+
+    Returns:
+        Texture, and the side of a pixel in metres.
+    """
     size = 512
     kind = str(rng.choice(["grass", "asphalt", "court", "paving", "sand"] if outdoor else
                           ["boards", "tiles", "carpet", "court", "concrete"]))  # fmt: skip
@@ -66,7 +105,16 @@ def floor(rng: np.random.Generator, outdoor: bool) -> tuple[Image, float]:
 
 
 def wall(rng: np.random.Generator, rows: int, columns: int) -> Image:
-    """An indoor wall with pictures, windows, doors, shelves; one pixel is 2 cm."""
+    """An indoor wall with pictures, windows, doors, shelves; one pixel is 2 cm.
+
+    Args:
+        rng: Draws everything.
+        rows: Height, pixels.
+        columns: Width, pixels.
+
+    Returns:
+        The texture.
+    """
     image = np.ascontiguousarray(cv2.resize(rough(rng, tint(rng, 0.4, 0.9, 0.08), 256, 0.01, 0.04), (columns, rows)))
     if rng.random() < 0.3:  # panels or curtains
         folds = 1 + 0.12 * np.sin(np.arange(columns) * rng.uniform(0.15, 0.5))
@@ -94,7 +142,17 @@ def wall(rng: np.random.Generator, rows: int, columns: int) -> Image:
 
 
 def skyline(rng: np.random.Generator, sky: Float[np.ndarray, "2 3"], rows: int, columns: int) -> Image:
-    """Trees, houses and fences before the sky; one pixel is 5 cm."""
+    """Trees, houses and fences before the sky; one pixel is 5 cm.
+
+    Args:
+        rng: Draws everything.
+        sky: Colours above and below, RGB, 0 to 1.
+        rows: Height, pixels.
+        columns: Width, pixels.
+
+    Returns:
+        The texture.
+    """
     blend = np.linspace(0, 1, rows)[:, None, None]
     image: np.ndarray = np.broadcast_to(sky[0] + blend * (sky[1] - sky[0]), (rows, columns, 3))
     image = image * (1 + 0.03 * smooth_noise(rng, rows, columns, (5, 14)))[..., None]

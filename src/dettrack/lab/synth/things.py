@@ -61,7 +61,17 @@ def _table(rng: np.random.Generator, centre: Float[np.ndarray, "3"]) -> list[_Pi
 
 
 def draw_things(rng: np.random.Generator, number: int, reach: float, depth: tuple[float, float]) -> tuple[Thing, ...]:
-    """Furniture and pillars between `depth[0]` and `depth[1]` (z, metres), within `reach` of the middle."""
+    """Furniture and pillars between `depth[0]` and `depth[1]` (z, metres), within `reach` of the middle.
+
+    Args:
+        rng: Draws everything.
+        number: How many.
+        reach: Metres to the left and right.
+        depth: Nearest and furthest z, metres.
+
+    Returns:
+        The things.
+    """
     things = []
     for _ in range(number):
         place = np.array([rng.uniform(-reach, reach), 0.0, rng.uniform(*depth)])

@@ -93,6 +93,9 @@ def draw_world(
         things: What people can be hidden by.
         photo: A picture to stand behind the people instead of drawn walls.
         back: Distance from the middle of the scene to the back wall, metres; the skyline stands further away.
+
+    Returns:
+        The place.
     """
     outdoor = bool(rng.random() < 0.5)
     texture, cell = floor(rng, outdoor)

@@ -52,7 +52,17 @@ class SceneJob:
 
 
 def scene_jobs(seed: int, scenes: int, config: SceneConfig, split: str = "val") -> list[SceneJob]:
-    """The first `scenes` scenes of a series."""
+    """The first `scenes` scenes of a series.
+
+    Args:
+        seed: Of the series.
+        scenes: How many.
+        config: Settings.
+        split: train, val or test.
+
+    Returns:
+        One job a scene.
+    """
     return [SceneJob(seed, index, split, config) for index in range(scenes)]
 
 
@@ -130,6 +140,9 @@ def write_scenes(
         video: Write videos.
         workers: Processes.
         done: Called with each finished scene's entry.
+
+    Returns:
+        The entries of `scenes.json`, in the order of the jobs.
 
     Raises:
         OutputError: A file cannot be written.

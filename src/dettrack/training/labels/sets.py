@@ -50,7 +50,19 @@ def read_set(path: Path, format: str, images: Path | None, joints: JointSet) -> 
 
 
 def read_pack(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, Notes]:
-    """Our own packed set (`people.save_people`)."""
+    """Our own packed set (`people.save_people`).
+
+    Args:
+        path: The pack.
+        images: Not used: a pack holds its images.
+        joints: Joint set that it must have.
+
+    Returns:
+        The people, and no notes.
+
+    Raises:
+        InputError: It has another joint set, or cannot be read.
+    """
     people = load_people(path)
     if people.joint_set != joints:
         raise InputError(f"{path} has joints of {people.joint_set.name}, not {joints.name}: pack it again")

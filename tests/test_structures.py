@@ -1,8 +1,10 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dettrack.errors import InputError
 from dettrack.skeleton import POSETRACK15
 from dettrack.structures import Boxes, Clip, Frame, FrameTimes, Segment, Source, Tracklets, TrackTable
 
@@ -88,3 +90,41 @@ def test_a_clip_knows_its_keyframe():
     clip = Clip(tuple(Frame(i, i / 25, pixel) for i in (3, 4, 5)), key=1)
     assert clip.keyframe.index == 4
     assert clip.indices.tolist() == [3, 4, 5]
+
+
+def test_a_table_is_taken_apart_by_person_and_joint():
+    table = table_of([0, 0, 1, 1, 2], [7, 3, 7, 3, 7])
+    people = table.by_person()
+    assert list(people) == [3, 7]
+    assert people[7].frame.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(people[3].xy, table.xy[[1, 3]])
+    np.testing.assert_array_equal(people[7].joint("left_knee"), table.xy[[0, 2, 4], POSETRACK15.index("left_knee")])
+    assert table_of([0], [7], smooth=True).joint("nose", smooth=True).shape == (1, 2)
+    with pytest.raises(InputError, match="nothing: track with smooth"):
+        table.joint("nose", smooth=True)
+    with pytest.raises(InputError, match="unknown joint 'knee'"):
+        table.joint("knee")
+    assert TrackTable.empty(POSETRACK15).by_person() == {}
+
+
+def test_a_table_is_read_by_whatever_reads_arrow():
+    table = table_of([0, 0, 1], [7, 3, 7])
+    table.xy[1, 0] = np.nan
+    columns = pa.table(table)
+    assert columns["track_id"].to_pylist() == [7, 3, 7]
+    assert columns["nose_x"].to_pylist()[1] is None
+    data = table.to_pandas()
+    assert data.frame_index.tolist() == [0, 0, 1]
+    assert np.isnan(data.nose_x[1])
+    assert set(data.source) == {"detected"}
+    np.testing.assert_allclose(data.left_knee_y, table.joint("left_knee")[:, 1], rtol=1e-6)
+
+
+def test_what_is_shown_is_short():
+    table = table_of(list(range(30)), [1] * 30)
+    assert repr(table) == "TrackTable(30 rows, 1 people, frames 0 to 29, posetrack15)"
+    html = table._repr_html_()
+    assert "20 more rows" in html
+    assert html.count("<tr>") == 11
+    assert repr(Frame(3, 0.12, np.zeros((4, 6, 3), np.uint8))) == "Frame(3, 0.12 s, 6x4, shot 0)"
+    assert len(repr(Segment(FrameTimes.of([(0, 0.0, 0, "")]), table[:0]))) < 80

@@ -21,50 +21,14 @@ from dettrack.files import NewFile, output_error, parsing
 from dettrack.formats.jsonl import SCHEMA
 from dettrack.formats.part import PartFile
 from dettrack.skeleton import JOINT_SETS, JointSet
-from dettrack.structures import Source, TrackTable, VideoInfo
+from dettrack.structures import TrackTable, VideoInfo
+from dettrack.structures.columns import CORNERS, SOURCES, to_arrow
 
-__all__ = ["CsvWriter", "ParquetWriter", "from_arrow", "read_csv", "read_parquet", "to_arrow"]
+__all__ = ["CsvWriter", "ParquetWriter", "from_arrow", "read_csv", "read_parquet"]
 
 _METADATA_KEY = b"dettrack"
 _ROWS_PER_GROUP = 16384
 _ROWS_PER_CSV_BLOCK = 512
-_SOURCES = [source.name.lower() for source in Source]
-_CORNERS = ("box_x1", "box_y1", "box_x2", "box_y2")
-
-
-def to_arrow(rows: TrackTable, smooth: bool = False) -> pa.Table:
-    """A track table as columns.
-
-    Args:
-        rows: The rows.
-        smooth: Add the smoothed positions (null where there are none).
-
-    Returns:
-        One row for each person and frame.
-    """
-
-    def real(values: np.ndarray) -> pa.Array:
-        return pa.array(values.astype(np.float32), from_pandas=True)  # NaN becomes null
-
-    columns: dict[str, pa.Array] = {
-        "frame_index": pa.array(rows.frame, pa.int64()),
-        "time_s": pa.array(rows.time_s, pa.float64()),
-        "track_id": pa.array(rows.track_id, pa.int64()),
-        "source": pa.DictionaryArray.from_arrays(pa.array(rows.source, pa.int8()), pa.array(_SOURCES)),
-        "score": real(rows.score),
-    }
-    columns |= {name: real(rows.box[:, i]) for i, name in enumerate(_CORNERS)}
-    xy_smooth = np.full_like(rows.xy, np.nan) if rows.xy_smooth is None else rows.xy_smooth
-    for i, joint in enumerate(rows.joint_set.joints):
-        columns[f"{joint}_x"] = real(rows.xy[:, i, 0])
-        columns[f"{joint}_y"] = real(rows.xy[:, i, 1])
-        columns[f"{joint}_score"] = real(rows.joint_scores[:, i])
-        columns[f"{joint}_spread"] = real(rows.spread[:, i])
-        columns[f"{joint}_support"] = pa.array(rows.support[:, i], pa.int32())
-        if smooth:
-            columns[f"{joint}_x_smooth"] = real(xy_smooth[:, i, 0])
-            columns[f"{joint}_y_smooth"] = real(xy_smooth[:, i, 1])
-    return pa.table(columns)
 
 
 def from_arrow(table: pa.Table, path: Path) -> TrackTable:
@@ -105,13 +69,13 @@ def _from_columns(table: pa.Table, joint_set: JointSet) -> TrackTable:
         frame=column("frame_index", pa.int64()),
         time_s=real("time_s"),
         track_id=column("track_id", pa.int64()),
-        box=np.stack([real(name) for name in _CORNERS], 1),
+        box=np.stack([real(name) for name in CORNERS], 1),
         score=real("score"),
         xy=np.stack([per_joint("x"), per_joint("y")], -1),
         joint_scores=per_joint("score"),
         spread=per_joint("spread"),
         support=per_joint("support").astype(np.int64),
-        source=np.array([_SOURCES.index(name) for name in names], np.int64),
+        source=np.array([SOURCES.index(name) for name in names], np.int64),
         xy_smooth=np.stack([per_joint("x_smooth"), per_joint("y_smooth")], -1) if smooth else None,
     )
 

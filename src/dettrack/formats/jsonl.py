@@ -14,7 +14,7 @@ from jaxtyping import Float
 from dettrack.errors import InputError
 from dettrack.files import parsing
 from dettrack.formats.part import PartFile
-from dettrack.skeleton import JointSet, joint_set
+from dettrack.skeleton import JointSet, is_known, joint_set, named_joints
 from dettrack.structures import Source, TrackTable
 
 __all__ = ["SCHEMA", "JsonlWriter", "frame_line", "iter_jsonl", "read_jsonl"]
@@ -66,6 +66,8 @@ def frame_line(frame_index: int, time_s: float, rows: TrackTable) -> str:
         "joint_set": rows.joint_set.name,
         "schema": SCHEMA,
     }
+    if not is_known(rows.joint_set):  # one of the user's: its file may be gone when this is read
+        line["joint_names"] = rows.joint_set.joints
     return json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n"
 
 
@@ -104,7 +106,11 @@ def _parse(path: Path, number: int, text: str) -> tuple[int, float, TrackTable]:
         schema = line["schema"]
         if schema > SCHEMA:
             raise InputError(f"{path}: schema {schema} is newer than this dettrack ({SCHEMA}): update dettrack")
-        joints = joint_set(line["joint_set"])
+        joints = (
+            named_joints(line["joint_names"], line["joint_set"])
+            if "joint_names" in line
+            else joint_set(line["joint_set"])
+        )
         frame, time_s = int(line["frame_index"]), math.nan if line["time_s"] is None else float(line["time_s"])
         return frame, time_s, _table(joints, frame, time_s, line["people"])
 

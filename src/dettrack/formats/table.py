@@ -20,9 +20,9 @@ from dettrack.errors import InputError, OutputError
 from dettrack.files import NewFile, output_error, parsing
 from dettrack.formats.jsonl import SCHEMA
 from dettrack.formats.part import PartFile
-from dettrack.skeleton import JOINT_SETS, JointSet
+from dettrack.skeleton import JointSet, named_joints
 from dettrack.structures import TrackTable, VideoInfo
-from dettrack.structures.columns import CORNERS, SOURCES, to_arrow
+from dettrack.structures.tracks import CORNERS, SOURCES
 
 __all__ = ["CsvWriter", "ParquetWriter", "from_arrow", "read_csv", "read_parquet"]
 
@@ -32,7 +32,7 @@ _ROWS_PER_CSV_BLOCK = 512
 
 
 def from_arrow(table: pa.Table, path: Path) -> TrackTable:
-    """Inverse of `to_arrow`.
+    """Inverse of `TrackTable.to_arrow`.
 
     Args:
         table: Columns.
@@ -45,11 +45,10 @@ def from_arrow(table: pa.Table, path: Path) -> TrackTable:
         InputError: The columns are not those of a track table.
     """
     joints = tuple(name.removesuffix("_support") for name in table.column_names if name.endswith("_support"))
-    known = next((known for known in JOINT_SETS.values() if known.joints == joints), None)
-    if known is None:
-        raise InputError(f"{path}: no track table: its columns <joint>_support name no known joint set")
+    if not joints:
+        raise InputError(f"{path}: no track table: it has no columns <joint>_support")
     with parsing(f"{path}", "a track table"):
-        return _from_columns(table, known)
+        return _from_columns(table, named_joints(joints))
 
 
 def _from_columns(table: pa.Table, joint_set: JointSet) -> TrackTable:
@@ -101,7 +100,7 @@ class _Block:
         """The gathered rows; the first call settles whether there are smoothed columns."""
         if self._smooth is None:
             self._smooth = any(table.xy_smooth is not None for table in self._tables)
-        table = to_arrow(TrackTable.concatenate(self._tables, self.joint_set), self._smooth)
+        table = TrackTable.concatenate(self._tables, self.joint_set).to_arrow(smooth=self._smooth)
         self._tables, self._count = [], 0
         return table
 

@@ -21,7 +21,7 @@ from dettrack.config import CutConfig
 from dettrack.errors import InputError
 from dettrack.files import NewFile, output_error, parsing
 from dettrack.settings import without_removed
-from dettrack.skeleton import JointSet, joint_set
+from dettrack.skeleton import JointSet, joint_set, named_joints
 from dettrack.structures import Boxes, FrameTimes, TrackletBatch, Tracklets
 
 __all__ = ["TrackletFile", "TrackletWriter"]
@@ -74,7 +74,13 @@ class TrackletWriter:
             OutputError: The file cannot be written.
         """
         self._path, self._new = path, NewFile(path)
-        header = {"version": _VERSION, "joint_set": joints.name, "cut": asdict(cut), "about": about or {}}
+        header = {
+            "version": _VERSION,
+            "joint_set": joints.name,
+            "joints": joints.joints,
+            "cut": asdict(cut),
+            "about": about or {},
+        }
         schema = _SCHEMA.with_metadata({_KEY: json.dumps(header).encode()})
         try:
             self._writer = pq.ParquetWriter(self._new.part, schema, compression="zstd")
@@ -160,7 +166,9 @@ class TrackletFile:
             if header["version"] != _VERSION:
                 raise InputError(f"{path} has tracklets version {header['version']}: this release reads {_VERSION}")
             cut = CutConfig(**without_removed(CutConfig, header["cut"]))
-            return TrackletFile(path, joint_set(header["joint_set"]), cut, header["about"])
+            joints = header.get("joints")
+            known = named_joints(joints, header["joint_set"]) if joints else joint_set(header["joint_set"])
+            return TrackletFile(path, known, cut, header["about"])
 
     def batches(self) -> Iterator[TrackletBatch]:
         """The batches of the run, in order, read one at a time."""

@@ -20,16 +20,19 @@ class Boxes:
     Attributes:
         xyxy: `(n, 4)` corners in pixels.
         scores: `(n,)` in [0, 1].
+        poses: `(n, joints, 3)` x, y in pixels and score of each joint, where the poses were found with the boxes (a
+            one-stage network, poses from elsewhere); None where they were not.
     """
 
     xyxy: Float[np.ndarray, "n 4"]
     scores: Float[np.ndarray, " n"]
+    poses: Float[np.ndarray, "n joints 3"] | None = None
 
     def __len__(self) -> int:
         return len(self.xyxy)
 
     def __getitem__(self, keep: Int[np.ndarray, " m"] | Bool[np.ndarray, " n"] | slice) -> Boxes:
-        return Boxes(self.xyxy[keep], self.scores[keep])
+        return Boxes(self.xyxy[keep], self.scores[keep], None if self.poses is None else self.poses[keep])
 
     @staticmethod
     def empty() -> Boxes:

@@ -14,12 +14,13 @@ from jaxtyping import Bool, Float, Int
 from dettrack.errors import InputError, MissingExtraError
 from dettrack.skeleton import JointSet
 from dettrack.structures.frames import FrameTimes
+from dettrack.structures.shown import grid, paragraph
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["Segment", "Source", "TrackTable"]
+__all__ = ["CORNERS", "SOURCES", "Segment", "Source", "TrackTable"]
 
 
 class Source(IntEnum):
@@ -31,6 +32,13 @@ class Source(IntEnum):
     """The person was propagated here from other keyframes (dotted boxes in the paper's figure 6)."""
     INTERPOLATED = 2
     """No hypothesis covers this frame; filled between neighbours on request."""
+
+
+SOURCES = [source.name.lower() for source in Source]
+"""Names of the sources, by value."""
+CORNERS = ("box_x1", "box_y1", "box_x2", "box_y2")
+"""Columns of a box."""
+_SHOWN_ROWS = 10  # in a notebook
 
 
 @dataclass(frozen=True)
@@ -104,11 +112,44 @@ class TrackTable:
         xy = self.xy_smooth if smooth and self.xy_smooth is not None else self.xy
         return xy[:, self.joint_set.index(name)]
 
-    def to_arrow(self) -> pa.Table:
-        """The table as columns (`structures.columns` says which): for Parquet, or any library that reads Arrow."""
-        from dettrack.structures.columns import to_arrow
+    def to_arrow(self, *, smooth: bool | None = None) -> pa.Table:
+        """The table as columns: for Parquet, or any library that reads Arrow. Missing is null.
 
-        return to_arrow(self, smooth=self.xy_smooth is not None)
+        Columns: frame_index, time_s, track_id, source, score, box_x1, box_y1, box_x2, box_y2, and for every joint
+        `<joint>_x`, `_y`, `_score`, `_spread`, `_support` (and `_x_smooth`, `_y_smooth` after smoothing).
+
+        Args:
+            smooth: Add the smoothed positions (null where there are none); None adds them where there are any.
+
+        Returns:
+            One row for each person and frame.
+        """
+        import pyarrow as pa
+
+        smooth = self.xy_smooth is not None if smooth is None else smooth
+
+        def real(values: np.ndarray) -> pa.Array:
+            return pa.array(values.astype(np.float32), from_pandas=True)  # NaN becomes null
+
+        columns: dict[str, pa.Array] = {
+            "frame_index": pa.array(self.frame, pa.int64()),
+            "time_s": pa.array(self.time_s, pa.float64()),
+            "track_id": pa.array(self.track_id, pa.int64()),
+            "source": pa.DictionaryArray.from_arrays(pa.array(self.source, pa.int8()), pa.array(SOURCES)),
+            "score": real(self.score),
+        }
+        columns |= {name: real(self.box[:, i]) for i, name in enumerate(CORNERS)}
+        xy_smooth = np.full_like(self.xy, np.nan) if self.xy_smooth is None else self.xy_smooth
+        for i, joint in enumerate(self.joint_set.joints):
+            columns[f"{joint}_x"] = real(self.xy[:, i, 0])
+            columns[f"{joint}_y"] = real(self.xy[:, i, 1])
+            columns[f"{joint}_score"] = real(self.joint_scores[:, i])
+            columns[f"{joint}_spread"] = real(self.spread[:, i])
+            columns[f"{joint}_support"] = pa.array(self.support[:, i], pa.int32())
+            if smooth:
+                columns[f"{joint}_x_smooth"] = real(xy_smooth[:, i, 0])
+                columns[f"{joint}_y_smooth"] = real(xy_smooth[:, i, 1])
+        return pa.table(columns)
 
     def to_pandas(self) -> pd.DataFrame:
         """The table as a DataFrame, one row for each person and frame; missing is NaN.
@@ -129,9 +170,23 @@ class TrackTable:
         return f"TrackTable({len(self)} rows, {len(self.people)} people{span}, {self.joint_set.name})"
 
     def _repr_html_(self) -> str:
-        from dettrack.structures.shown import table_html
-
-        return table_html(self)
+        rows = self[:_SHOWN_ROWS]
+        found = np.isfinite(rows.xy).all(-1).sum(1)
+        cells = [
+            [
+                str(rows.frame[i]),
+                f"{rows.time_s[i]:.3f}" if np.isfinite(rows.time_s[i]) else "",
+                str(rows.track_id[i]),
+                SOURCES[rows.source[i]],
+                f"{rows.score[i]:.2f}",
+                ", ".join(f"{value:.0f}" for value in rows.box[i]),
+                f"{found[i]} of {len(self.joint_set)}",
+            ]
+            for i in range(len(rows))
+        ]
+        heads = ("frame", "time (s)", "track", "source", "score", "box", "joints")
+        more = f"<p>... {len(self) - len(rows)} more rows</p>" if len(self) > len(rows) else ""
+        return paragraph(repr(self)) + grid(heads, cells) + more
 
     def sorted(self) -> TrackTable:
         """Rows by frame, then by track id."""

@@ -23,7 +23,7 @@ from dettrack.structures import Frame, VideoInfo
 from dettrack.video.containers import ContainerFrames
 from dettrack.video.reader import open_video
 
-__all__ = ["LiveFrames", "open_live", "paced"]
+__all__ = ["LiveFrames", "connect", "open_live", "paced"]
 
 _FALLBACK_FPS = 25.0
 _TIMEOUT_S = 10.0  # without a packet from the network
@@ -139,7 +139,7 @@ def open_live(source: str, waiting: int) -> LiveFrames:
         video = open_video(source, shots=False)
         return LiveFrames(paced(iter(video)), video.info, waiting, video.close)
     name, kind = camera or (source, None)
-    container = ContainerFrames(Path(source), _connect(name, kind))
+    container = ContainerFrames(Path(source), connect(name, kind))
     try:
         frames = container.frames(0.0, None)
         first = next(frames, None)
@@ -190,7 +190,19 @@ def _camera(source: str) -> tuple[str, str] | None:
     return None
 
 
-def _connect(name: str, kind: str | None) -> av.container.InputContainer:
+def connect(name: str, kind: str | None = None) -> av.container.InputContainer:
+    """A camera or an address, opened.
+
+    Args:
+        name: As FFmpeg knows it.
+        kind: FFmpeg's format of a camera; None for an address.
+
+    Returns:
+        The container.
+
+    Raises:
+        InputError: Nothing is there.
+    """
     options = {"rtsp_transport": "tcp"} if name.startswith("rtsp") else {}
     try:
         return av.open(name, format=kind, options=options, timeout=None if kind else _TIMEOUT_S)

@@ -11,6 +11,7 @@ import cv2
 from dettrack.errors import InputError, UsageError
 from dettrack.structures import Frame, VideoInfo
 from dettrack.threads import ReadAhead
+from dettrack.video.arrays import ArrayFrames
 from dettrack.video.containers import ContainerFrames
 from dettrack.video.images import ImageFrames
 from dettrack.video.shots import mark_shots
@@ -69,7 +70,7 @@ class VideoReader:
     """
 
     def __init__(
-        self, raw: ContainerFrames | ImageFrames, start_s: float, end_s: float | None, shots: bool = True
+        self, raw: ContainerFrames | ImageFrames | ArrayFrames, start_s: float, end_s: float | None, shots: bool = True
     ) -> None:
         """Read the first frame.
 

@@ -1,38 +1,16 @@
-"""Every setting of a tracking run, and the presets.
-
-One definition serves the command line (`--clip-length`), a TOML file (`[cut] clip_length = 9`) and the API
-(`CutConfig(clip_length=9)`). Nothing here imports torch, so that `--help` answers at once. Names are unique
-across the sections: the command line shows them without a prefix.
-
-The defaults are those of the preset "balanced"; `docs/settings.md` says which of them differ from the paper's, and
-which measurement decided so.
-"""
+"""The six sections of the settings; each checks its own values."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
 
 from dettrack.errors import UsageError
-from dettrack.settings import Range, check, option_name, read_table, read_toml
+from dettrack.settings import Range, check
 
-__all__ = [
-    "DEFAULT_PRESET",
-    "PRESETS",
-    "CutConfig",
-    "DetectConfig",
-    "EstimateConfig",
-    "FinishConfig",
-    "PolishConfig",
-    "Preset",
-    "SewConfig",
-    "TrackConfig",
-    "load_config",
-    "preset_config",
-]
+__all__ = ["CutConfig", "DetectConfig", "EstimateConfig", "FinishConfig", "PolishConfig", "SewConfig"]
 
 Linking = Literal["tubes", "oks-gbm", "oks-gbm-greedy", "oks-velocity"]
 Merge = Literal["spatial-temporal", "spatial", "temporal", "baseline", "keyframe"]
@@ -281,104 +259,3 @@ class FinishConfig:
 
     def __post_init__(self) -> None:
         check(self)
-
-
-@dataclass(frozen=True)
-class TrackConfig:
-    """All settings of a run; hashable, written whole into `summary.json`."""
-
-    cut: CutConfig = field(default_factory=CutConfig)
-    detect: DetectConfig = field(default_factory=DetectConfig)
-    estimate: EstimateConfig = field(default_factory=EstimateConfig)
-    sew: SewConfig = field(default_factory=SewConfig)
-    polish: PolishConfig = field(default_factory=PolishConfig)
-    finish: FinishConfig = field(default_factory=FinishConfig)
-
-    RENAMED: ClassVar[Mapping[str, str]] = {"after": "finish"}
-
-    def __post_init__(self) -> None:
-        check(self)
-
-
-Preset = Literal["balanced", "fast", "accurate", "paper"]
-DEFAULT_PRESET: Preset = "balanced"
-
-PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "balanced": {},
-    "fast": {"cut": {"finest_step": 4}, "estimate": {"flip": False}},
-    "accurate": {
-        "cut": {"step": 2, "adaptive": False},
-        "estimate": {"small_crops_below": 0.0, "precision": "auto"},
-    },
-    "paper": {
-        "cut": {
-            "clip_length": 9,  # 4.2
-            "step": 1,  # 4.2
-            "adaptive": False,  # 3.2: every S-th frame, whatever is in it
-            "enlarge": 1.25,  # 3.1
-            "shots": False,  # 3.2 knows none: a video is one shot
-        },
-        "detect": {"min_box_area": 3200.0, "scale_min_area": False},  # 4.1
-        "estimate": {
-            "flip": True,  # 4.2
-            "small_crops_below": 0.0,  # 4.2: one input size
-            "decoding": "quarter",  # 4.2: "the procedure of [30, 34]", HRNet's and Simple Baselines'
-            "precision": "fp32",  # 4.2, likewise
-        },
-        "sew": {
-            "linking": "tubes",  # 3.2
-            "link_to": "all",  # 3.2, figure 3
-            "min_similarity": 0.3,  # 3.2 names no floor; that of our reproduction
-            "bridge": 0,  # 3.2: tubes alone
-        },
-        "polish": {
-            "merge": "spatial-temporal",  # 3.3
-            "lam": 0.1,  # 4.2
-            "radius": 0.5,  # 4.2
-            "spatial_form": "count",  # 3.3, our reading
-            "temporal_form": "l2",  # 3.3, our reading
-            "distance_unit": "pixel",  # 4.2, our reading
-        },
-        "finish": {
-            "min_track_frames": 5,  # 4.1
-            "min_track_score": 0.0,  # 4.1: all frames count
-            "min_joint_score": 0.0,  # 4.1: AP keeps all joints
-            "joint_thresholds": "",  # 4.1: learned ones for MOTA only; name the file there
-            "fill_gaps": 0,
-            "smooth": "none",
-        },
-    },
-}
-"""Name -> section of `TrackConfig` -> settings that the preset chooses; the others are the defaults.
-
-"balanced", "fast" and "accurate" are points on the measured curve of accuracy over cost (docs/keyframes.md). "paper" is
-the paper's configuration (the section stands beside each value), whatever the defaults are; its detector and weights
-are no settings of it.
-"""
-
-
-def preset_config(name: str = DEFAULT_PRESET) -> TrackConfig:
-    """The settings of a preset; raises `UsageError` if there is none of that name."""
-    if name not in PRESETS:
-        raise UsageError(f"--preset is {name!r}: expected one of {', '.join(PRESETS)}")
-    config = TrackConfig()
-    return replace(
-        config, **{section: replace(getattr(config, section), **new) for section, new in PRESETS[name].items()}
-    )
-
-
-def load_config(path: Path, defaults: TrackConfig | None = None) -> TrackConfig:
-    """Settings from a TOML file with a table for each section of `TrackConfig`.
-
-    Args:
-        path: The file.
-        defaults: What holds where the file says nothing; `TrackConfig()` if not given.
-
-    Returns:
-        The settings.
-
-    Raises:
-        InputError: The file cannot be read or is not TOML.
-        UsageError: An unknown section or key, or a value out of range.
-    """
-    return read_table(TrackConfig, read_toml(path), str(path), defaults or TrackConfig(), option_name)

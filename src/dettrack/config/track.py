@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from dettrack.config.presets import DEFAULT_PRESET, PRESETS
 from dettrack.config.sections import CutConfig, DetectConfig, EstimateConfig, FinishConfig, PolishConfig, SewConfig
 from dettrack.errors import UsageError
-from dettrack.settings import option_name, read_table, read_toml
+from dettrack.settings import fit, option_name, read_table, read_toml
 
 __all__ = ["SECTIONS", "TrackConfig", "load_config", "preset_config"]
 
@@ -76,8 +76,8 @@ class TrackConfig:
             section: Any = given[name]
             if section is None:
                 section = kind(**chosen.get(name, {}))
-            elif not isinstance(section, kind):
-                raise UsageError(f"{name} is {section!r}: expected a {kind.__name__}")
+            else:
+                section = fit(kind, section, option_name(name))
             object.__setattr__(self, name, replace(section, **split[name]) if split[name] else section)
 
     def with_settings(self, **settings: Any) -> TrackConfig:

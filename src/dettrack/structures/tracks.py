@@ -59,6 +59,7 @@ class TrackTable:
         support: `(rows, joints)` number of hypotheses that agree with the chosen position.
         source: `(rows,)` values of `Source`.
         xy_smooth: `(rows, joints, 2)` smoothed positions beside the raw ones, or None where nothing was smoothed.
+        human: `(rows, joints)` joints that a person placed or removed (see `edit`), or None where nobody did.
     """
 
     joint_set: JointSet
@@ -73,6 +74,7 @@ class TrackTable:
     support: Int[np.ndarray, "rows joints"]
     source: Int[np.ndarray, " rows"]
     xy_smooth: Float[np.ndarray, "rows joints 2"] | None = None
+    human: Bool[np.ndarray, "rows joints"] | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -231,8 +233,11 @@ class TrackTable:
         empty = tables[:1] if joint_set is None else [TrackTable.empty(joint_set)]
         parts: Sequence[TrackTable] = [table for table in tables if len(table)] or empty
         columns: dict[str, Any] = {}
+        marked = any(part.human is not None for part in parts)
         for name in (f.name for f in fields(TrackTable) if f.name != "joint_set"):
             values = [getattr(part, name) for part in parts]
+            if name == "human" and marked:
+                values = [np.zeros(part.xy.shape[:2], bool) if part.human is None else part.human for part in parts]
             columns[name] = None if any(value is None for value in values) else np.concatenate(values)
         return TrackTable(parts[0].joint_set, **columns)
 

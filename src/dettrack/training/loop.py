@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 from dettrack.errors import DettrackError, InputError, UsageError
 from dettrack.files import NewFile
 from dettrack.training.batchnorm import synchronise_batch_norm
+from dettrack.training.depthwise import fast_depthwise
 from dettrack.training.journal import Journal
 
 __all__ = ["LoopConfig", "Task", "learning_rate", "train"]
@@ -166,6 +167,8 @@ def train(task: Task, config: LoopConfig, folder: Path, *, resume: bool = True) 
             "choose a multiple"
         )
     model = channels_last(task.model.to(device))
+    if device.type == "cpu" and config.autocast == "bf16":
+        fast_depthwise(model)
     if world > 1:
         synchronise_batch_norm(model)
     ema = copy.deepcopy(model).requires_grad_(False) if config.ema else model

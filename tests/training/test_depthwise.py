@@ -23,7 +23,8 @@ def test_gradients_are_those_of_fp32_within_the_rounding_of_bf16(kernel: int, st
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
             y = layer(inputs)
         (y.float() ** 2).sum().backward()
-        assert inputs.grad is not None and layer.weight.grad is not None
+        assert inputs.grad is not None
+        assert layer.weight.grad is not None
         assert layer.weight.grad.dtype == torch.float32
         found.append((y.float(), inputs.grad, layer.weight.grad))
     assert found[1][0].dtype == torch.float32
@@ -47,4 +48,6 @@ def test_frozen_filters_get_no_gradient() -> None:
     x = torch.randn(1, 4, 8, 8, requires_grad=True)
     with torch.autocast("cpu", torch.bfloat16):
         layer(x).sum().backward()
-    assert layer.weight.grad is None and x.grad is not None and x.grad.isfinite().all()
+    assert layer.weight.grad is None
+    assert x.grad is not None
+    assert x.grad.isfinite().all()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, runtime_checkable
@@ -198,6 +199,35 @@ class Pipeline:
     def joint_set(self) -> JointSet:
         """Joints of the results."""
         return self.estimator.joint_set
+
+    def with_config(self, config: TrackConfig) -> Pipeline:
+        """This pipeline with other settings; models that they do not concern are shared, not loaded again.
+
+        Args:
+            config: All settings.
+
+        Returns:
+            A pipeline; it and this one must not track at the same time.
+
+        Raises:
+            InputError: As of `Pipeline`.
+            MissingExtraError: As of `Pipeline`.
+        """
+        if config == self.config:
+            return self
+        mine, options = self.config, config.estimate
+        other = copy(self)
+        other.config = config
+        if (options, config.cut) != (mine.estimate, mine.cut):
+            other.estimator, other._small = load_estimators(options, config.cut)
+        if (config.detect, options.device, options.threads) != (
+            mine.detect,
+            mine.estimate.device,
+            mine.estimate.threads,
+        ):
+            other.detector = load_detector(config.detect, device=options.device, threads=options.threads)
+        check_finish(config.finish, other.joint_set)
+        return other
 
     def track(self, frames: Video | Iterable[Frame], *, immediate: bool = False, save: BatchSink | None = None) -> Run:
         """Track the people in a video.

@@ -15,6 +15,7 @@ import math
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from numbers import Integral, Real
@@ -33,6 +34,7 @@ __all__ = [
     "check",
     "field_types",
     "fit",
+    "from_texts",
     "option_name",
     "read_joint_thresholds",
     "read_table",
@@ -150,6 +152,31 @@ def fit(kind: Any, value: Any, name: str) -> Any:
     if not accepted:
         raise _unfit(name, value, kind)
     return origin(value) if origin in (int, float, Path) and type(value) is not origin else value
+
+
+def from_texts(kind: Any, texts: Sequence[str]) -> Any:
+    """Texts, as an option or a cell of a table has them, as a TOML file would have them.
+
+    Args:
+        kind: Type of a field.
+        texts: One, or several for a list.
+
+    Returns:
+        A number where one is expected and the text reads as one; whether it fits is for `check` to say.
+    """
+    origin, inner = get_origin(kind) or kind, get_args(kind)
+    if origin is tuple:
+        return [from_texts(inner[0], [text]) for text in texts]
+    if origin is Annotated:
+        return from_texts(inner[0], texts)
+    if origin is bool:
+        return {"true": True, "false": False}.get(texts[0].lower(), texts[0])
+    if origin in (int, float):
+        with suppress(ValueError):
+            return int(texts[0])
+        with suppress(ValueError):
+            return float(texts[0])
+    return texts[0]
 
 
 def _finite(value: Any) -> bool:

@@ -17,6 +17,7 @@ __all__ = ["main"]
 COMMANDS = {
     "demo": ("dettrack.cli.demo", "draw the built-in scene, track it, measure it, render it"),
     "track": ("dettrack.cli.track", "find, follow and pose every person in videos"),
+    "batch": ("dettrack.cli.batch", "many videos, by several workers or machines; a second call does what is missing"),
     "associate": ("dettrack.cli.associate", "link and merge a saved run again, without video or network"),
     "ablate": ("dettrack.cli.ablate", "the experiments of the paper, and baselines beside them, as tables and plots"),
     "picture": ("dettrack.cli.picture", "frames of a video as one or several runs saw them, side by side"),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any
 
 from dettrack.config import DEFAULT_PRESET, TrackConfig, load_config, preset_config
-from dettrack.settings import field_types, option_name
+from dettrack.settings import field_types, from_texts, option_name
 
 __all__ = ["config_option", "format_names"]
 
@@ -46,7 +45,7 @@ def config_option(args: Sequence[str], sections: Sequence[str] = ()) -> TrackCon
             chosen[option] = texts[0]
         elif option in settings:
             section, name, kind = settings[option]
-            changes[section][name] = _value(kind, texts)
+            changes[section][name] = from_texts(kind, texts)
     config = preset_config(chosen["--preset"])
     if chosen["--config"]:
         config = load_config(Path(chosen["--config"]), config)
@@ -62,21 +61,6 @@ def _given(args: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
         texts = [text] if equals else list(takewhile(lambda one: not one.startswith("--"), args[i + 1 :]))
         if name.startswith("--") and texts:
             yield "--" + name[2:].replace("_", "-"), texts
-
-
-def _value(kind: Any, texts: Sequence[str]) -> Any:
-    """The arguments of an option as a TOML file would have them: a number where one is expected and it reads as one."""
-    origin, inner = get_origin(kind) or kind, get_args(kind)
-    if origin is tuple:
-        return [_value(inner[0], [text]) for text in texts]
-    if origin is Annotated:
-        return _value(inner[0], texts)
-    if origin in (int, float):
-        with suppress(ValueError):
-            return int(texts[0])
-        with suppress(ValueError):
-            return float(texts[0])
-    return texts[0]
 
 
 def format_names(text: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from dettrack.files import file_sha256
 from dettrack.models.weights import SHIPPED, find_weights
 from dettrack.video.sources import ImageList, VideoSource, find_source
 
-__all__ = ["fingerprint"]
+__all__ = ["fingerprint", "made_with", "stamp"]
 
 _SAMPLED_BYTES = 1 << 20
 
@@ -33,14 +34,58 @@ def fingerprint(source: VideoSource, config: TrackConfig, outputs: dict[str, Any
     Raises:
         InputError: The source cannot be found or read.
     """
-    names = {"detector": config.detect.detector, "pose": config.estimate.model}
-    parts = {
-        "input": _input_key(find_source(source)),
-        "settings": asdict(config),
-        "weights": {part: _weights_key(name, part) for part, name in names.items()},
-        "outputs": outputs,
-    }
+    return _digest({"input": _input_key(find_source(source)), **_others(config, outputs)})
+
+
+def made_with(config: TrackConfig, outputs: dict[str, Any]) -> str:
+    """Hash of everything but the input that decides a result.
+
+    Args:
+        config: See `fingerprint`.
+        outputs: See `fingerprint`.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        InputError: Weights cannot be found or read.
+    """
+    return _digest(_others(config, outputs))
+
+
+def stamp(source: VideoSource) -> list[Any]:
+    """What the file system says of an input: as long as it is the same, the content is taken to be the same.
+
+    Size, time of change and number of the file, none of its content: ten thousand videos are looked through in
+    seconds. Of a list of images it is a hash of all of these.
+
+    Raises:
+        InputError: The source cannot be found.
+    """
+    found = find_source(source)
+    if isinstance(found, Path):
+        return list(_status(found))
+    statuses = [(path.name, *_status(path)) for path in map(Path, found.paths)]
+    return [sum(status[1] for status in statuses), _digest(statuses)]
+
+
+def _status(path: Path) -> tuple[int, int, int, int]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    # The second time is that of the last change of anything, which cannot be set: a copied time does not hide a change.
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def _digest(parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _others(config: TrackConfig, outputs: dict[str, Any]) -> dict[str, Any]:
+    names = {"detector": config.detect.detector, "pose": config.estimate.model}
+    weights = {part: _weights_key(name, part) for part, name in names.items()}
+    return {"settings": asdict(config), "weights": weights, "outputs": outputs}
 
 
 def _input_key(source: Path | ImageList) -> list[Any]:
@@ -72,4 +117,10 @@ def _weights_key(name: str, part: str) -> list[str]:
         path = find_weights(name).path
     beside = path.with_suffix(".bin")  # of OpenVINO's .xml
     files = [path, beside] if path.suffix == ".xml" else [path]
-    return [file_sha256(file) for file in files if file.is_file()] or [name]
+    return [_hash_once(file, _status(file)) for file in files if file.is_file()] or [name]
+
+
+@lru_cache(maxsize=256)
+def _hash_once(path: Path, status: tuple[int, ...]) -> str:
+    """SHA-256 of a file; of many videos with the same weights, the first one reads them."""
+    return file_sha256(path)

@@ -62,6 +62,12 @@ class RunOptions:
     end_s: float | None = None
     preset: str = ""
 
+    @property
+    def deciding(self) -> dict[str, Any]:
+        """What of it decides a result."""
+        named = {name: value for name, value in asdict(self).items() if name != "preset"}
+        return {**named, "formats": sorted(self.formats)}
+
 
 def check_formats(names: Sequence[str]) -> None:
     """Raise `UsageError` unless every name is a known format."""
@@ -81,8 +87,7 @@ def run_fingerprint(source: VideoSource, config: TrackConfig, options: RunOption
     Returns:
         Hexadecimal.
     """
-    outputs = {name: value for name, value in asdict(options).items() if name != "preset"}
-    return fingerprint(source, config, {**outputs, "formats": sorted(options.formats)})
+    return fingerprint(source, config, options.deciding)
 
 
 def track_to_folder(

@@ -8,21 +8,18 @@ two runs. The folder under way is also the lock: two runs cannot write one resul
 from __future__ import annotations
 
 import ctypes
-import glob
 import json
 import os
 import shutil
-import socket
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from dettrack.errors import OutputError
 from dettrack.formats import FORMATS
+from dettrack.runs.owner import OWNER, take_folder
 
 __all__ = ["RENDER", "SUMMARY", "TRACKLETS", "NewResult", "is_complete", "read_summary"]
 
@@ -30,10 +27,8 @@ SUMMARY = "summary.json"
 RENDER = "render.mp4"
 TRACKLETS = "tracklets.parquet"
 
-_OWNER = "owner.json"
 _RESERVE = "reserve"
 _RESERVED_BYTES = 64 << 10  # a full disk still has room for the summary
-_FOREIGN_IDLE_S = 3600.0  # after so long without a change, a run of another machine counts as ended
 _HARMLESS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 _IN_FOLDERS = {"openpose": "*_keypoints.json", "trc": "person_*.trc"}
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux's renameat2
@@ -108,7 +103,7 @@ class NewResult:
         try:
             _refuse_strangers(target)
             _exchange(self.path, target, self._old)
-            (target / _OWNER).unlink(missing_ok=True)
+            (target / OWNER).unlink(missing_ok=True)
         except OutputError:
             raise
         except OSError as error:
@@ -128,28 +123,8 @@ class NewResult:
         self.discard()  # nothing is there any more after `commit`
 
     def _take(self) -> None:
-        """Make the folder, signed from its first moment; what ended runs left is removed."""
-        for left in self.out.parent.glob(f"{glob.escape(self.path.name)}.*"):
-            if _living_owner(left) is None:
-                shutil.rmtree(left, ignore_errors=True)
-        fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        fresh.mkdir()
-        (fresh / _OWNER).write_text(json.dumps(_me()), encoding="utf-8")
-        try:
-            for _ in range(2):
-                with suppress(OSError):
-                    fresh.rename(self.path)  # fails where a folder with anything in it is
-                    return
-                owner = _living_owner(self.path)
-                if owner:
-                    break
-                stale = self.path.with_name(f"{self.path.name}.{os.getpid()}.stale")
-                with suppress(FileNotFoundError):
-                    self.path.rename(stale)  # of two runs that find the same one, one gets it
-                shutil.rmtree(stale, ignore_errors=True)
-            raise OutputError(f"{owner or 'another run'} is writing {self.out}: wait for it, or name another --out")
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+        """Make the folder; what ended runs left is removed."""
+        take_folder(self.path, f"{self.out}", "wait for it, or name another --out")
 
     def _recover(self) -> None:
         """Where a run was killed between the two halves of an exchange, put the earlier result back."""
@@ -194,7 +169,7 @@ def _refuse_strangers(out: Path) -> None:
 
 
 def _strangers(out: Path) -> Iterator[str]:
-    ours = {SUMMARY, RENDER, TRACKLETS, _OWNER, *FORMATS.values()}
+    ours = {SUMMARY, RENDER, TRACKLETS, OWNER, *FORMATS.values()}
     for path in out.iterdir():
         if path.name in _IN_FOLDERS and path.is_dir() and not path.is_symlink():
             known = set(path.glob(_IN_FOLDERS[path.name])) | set(path.glob("*.part"))
@@ -205,53 +180,3 @@ def _strangers(out: Path) -> Iterator[str]:
 
 def _is_ours(path: Path, known: bool) -> bool:
     return path.name in _HARMLESS or (known and not path.is_symlink())
-
-
-def _me() -> dict[str, Any]:
-    return {"pid": os.getpid(), "host": socket.gethostname(), "started": _start_of(os.getpid())}
-
-
-def _start_of(pid: int) -> str | None:
-    """When a process started, in the system's own ticks, so that a number given again is told; None if unknown."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return None
-
-
-def _living_owner(part: Path) -> str | None:
-    """Who is writing this folder; None if the run has ended without taking it away."""
-    try:
-        owner = json.loads((part / _OWNER).read_text(encoding="utf-8"))
-        pid, host, started = int(owner["pid"]), str(owner["host"]), owner["started"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    if host != socket.gethostname():
-        return f"another run (process {pid} on {host})" if _idle_s(part) < _FOREIGN_IDLE_S else None
-    if not _is_alive(pid) or (started is not None and _start_of(pid) not in (None, started)):
-        return None
-    return f"another run (process {pid} on this machine)"
-
-
-def _idle_s(part: Path) -> float:
-    """Seconds since anything in the folder changed."""
-    newest = 0.0
-    for path in (part, *part.rglob("*")):
-        with suppress(OSError):
-            newest = max(newest, path.stat().st_mtime)
-    return time.time() - newest
-
-
-def _is_alive(pid: int) -> bool:
-    if sys.platform == "win32":
-        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
-        if handle:
-            ctypes.windll.kernel32.CloseHandle(handle)
-        return bool(handle)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -1,0 +1,225 @@
+"""A run of a batch: which videos are due, who gets them, and what becomes of their answers.
+
+Work is done at least once, its result is seen exactly once: a result folder appears whole, with the fingerprint of what
+it was made of, and the manifest says afterwards that it is there. A run that is killed between the two finds the result
+the next time, and does not make it again.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from dettrack.config import TrackConfig
+from dettrack.errors import DettrackError, OutputError
+from dettrack.runs.batch.inputs import Entry
+from dettrack.runs.batch.manifest import FINISHED, Manifest, Row
+from dettrack.runs.batch.tasks import Death, Engine, Outcome, Task
+from dettrack.runs.fingerprint import made_with, stamp
+from dettrack.runs.folder import RunOptions
+
+__all__ = ["Due", "Retry", "find_due", "run_batch"]
+
+Retry = Literal["", "failed", "poison", "all"]
+
+_MOST_DEATHS = 2
+_BLOCKED_IN_A_ROW = 3  # results that cannot be written, one after the other: nothing more will be
+
+
+@dataclass(frozen=True)
+class Due:
+    """A video that is to be tracked.
+
+    Attributes:
+        entry: The video.
+        why: "new", "unfinished", "changed input", "other settings", "result gone" or "again".
+        stamp: What the file system says of it; nothing where it cannot be found.
+        made_with: Hash of settings, weights and outputs.
+    """
+
+    entry: Entry
+    why: str
+    stamp: list[object]
+    made_with: str
+
+
+def find_due(
+    entries: Sequence[Entry], rows: dict[str, Row], out: Path, options: RunOptions, retry: Retry = ""
+) -> tuple[list[Due], Counter[str]]:
+    """What is missing, or was made of something else.
+
+    Args:
+        entries: The videos.
+        rows: What the manifest says of them.
+        out: Folder of the results.
+        options: What to write.
+        retry: Which videos that failed are due again.
+
+    Returns:
+        Those to track; and how many are left out, by state.
+
+    Raises:
+        InputError: Weights cannot be found or read.
+    """
+    due: list[Due] = []
+    left: Counter[str] = Counter()
+    hashes: dict[tuple[TrackConfig, float, float | None], str] = {}
+    for entry in entries:
+        kind = (entry.config, entry.start_s, entry.end_s)
+        if kind not in hashes:
+            hashes[kind] = made_with(entry.config, of_entry(options, entry).deciding)
+        row = rows.get(entry.name)
+        seen: list[object] = []
+        with suppress(DettrackError):  # the worker says what is wrong
+            seen = stamp(entry.source)
+        why = _why(row, seen, hashes[kind], entry.result(out), retry)
+        if why or row is None:
+            due.append(Due(entry, why, seen, hashes[kind]))
+        else:
+            left[row.state] += 1
+    return due, left
+
+
+def _why(row: Row | None, seen: list[object], made: str, result: Path, retry: Retry) -> str:
+    """Why a video is due; "" where it is not."""
+    if row is None:
+        return "new"
+    if row.state not in FINISHED:
+        return "unfinished"
+    if row.stamp != seen:
+        return "changed input"
+    if row.made_with != made:
+        return "other settings"
+    if row.state == "done":
+        return "" if result.is_dir() else "result gone"
+    return "again" if retry in ("all", row.state) else ""
+
+
+def of_entry(options: RunOptions, entry: Entry) -> RunOptions:
+    """The options of a run with the range of one video."""
+    if entry.start_s or entry.end_s is not None:
+        return replace(options, start_s=entry.start_s, end_s=entry.end_s)
+    return options
+
+
+def run_batch(
+    due: Sequence[Due],
+    manifest: Manifest,
+    engine: Engine,
+    options: RunOptions,
+    tell: Callable[[Row], None] = lambda row: None,
+    tick: Callable[[], None] = lambda: None,
+) -> None:
+    """Track what is due.
+
+    Args:
+        due: The videos.
+        manifest: Of the batch, held by this run.
+        engine: Who does the work; closed in the end.
+        options: What to write.
+        tell: Called with the row of each video that has come to an end.
+        tick: Called about once a second.
+
+    Raises:
+        OutputError: Results cannot be written, several times one after the other; what is done stays.
+    """
+    for one in due:
+        about = {"source": one.entry.source, "stamp": one.stamp, "made_with": one.made_with}
+        manifest.note(one.entry.name, state="pending", **about)
+    run = _Run(manifest, engine, options, tell)
+    waiting, last = deque(due), time.monotonic()
+    try:
+        while waiting or run.under_way:
+            while waiting and len(run.under_way) < engine.size:
+                run.begin(waiting.popleft())
+            for task, outcome in engine.wait(1.0):
+                again = run.end(task, outcome)
+                if again is not None:
+                    waiting.appendleft(again)
+            if time.monotonic() - last >= 1.0:
+                last = time.monotonic()
+                manifest.beat()
+                tick()
+    finally:
+        engine.close()
+        run.abandon()
+
+
+class _Run:
+    def __init__(self, manifest: Manifest, engine: Engine, options: RunOptions, tell: Callable[[Row], None]) -> None:
+        self.under_way: dict[str, Due] = {}
+        self._manifest, self._engine, self._options, self._tell = manifest, engine, options, tell
+        self._out = manifest.folder.parent
+        self._blocked = 0
+        self._deaths: Counter[str] = Counter()  # in this run: another one may try again
+
+    def begin(self, one: Due) -> None:
+        entry = one.entry
+        task = Task(
+            entry.name,
+            entry.source,
+            entry.result(self._out),
+            self._manifest.folder,
+            entry.config,
+            of_entry(self._options, entry),
+        )
+        self.under_way[entry.name] = one
+        worker = self._engine.start(task)
+        self._manifest.note(
+            entry.name,
+            state="running",
+            attempts=self._manifest.rows[entry.name].attempts + 1,
+            deaths=self._deaths[entry.name],
+            worker=worker,
+            since=round(time.time(), 3),
+            reason="",
+        )
+
+    def end(self, task: Task, outcome: Outcome | Death) -> Due | None:
+        """Record an end; what is to be done once more is given back."""
+        one = self.under_way.pop(task.video)
+        if isinstance(outcome, Death):
+            return self._died(task, outcome, one)
+        if outcome.state == "blocked":
+            self._put_back(task.video, outcome.reason)
+            self._blocked += 1
+            if self._blocked >= _BLOCKED_IN_A_ROW:
+                raise OutputError(f"{outcome.reason} ({self._blocked} results in a row: the batch ends here)")
+            return None
+        self._blocked = 0
+        result = {name: value for name, value in asdict(outcome).items() if name != "adopted"}
+        self._tell(self._manifest.note(task.video, ended=round(time.time(), 3), **result))
+        return None
+
+    def _died(self, task: Task, death: Death, one: Due) -> Due | None:
+        self._deaths[task.video] += 1
+        deaths = self._deaths[task.video]
+        where = "" if death.frame is None else f" near frame {death.frame}"
+        reason = f"the worker died ({death.cause}){where}"
+        if deaths < _MOST_DEATHS:
+            self._manifest.note(task.video, state="pending", deaths=deaths, reason=reason)
+            return one
+        shutil.rmtree(task.result.with_name(task.result.name + ".part"), ignore_errors=True)
+        reason += f", {deaths} times; tried again with --retry poison"
+        self._tell(
+            self._manifest.note(task.video, state="poison", deaths=deaths, reason=reason, ended=round(time.time(), 3))
+        )
+        return None
+
+    def _put_back(self, video: str, reason: str) -> None:
+        self._tell(self._manifest.note(video, state="pending", reason=reason))
+
+    def abandon(self) -> None:
+        """What was under way when the run ended is due the next time; nothing half-made stays."""
+        for one in self.under_way.values():
+            result = one.entry.result(self._out)
+            shutil.rmtree(result.with_name(result.name + ".part"), ignore_errors=True)
+            with suppress(OutputError):
+                self._manifest.note(one.entry.name, state="pending", reason="interrupted")
+        self.under_way = {}

@@ -1,0 +1,153 @@
+"""One worker: holds the models, and tracks one video after the other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from dettrack.errors import DettrackError, OutputError
+from dettrack.files import file_sha256
+from dettrack.pipeline import Pipeline
+from dettrack.runs.batch.tasks import Outcome, Task
+from dettrack.runs.folder import run_fingerprint, track_to_folder
+from dettrack.runs.result import SUMMARY, is_complete, read_summary
+from dettrack.threads import tune_process
+
+__all__ = ["Worker"]
+
+_BEAT_S = 1.0
+
+
+class Worker:
+    """Tracks the videos that it is given; a context manager.
+
+    Attributes:
+        name: What the manifest calls it.
+    """
+
+    def __init__(self, name: str, folder: Path) -> None:
+        """Nothing is loaded before the first task.
+
+        Args:
+            name: What the manifest calls it.
+            folder: `OUT/dettrack.batch`.
+        """
+        self.name = name
+        self._pipeline: Pipeline | None = None
+        self._heart = _Heart(folder / "running" / f"{name}.json", name)
+
+    def run(self, task: Task) -> Outcome:
+        """Track a video; whatever is wrong with it is in the answer."""
+        self._heart.begin(task.video)
+        try:
+            return self._run(task)
+        except OutputError as error:
+            return Outcome("blocked", str(error))
+        except DettrackError as error:
+            return Outcome("failed", str(error))
+        except Exception as error:  # noqa: BLE001 (a fault in one video must not end ten thousand others)
+            sys.stderr.write(f"{task.video}: {traceback.format_exc()}")
+            return Outcome("failed", f"{type(error).__name__}: {error}".splitlines()[0])
+        finally:
+            self._heart.rest()
+
+    def _run(self, task: Task) -> Outcome:
+        key = run_fingerprint(task.source, task.config, task.options)
+        summary = read_summary(task.result) if is_complete(task.result) else None
+        if summary is not None and summary.get("fingerprint") == key:  # its run was killed before it could say so
+            return _outcome(task, summary, adopted=True)
+        tune_process(task.config.estimate.threads)
+        self._pipeline = Pipeline(task.config) if self._pipeline is None else self._pipeline.with_config(task.config)
+        summary = track_to_folder(self._pipeline, task.source, task.result, task.options, self._heart.progress)
+        return _outcome(task, summary)
+
+    def close(self) -> None:
+        """Stop showing that it is alive."""
+        self._heart.close()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _outcome(task: Task, summary: dict[str, Any], *, adopted: bool = False) -> Outcome:
+    counts, fps = summary["counts"], summary["video"]["fps"]
+    frames = counts.get("frames", 0)
+    return Outcome(
+        "done",
+        "; ".join(summary["notes"]),
+        adopted,
+        summary["fingerprint"],
+        summary["complete"],
+        frames,
+        counts.get("tracks", 0),
+        sum(number for name, number in counts.items() if name.startswith("poses_")),
+        summary["seconds"]["all"],
+        _length_s(frames, fps),
+        result_hash(task.result),
+    )
+
+
+def _length_s(frames: int, fps: str | None) -> float | None:
+    over, _, under = (fps or "").partition("/")
+    return round(frames * int(under or 1) / int(over), 3) if over else None
+
+
+def result_hash(result: Path) -> str:
+    """Hash of all files of a result but its summary, which has times in it that are never the same twice."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in result.rglob("*") if path.is_file() and path.name != SUMMARY):
+        digest.update(f"{path.relative_to(result).as_posix()} {file_sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+class _Heart:
+    """Shows every second, in a file of its own, what a worker is doing."""
+
+    def __init__(self, path: Path, worker: str) -> None:
+        self._path, self._worker = path, worker
+        self._video, self._frame, self._of = "", 0, None
+        self._since = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="dettrack heart", daemon=True)
+        self._thread.start()
+
+    def begin(self, video: str) -> None:
+        self._video, self._frame, self._of, self._since = video, 0, None, time.time()
+
+    def progress(self, frame: int, of: int | None) -> None:
+        self._frame, self._of = frame, of
+
+    def rest(self) -> None:
+        self._video = ""
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+    def _beat(self) -> None:
+        while not self._stop.wait(_BEAT_S):
+            video = self._video
+            content = {"worker": self._worker, "video": video, "frame": self._frame, "of": self._of}
+            part = self._path.with_suffix(".part")
+            with suppress(OSError):  # a full disk stops the results; not this
+                if video:
+                    part.write_text(json.dumps({**content, "since": self._since, "pid": os.getpid()}))
+                    part.replace(self._path)
+                else:
+                    self._path.unlink(missing_ok=True)

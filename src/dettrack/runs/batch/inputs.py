@@ -10,11 +10,11 @@ import csv
 import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
-from dettrack.config import TrackConfig
+from dettrack.config import SECTIONS, TrackConfig
 from dettrack.errors import InputError, UsageError
 from dettrack.files import IMAGE_SUFFIXES
 from dettrack.settings import field_types, from_texts
@@ -147,17 +147,13 @@ def _text(path: Path) -> str:
 def _from_table(path: Path, config: TrackConfig) -> Iterator[Entry]:
     lines = _text(path).splitlines()
     rows = csv.DictReader(lines, delimiter=";" if lines and lines[0].count(";") > lines[0].count(",") else ",")
-    sections = {
-        name: (section, kind)
-        for section, cls in field_types(TrackConfig).items()
-        for name, kind in field_types(cls).items()
-    }
+    kinds = {name: kind for cls in SECTIONS.values() for name, kind in field_types(cls).items()}
     columns = [name.strip() for name in rows.fieldnames or ()]
-    unknown = [name for name in columns if name not in ("video", "name", "start", "end", *sections)]
+    unknown = [name for name in columns if name not in ("video", "name", "start", "end", *kinds)]
     if "video" not in columns or unknown:
+        what = f"unknown column {unknown[0]!r}" if "video" in columns else "no column `video`"
         raise UsageError(
-            f"{path}: {f'unknown column {unknown[0]!r}' if 'video' in columns else 'no column `video`'}; expected video, and any "
-            "of name, start, end and settings such as step or detector"
+            f"{path}: {what}; expected video, and any of name, start, end and settings such as step or detector"
         )
     rows.fieldnames = columns
     for number, row in enumerate(rows, 2):
@@ -167,21 +163,14 @@ def _from_table(path: Path, config: TrackConfig) -> Iterator[Entry]:
         if "video" not in cells or None in row:
             raise UsageError(f"{path}, line {number}: expected a video and a cell for each column of the first line")
         try:
-            yield _from_row(path, cells, config, sections)
+            yield _from_row(path, cells, config, kinds)
         except (UsageError, ValueError) as error:
             raise UsageError(f"{path}, line {number}: {error}") from error
 
 
-def _from_row(
-    path: Path, cells: Mapping[str, str], config: TrackConfig, sections: Mapping[str, tuple[str, object]]
-) -> Entry:
-    changes: dict[str, dict[str, object]] = {}
-    for name, text in cells.items():
-        if name in sections:
-            section, kind = sections[name]
-            changes.setdefault(section, {})[name] = from_texts(kind, text.split())
-    if changes:
-        config = replace(config, **{name: replace(getattr(config, name), **new) for name, new in changes.items()})
+def _from_row(path: Path, cells: Mapping[str, str], config: TrackConfig, kinds: Mapping[str, object]) -> Entry:
+    changes = {name: from_texts(kinds[name], text.split()) for name, text in cells.items() if name in kinds}
+    config = config.with_settings(**changes) if changes else config
     start, end = (float(cells[name]) if name in cells else None for name in ("start", "end"))
     source = path.parent / cells["video"]
     name = cells.get("name", source.name)

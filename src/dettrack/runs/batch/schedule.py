@@ -73,7 +73,7 @@ def find_due(
     for entry in entries:
         kind = (entry.config, entry.start_s, entry.end_s)
         if kind not in hashes:
-            hashes[kind] = made_with(entry.config, of_entry(options, entry).deciding)
+            hashes[kind] = made_with(entry.config, _of_entry(options, entry).deciding)
         row = rows.get(entry.name)
         seen: list[object] = []
         with suppress(DettrackError):  # the worker says what is wrong
@@ -101,7 +101,7 @@ def _why(row: Row | None, seen: list[object], made: str, result: Path, retry: Re
     return "again" if retry in ("all", row.state) else ""
 
 
-def of_entry(options: RunOptions, entry: Entry) -> RunOptions:
+def _of_entry(options: RunOptions, entry: Entry) -> RunOptions:
     """The options of a run with the range of one video."""
     if entry.start_s or entry.end_s is not None:
         return replace(options, start_s=entry.start_s, end_s=entry.end_s)
@@ -167,7 +167,7 @@ class _Run:
             entry.result(self._out),
             self._manifest.folder,
             entry.config,
-            of_entry(self._options, entry),
+            _of_entry(self._options, entry),
         )
         self.under_way[entry.name] = one
         worker = self._engine.start(task)

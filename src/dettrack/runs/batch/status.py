@@ -51,8 +51,8 @@ class Status:
     @property
     def left_s(self) -> float | None:
         """Seconds until all is done, by the size of the files; None where no speed is known yet."""
-        done = sum(row.bytes for row in self.recent)
-        left = sum(row.bytes for row in self.rows.values() if row.state in ("pending", "running"))
+        done = float(sum(row.bytes for row in self.recent))
+        left = float(sum(row.bytes for row in self.rows.values() if row.state in ("pending", "running")))
         for one in self.running:
             row = self.rows.get(one["video"])
             part = row.bytes * min(1.0, one["frame"] / one["of"]) if row is not None and one["of"] else 0.0

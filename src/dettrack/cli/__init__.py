@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": ("dettrack.cli.demo", "draw the built-in scene, track it, measure it, render it"),
     "track": ("dettrack.cli.track", "find, follow and pose every person in videos"),
     "batch": ("dettrack.cli.batch", "many videos, by several workers or machines; a second call does what is missing"),
+    "view": ("dettrack.cli.view", "results in a browser: video, skeletons, lanes, suspects, corrections"),
     "associate": ("dettrack.cli.associate", "link and merge a saved run again, without video or network"),
     "ablate": ("dettrack.cli.ablate", "the experiments of the paper, and baselines beside them, as tables and plots"),
     "picture": ("dettrack.cli.picture", "frames of a video as one or several runs saw them, side by side"),

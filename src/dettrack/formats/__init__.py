@@ -11,7 +11,7 @@ from dettrack.errors import DettrackError, InputError, UsageError
 from dettrack.skeleton import JointSet
 from dettrack.structures import TrackTable, VideoInfo
 
-__all__ = ["FORMATS", "Writer", "open_writers", "read_tracks"]
+__all__ = ["FORMATS", "FRAMES", "SUSPECTS", "Writer", "open_writers", "read_tracks"]
 
 FORMATS: dict[str, str] = {
     "jsonl": "tracks.jsonl",
@@ -24,6 +24,12 @@ FORMATS: dict[str, str] = {
     "openpose": "openpose",
 }
 """Name of each output format -> its file, or folder, in the result folder."""
+
+FRAMES = "frames.parquet"
+"""Every frame of a run with its time, beside its tracks."""
+
+SUSPECTS = "suspects.jsonl"
+"""Places of a run that a person should look at, beside its tracks."""
 
 
 @runtime_checkable

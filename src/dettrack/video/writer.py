@@ -59,13 +59,18 @@ class VideoWriter:
         path: File to write; the folder must exist. An existing file is replaced when the new one is whole.
         size: Height and width of the frames in pixels.
         fps: Frames per second, for frames that are written without a time.
+        keyframe_every: Frames from one keyframe of the file to the next, at most: how far a seek has to decode. None
+            leaves it to the encoder.
 
     Raises:
         OutputError: The file cannot be written, or no encoder is there.
     """
 
-    def __init__(self, path: str | os.PathLike[str], size: tuple[int, int], fps: Fraction) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], size: tuple[int, int], fps: Fraction, *, keyframe_every: int | None = None
+    ) -> None:
         self.path = Path(path)
+        self._keyframe_every = keyframe_every
         self._size = size
         self._rate = Fraction(fps)
         self._done = False
@@ -91,7 +96,7 @@ class VideoWriter:
         stream.height, stream.width = (side + side % 2 for side in self._size)
         stream.pix_fmt = "yuv420p"
         stream.time_base = stream.codec_context.time_base = Fraction(1, _CLOCK)
-        stream.options = dict(_ENCODERS[encoder])
+        stream.options = dict(_ENCODERS[encoder]) | ({"g": str(self._keyframe_every)} if self._keyframe_every else {})
         context = stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = int(ColorRange.MPEG)

@@ -123,7 +123,12 @@ class ViewServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/#{self.token}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that hangs up in mid-answer is nothing to report."""
+        """Report nothing: a browser hung up in mid-answer.
+
+        Args:
+            request: Its connection.
+            client_address: Where it was.
+        """
 
 
 class _RefusedError(Exception):

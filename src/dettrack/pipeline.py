@@ -15,9 +15,10 @@ from typing import Protocol, runtime_checkable
 
 from dettrack.associate import associate
 from dettrack.config import TrackConfig
-from dettrack.cut.clips import group_keyframes
+from dettrack.cut.clips import KeyframeGroup, group_keyframes
 from dettrack.cut.detect import DetectionThread
 from dettrack.cut.estimate import TubeEstimation
+from dettrack.cut.known import KnownBatches, Span, needed
 from dettrack.cut.plan import Planner
 from dettrack.finish.stages import check_finish
 from dettrack.models.detector import Detector, load_detector
@@ -95,6 +96,7 @@ class Run:
         *,
         immediate: bool = False,
         save: BatchSink | None = None,
+        known: KnownBatches | None = None,
         close: Callable[[], None] | None = None,
     ) -> None:
         """Prepare; nothing is read before the first segment is wanted. See `Pipeline.track`.
@@ -104,6 +106,7 @@ class Run:
             video: The video.
             immediate: Poses come as early as they can.
             save: Receives the tracklets too.
+            known: Tracklets that an earlier run has found already, which are not searched for again.
             close: Called at the end of the run, in whatever way it ends.
         """
         self.video = video
@@ -111,7 +114,8 @@ class Run:
         self.report = Report()
         self._ended = False
         self._close = close or (lambda: None)
-        self._segments = self._track(pipeline, immediate, save)
+        made = pipeline.tracklets(video, immediate=immediate, known=known)
+        self._segments = self._track(pipeline, made, 0 if immediate else pipeline.ahead, save)
 
     @property
     def notes(self) -> list[str]:
@@ -143,11 +147,12 @@ class Run:
     ) -> None:
         self.close()
 
-    def _track(self, pipeline: Pipeline, immediate: bool, save: BatchSink | None) -> Generator[Segment, None, None]:
-        made = pipeline.tracklets(self.video, immediate=immediate)
+    def _track(
+        self, pipeline: Pipeline, made: Iterator[TrackletBatch], depth: int, save: BatchSink | None
+    ) -> Generator[Segment, None, None]:
         rate = self.video.info.fps if self.video.info else None
         try:
-            with ahead(made, 0 if immediate else pipeline.ahead) as batches:
+            with ahead(made, depth) as batches:
                 yield from associate(
                     batches if save is None else _saved(batches, save),
                     self.joint_set,
@@ -229,7 +234,14 @@ class Pipeline:
         check_finish(config.finish, other.joint_set)
         return other
 
-    def track(self, frames: Video | Iterable[Frame], *, immediate: bool = False, save: BatchSink | None = None) -> Run:
+    def track(
+        self,
+        frames: Video | Iterable[Frame],
+        *,
+        immediate: bool = False,
+        save: BatchSink | None = None,
+        known: KnownBatches | None = None,
+    ) -> Run:
         """Track the people in a video.
 
         Args:
@@ -237,19 +249,30 @@ class Pipeline:
                 to the run.
             immediate: Poses come as early as they can, keyframe by keyframe, for live sources of one shot.
             save: Receives the tracklets too.
+            known: Tracklets that an earlier run has found already, which are not searched for again; receives those
+                that are found.
 
         Returns:
             The run: nothing happens before it is iterated.
         """
         video = frames if isinstance(frames, Video) else _PlainFrames(frames)
-        return Run(self, video, immediate=immediate, save=save)
+        return Run(self, video, immediate=immediate, save=save, known=known)
 
-    def tracklets(self, frames: Iterable[Frame], *, immediate: bool = False) -> Iterator[TrackletBatch]:
+    def tracklets(
+        self,
+        frames: Iterable[Frame],
+        *,
+        immediate: bool = False,
+        known: KnownBatches | None = None,
+        span: Span | None = None,
+    ) -> Iterator[TrackletBatch]:
         """Cut and estimate only: the tracklets of one video, for `associate` or for saving.
 
         Args:
-            frames: Consecutive frames of one video.
+            frames: Consecutive frames of one video, from its beginning.
             immediate: As in `track`.
+            known: As in `track`.
+            span: The part of the video whose tracklets are wanted; they are those of the whole run.
 
         Yields:
             One batch for every few keyframes.
@@ -260,18 +283,39 @@ class Pipeline:
         cut, estimate = self.config.cut, self.config.estimate
         estimation = TubeEstimation(self.estimator, cut.enlarge, self._small, estimate.small_crops_below)
         groups = group_keyframes(frames, cut, immediate=immediate)
+        if known is not None or span is not None:
+            groups = needed(groups, known, span or Span())
         with DetectionThread(self.detector, self.config.detect, 0 if immediate else self.ahead) as detection:
-            short = not self.estimator.temporal
-            planner = Planner(cut, self.joint_set, self.config.sew.joint_confidence, short=short)
+            planner = self._planner()
             for group in detection.search(groups):
-                planner.begin(group)
-                while visits := planner.ask():
-                    people, detected = detection.find(visits)
-                    seen, estimated = estimation.estimate(people)
-                    planner.tell(seen, detected + estimated)
-                batch = planner.take()
-                if batch is not None:
+                first = group.clips[0].keyframe.index
+                before = span is not None and first < span.first
+                if before or (known is not None and first in known):
+                    planner = self._planner()  # what came before is not compared with the next group
+                    if group.visit:
+                        _visit(group, planner, detection, estimation)
+                    if known is not None and not before:
+                        yield known.find(first)
+                elif (batch := _visit(group, planner, detection, estimation)) is not None:
+                    if known is not None:
+                        known.add(first, batch)
                     yield batch
+
+    def _planner(self) -> Planner:
+        short = not self.estimator.temporal
+        return Planner(self.config.cut, self.joint_set, self.config.sew.joint_confidence, short=short)
+
+
+def _visit(
+    group: KeyframeGroup, planner: Planner, detection: DetectionThread, estimation: TubeEstimation
+) -> TrackletBatch | None:
+    """Look at the keyframes of a group, and at those that the planner adds."""
+    planner.begin(group)
+    while visits := planner.ask():
+        people, detected = detection.find(visits)
+        seen, estimated = estimation.estimate(people)
+        planner.tell(seen, detected + estimated)
+    return planner.take()
 
 
 def _saved(batches: Iterable[TrackletBatch], sink: BatchSink) -> Iterator[TrackletBatch]:

@@ -56,6 +56,7 @@ class BatchArgs:
         out: Folder that receives the results and the manifest.
         workers: Worker processes, each with models of its own; 0 is one for each core (or for --threads of them).
         worker_memory: With worker processes: bound on what each may allocate, in GiB; 0 for none.
+        split: Videos longer than this many seconds are divided among workers that have nothing to do; 0 for never.
         shard: Do the I-th of N shares of the videos (1/16 to 16/16), for array jobs: several machines with one OUT.
         retry: Track videos again that failed (failed), that killed their workers (poison), or both (all).
         dry_run: Say what would be done, and how long it takes by the speed so far.
@@ -73,6 +74,7 @@ class BatchArgs:
     out: Path | None = None
     workers: int = 0
     worker_memory: float = 0.0
+    split: float = 300.0
     shard: str = ""
     retry: Literal["", "failed", "poison", "all"] = ""
     dry_run: bool = False
@@ -156,11 +158,11 @@ def _shard(text: str) -> tuple[int, int] | None:
     return int(found[1]) - 1, int(found[2])
 
 
-def _engine(parsed: BatchArgs, folder: Path, due: int) -> Engine:
+def _engine(parsed: BatchArgs, folder: Path) -> Engine:
     from dettrack.runs.batch.processes import Processes
 
     size = parsed.workers or max(1, cpu_threads(0) // parsed.settings.estimate.threads)
-    return Processes(min(size, max(due, 1)), folder, parsed.worker_memory)
+    return Processes(size, folder, parsed.worker_memory)
 
 
 def _run(parsed: BatchArgs, out: Path, entries: Sequence[Entry], options: RunOptions) -> int:
@@ -172,11 +174,11 @@ def _run(parsed: BatchArgs, out: Path, entries: Sequence[Entry], options: RunOpt
         due, left = find_due(entries, manifest.rows, out, options, parsed.retry)
         _say(parsed, _plan_line(due, left))
         if due:
-            engine = _engine(parsed, manifest.folder, len(due))
+            engine = _engine(parsed, manifest.folder)
             manifest.note_run(version=__version__, pid=os.getpid(), workers=engine.size, videos=len(due))
             show = _Progress(parsed, manifest, len(due))
             try:
-                run_batch(due, manifest, engine, options, show.tell, show.tick)
+                run_batch(due, manifest, engine, options, parsed.split, show.tell, show.tick)
             finally:
                 write_page(out, read_status(out))
         rows = [manifest.rows[entry.name] for entry in entries if entry.name in manifest.rows]

@@ -177,6 +177,7 @@ class KeyframeGroup:
         final_before: No clip of a later keyframe, of the grid or added, covers a frame before this one.
         shot_ended: The last keyframe is the last of its shot.
         tally: Of reading.
+        visit: Whether it must be looked at (see `known`).
     """
 
     clips: tuple[Clip, ...]
@@ -184,6 +185,7 @@ class KeyframeGroup:
     final_before: int
     shot_ended: bool
     tally: Tally
+    visit: bool = True
 
 
 def group_keyframes(frames: Iterable[Frame], cut: CutConfig, *, immediate: bool = False) -> Iterator[KeyframeGroup]:

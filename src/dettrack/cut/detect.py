@@ -37,9 +37,10 @@ class DetectionThread:
         self._detector, self._config, self._ahead = detector, config, ahead
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="dettrack detect")
         self._searched: dict[int, tuple[list[Boxes], Tally]] = {}  # by the first keyframe of a group
+        self._partial = False  # whether a group was not searched
 
     def search(self, groups: Iterator[KeyframeGroup]) -> Iterator[KeyframeGroup]:
-        """The groups, read in the thread, each once the detector has searched it."""
+        """The groups, read in the thread, each once the detector has searched it where it is to be visited."""
         waiting: deque[Future[KeyframeGroup | None]] = deque()
         while True:
             if not waiting:
@@ -74,7 +75,11 @@ class DetectionThread:
 
     def _search_next(self, groups: Iterator[KeyframeGroup]) -> KeyframeGroup | None:
         group = next(groups, None)
-        if group is not None:
+        if group is None:
+            return None
+        if not group.visit:
+            self._partial = True
+        else:
             self._searched[group.clips[0].keyframe.index] = self._detect(group.clips, "detect")
         return group
 
@@ -99,4 +104,5 @@ class DetectionThread:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._thread.shutdown(cancel_futures=True)
-        self._video.__exit__(kind, error, trace)
+        if not self._partial:  # of a part of a video a detector cannot say whether it knows the video
+            self._video.__exit__(kind, error, trace)

@@ -21,6 +21,7 @@ import numpy as np
 from dettrack import __version__
 from dettrack.associate import associate
 from dettrack.config import TrackConfig
+from dettrack.cut.known import KnownBatches
 from dettrack.errors import DettrackError, UsageError
 from dettrack.files import output_error, parsing, write_json
 from dettrack.finish.stages import check_finish
@@ -96,6 +97,7 @@ def track_to_folder(
     out: Path,
     options: RunOptions | None = None,
     progress: Progress | None = None,
+    known: KnownBatches | None = None,
 ) -> dict[str, Any]:
     """Track one video into the folder `out`.
 
@@ -109,6 +111,7 @@ def track_to_folder(
         out: Result folder; an earlier result in it is replaced.
         options: What to write.
         progress: Called with the number of finished frames and the number expected (None if unknown).
+        known: See `Pipeline.track`.
 
     Returns:
         What was written to `summary.json`.
@@ -137,7 +140,7 @@ def track_to_folder(
             if options.render:
                 render = RenderWriter(result.path / RENDER, video.info)
                 writers, watched = [*writers, render], WatchedVideo(video, render.add)
-            run = stack.enter_context(pipeline.track(watched, save=save))
+            run = stack.enter_context(pipeline.track(watched, save=save, known=known))
             failure = _write(run, writers, run.report, video.info.n_frames, progress)
         summary = {
             "complete": failure is None and run.complete,

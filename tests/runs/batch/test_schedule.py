@@ -23,7 +23,7 @@ class InTurn:
     """An engine without processes: one real worker, in the caller's thread. `dies` names videos that end it."""
 
     def __init__(self, folder, dies=(), on_task=lambda task: None):
-        self.size, self.done = 2, []
+        self.size, self.done = 3, []
         self._worker, self._tasks = Worker("in-turn", folder), deque()
         self._dies, self._on_task = dies, on_task
 
@@ -50,13 +50,13 @@ def config(world):
     )
 
 
-def run(world, out, config, retry="", inputs=None, **engine):
+def run(world, out, config, retry="", inputs=None, split_s=0.0, **engine):
     """One call of `dettrack batch`: what it did, in order."""
     entries = find_entries([str(one) for one in inputs or [world / "videos"]], config, out)
     with Manifest(out) as manifest:
         due, _ = find_due(entries, manifest.rows, out, OPTIONS, retry)
         worker = InTurn(manifest.folder, **engine)
-        run_batch(due, manifest, worker, OPTIONS)
+        run_batch(due, manifest, worker, OPTIONS, split_s)
     return worker.done
 
 
@@ -171,3 +171,18 @@ def test_a_worker_keeps_the_models_that_other_settings_do_not_concern(world, tmp
         run_batch(due, manifest, engine, OPTIONS)
     assert len(loaded) == 2
     assert loaded[0] is loaded[1]
+
+
+def test_a_long_video_is_divided_among_idle_workers_and_comes_out_the_same(world, tmp_path, config):
+    """The video is asked for, comes back as too long, is searched in three parts, and then made."""
+    video = [world / "videos" / "v01.mp4"]
+    run(world, tmp_path / "whole", config, inputs=video)
+    spans = []
+    run(world, tmp_path / "split", config, inputs=video, split_s=0.5, on_task=lambda task: spans.append(task.span))
+    assert [span and (span.first, span.stop) for span in spans] == [None, (0, 8), (8, 16), (16, None), None]
+    assert results(tmp_path / "split") == results(tmp_path / "whole")
+    assert not list((tmp_path / "split" / "dettrack.batch" / "spans").iterdir())
+    everything = []
+    run(world, tmp_path / "many", config, split_s=0.5, on_task=lambda task: everything.append(task))
+    assert sum(task.span is not None for task in everything) < 6  # only the last ones, when workers are idle
+    assert results(tmp_path / "many").items() >= results(tmp_path / "whole").items()

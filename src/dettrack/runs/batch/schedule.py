@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Literal
 
 from dettrack.config import TrackConfig
+from dettrack.cut.known import Span
 from dettrack.errors import DettrackError, OutputError
 from dettrack.runs.batch.inputs import Entry
 from dettrack.runs.batch.manifest import FINISHED, Manifest, Row
-from dettrack.runs.batch.tasks import Death, Engine, Outcome, Task
+from dettrack.runs.batch.tasks import Death, Engine, Outcome, Task, spans_of
 from dettrack.runs.fingerprint import made_with, stamp
 from dettrack.runs.folder import RunOptions
 
@@ -113,6 +114,7 @@ def run_batch(
     manifest: Manifest,
     engine: Engine,
     options: RunOptions,
+    split_s: float = 0.0,
     tell: Callable[[Row], None] = lambda row: None,
     tick: Callable[[], None] = lambda: None,
 ) -> None:
@@ -123,6 +125,7 @@ def run_batch(
         manifest: Of the batch, held by this run.
         engine: Who does the work; closed in the end.
         options: What to write.
+        split_s: A video longer than this many seconds is divided where workers have nothing else to do; 0 for never.
         tell: Called with the row of each video that has come to an end.
         tick: Called about once a second.
 
@@ -132,16 +135,14 @@ def run_batch(
     for one in due:
         about = {"source": one.entry.source, "stamp": one.stamp, "made_with": one.made_with}
         manifest.note(one.entry.name, state="pending", **about)
-    run = _Run(manifest, engine, options, tell)
-    waiting, last = deque(due), time.monotonic()
+    run = _Run(due, manifest, engine, options, split_s, tell)
+    last = time.monotonic()
     try:
-        while waiting or run.under_way:
-            while waiting and len(run.under_way) < engine.size:
-                run.begin(waiting.popleft())
+        while run.waiting or run.under_way:
+            while run.waiting and len(run.under_way) < engine.size:
+                run.begin(run.waiting.popleft())
             for task, outcome in engine.wait(1.0):
-                again = run.end(task, outcome)
-                if again is not None:
-                    waiting.appendleft(again)
+                run.end(task, outcome)
             if time.monotonic() - last >= 1.0:
                 last = time.monotonic()
                 manifest.beat()
@@ -151,16 +152,39 @@ def run_batch(
         run.abandon()
 
 
+@dataclass(frozen=True)
+class _Job:
+    """A video, or a part of one, to be given to a worker."""
+
+    due: Due
+    span: Span | None = None
+    whole: bool = False  # not to be divided (again)
+
+
 class _Run:
-    def __init__(self, manifest: Manifest, engine: Engine, options: RunOptions, tell: Callable[[Row], None]) -> None:
-        self.under_way: dict[str, Due] = {}
-        self._manifest, self._engine, self._options, self._tell = manifest, engine, options, tell
+    """The state of a run: every video of it is waiting, under way, or has come to its end."""
+
+    def __init__(
+        self,
+        due: Sequence[Due],
+        manifest: Manifest,
+        engine: Engine,
+        options: RunOptions,
+        split_s: float,
+        tell: Callable[[Row], None],
+    ) -> None:
+        self.waiting = deque(_Job(one) for one in due)
+        self.under_way: dict[tuple[str, Span | None], _Job] = {}
+        self._manifest, self._engine, self._options = manifest, engine, options
+        self._split_s, self._tell = split_s, tell
         self._out = manifest.folder.parent
         self._blocked = 0
         self._deaths: Counter[str] = Counter()  # in this run: another one may try again
+        self._parts: Counter[str] = Counter()  # spans of a video that are not done yet
 
-    def begin(self, one: Due) -> None:
-        entry = one.entry
+    def begin(self, job: _Job) -> None:
+        entry = job.due.entry
+        idle = self._engine.size - len(self.under_way) - len(self.waiting) > 1
         task = Task(
             entry.name,
             entry.source,
@@ -168,58 +192,74 @@ class _Run:
             self._manifest.folder,
             entry.config,
             _of_entry(self._options, entry),
+            job.span,
+            self._split_s if idle and not job.whole and job.span is None else 0.0,
         )
-        self.under_way[entry.name] = one
+        self.under_way[entry.name, job.span] = job
         worker = self._engine.start(task)
-        self._manifest.note(
-            entry.name,
-            state="running",
-            attempts=self._manifest.rows[entry.name].attempts + 1,
-            deaths=self._deaths[entry.name],
-            worker=worker,
-            since=round(time.time(), 3),
-            reason="",
-        )
+        if job.span is None:
+            attempts = self._manifest.rows[entry.name].attempts + (not job.whole)
+            about = {"attempts": attempts, "deaths": self._deaths[entry.name], "worker": worker, "reason": ""}
+            self._manifest.note(entry.name, state="running", since=round(time.time(), 3), **about)
 
-    def end(self, task: Task, outcome: Outcome | Death) -> Due | None:
-        """Record an end; what is to be done once more is given back."""
-        one = self.under_way.pop(task.video)
+    def end(self, task: Task, outcome: Outcome | Death) -> None:
+        """Record an end; what is to be done once more waits again, before all others."""
+        job = self.under_way.pop((task.video, task.span))
         if isinstance(outcome, Death):
-            return self._died(task, outcome, one)
-        if outcome.state == "blocked":
-            self._put_back(task.video, outcome.reason)
+            self._died(task, outcome, job)
+        elif task.span is not None:  # what it could not do is done, or fails, with the whole video
+            self._part_ended(job)
+        elif outcome.state == "long":
+            self._divide(job, outcome.frames)
+        elif outcome.state == "blocked":
+            self._tell(self._manifest.note(task.video, state="pending", reason=outcome.reason))
             self._blocked += 1
             if self._blocked >= _BLOCKED_IN_A_ROW:
                 raise OutputError(f"{outcome.reason} ({self._blocked} results in a row: the batch ends here)")
-            return None
-        self._blocked = 0
-        result = {name: value for name, value in asdict(outcome).items() if name != "adopted"}
-        self._tell(self._manifest.note(task.video, ended=round(time.time(), 3), **result))
-        return None
+        else:
+            self._blocked = 0
+            result = {name: value for name, value in asdict(outcome).items() if name != "adopted"}
+            self._tell(self._manifest.note(task.video, ended=round(time.time(), 3), **result))
 
-    def _died(self, task: Task, death: Death, one: Due) -> Due | None:
+    def _divide(self, job: _Job, frames: int) -> None:
+        """One span for each worker that has nothing to do."""
+        number = max(2, self._engine.size - len(self.under_way) - len(self.waiting))
+        edges = [frames * i // number for i in range(number)]
+        spans = [Span(first, stop) for first, stop in zip(edges, [*edges[1:], None], strict=True)]
+        self._parts[job.due.entry.name] = number
+        self.waiting.extendleft(_Job(job.due, span) for span in reversed(spans))
+
+    def _part_ended(self, job: _Job) -> None:
+        name = job.due.entry.name
+        self._parts[name] -= 1
+        if not self._parts[name]:
+            self.waiting.appendleft(_Job(job.due, whole=True))
+
+    def _died(self, task: Task, death: Death, job: _Job) -> None:
         self._deaths[task.video] += 1
         deaths = self._deaths[task.video]
         where = "" if death.frame is None else f" near frame {death.frame}"
         reason = f"the worker died ({death.cause}){where}"
-        if deaths < _MOST_DEATHS:
+        if task.span is not None:
+            self._part_ended(job)
+        elif deaths < _MOST_DEATHS:
             self._manifest.note(task.video, state="pending", deaths=deaths, reason=reason)
-            return one
-        shutil.rmtree(task.result.with_name(task.result.name + ".part"), ignore_errors=True)
-        reason += f", {deaths} times; tried again with --retry poison"
-        self._tell(
-            self._manifest.note(task.video, state="poison", deaths=deaths, reason=reason, ended=round(time.time(), 3))
-        )
-        return None
+            self.waiting.appendleft(_Job(job.due, whole=job.whole))
+        else:
+            self._remove_traces(task)
+            reason += f", {deaths} times; tried again with --retry poison"
+            about = {"deaths": deaths, "reason": reason, "ended": round(time.time(), 3)}
+            self._tell(self._manifest.note(task.video, state="poison", **about))
 
-    def _put_back(self, video: str, reason: str) -> None:
-        self._tell(self._manifest.note(video, state="pending", reason=reason))
+    def _remove_traces(self, task: Task) -> None:
+        shutil.rmtree(task.result.with_name(task.result.name + ".part"), ignore_errors=True)
+        shutil.rmtree(spans_of(task.folder, task.video), ignore_errors=True)
 
     def abandon(self) -> None:
-        """What was under way when the run ended is due the next time; nothing half-made stays."""
-        for one in self.under_way.values():
-            result = one.entry.result(self._out)
+        """What was under way when the run ended is due the next time; nothing half-made is in the results' place."""
+        for job in self.under_way.values():
+            result = job.due.entry.result(self._out)
             shutil.rmtree(result.with_name(result.name + ".part"), ignore_errors=True)
             with suppress(OutputError):
-                self._manifest.note(one.entry.name, state="pending", reason="interrupted")
+                self._manifest.note(job.due.entry.name, state="pending", reason="interrupted")
         self.under_way = {}

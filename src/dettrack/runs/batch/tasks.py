@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from dettrack.config import TrackConfig
+from dettrack.cut.known import Span
 from dettrack.runs.folder import RunOptions
 
-__all__ = ["Death", "Engine", "Outcome", "Task"]
+__all__ = ["Death", "Engine", "Outcome", "Task", "spans_of"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Task:
         folder: `OUT/dettrack.batch`.
         config: Settings.
         options: What to write, and which part of the video to read.
+        span: Find the tracklets of this part only, for a later task that makes the result.
+        split_s: A video that is longer than this many seconds is not tracked: it is to be divided; 0 for none.
     """
 
     video: str
@@ -32,6 +36,8 @@ class Task:
     folder: Path
     config: TrackConfig
     options: RunOptions
+    span: Span | None = None
+    split_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Outcome:
 
     Attributes:
         state: "done" or "failed" (the input cannot be used), as of `manifest.Row`; "blocked": the result could not be
-            written, which says nothing of the video.
+            written, which says nothing of the video; "long": it has `frames` frames, and is to be divided.
         reason: Why, or what there is to say of what is done.
         adopted: The result was there already.
         key: Fingerprint of the result.
@@ -100,3 +106,16 @@ class Engine(Protocol):
     def close(self) -> None:
         """End all workers at once; what they had under way is not finished."""
         ...
+
+
+def spans_of(folder: Path, video: str) -> Path:
+    """Where the tracklets of a video under way are kept.
+
+    Args:
+        folder: `OUT/dettrack.batch`.
+        video: Its name.
+
+    Returns:
+        A folder, with one in it for each fingerprint of a result.
+    """
+    return folder / "spans" / hashlib.sha256(video.encode()).hexdigest()[:16]

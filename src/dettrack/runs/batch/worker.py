@@ -5,22 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sys
 import threading
 import time
 import traceback
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from dettrack import __version__
+from dettrack.cut.known import Span
 from dettrack.errors import DettrackError, OutputError
 from dettrack.files import file_sha256
 from dettrack.pipeline import Pipeline
-from dettrack.runs.batch.tasks import Outcome, Task
+from dettrack.runs.batch.tasks import Outcome, Task, spans_of
+from dettrack.runs.checkpoint import Checkpoint
 from dettrack.runs.folder import run_fingerprint, track_to_folder
 from dettrack.runs.result import SUMMARY, is_complete, read_summary
 from dettrack.threads import tune_process
+from dettrack.video import open_video
 
 __all__ = ["Worker"]
 
@@ -53,10 +58,10 @@ class Worker:
         except OutputError as error:
             return Outcome("blocked", str(error))
         except DettrackError as error:
-            return Outcome("failed", str(error))
+            return _failed(task, str(error))
         except Exception as error:  # noqa: BLE001 (a fault in one video must not end ten thousand others)
             sys.stderr.write(f"{task.video}: {traceback.format_exc()}")
-            return Outcome("failed", f"{type(error).__name__}: {error}".splitlines()[0])
+            return _failed(task, f"{type(error).__name__}: {error}".splitlines()[0])
         finally:
             self._heart.rest()
 
@@ -65,10 +70,34 @@ class Worker:
         summary = read_summary(task.result) if is_complete(task.result) else None
         if summary is not None and summary.get("fingerprint") == key:  # its run was killed before it could say so
             return _outcome(task, summary, adopted=True)
+        if task.split_s and (frames := _long(task)):
+            return Outcome("long", frames=frames)
         tune_process(task.config.estimate.threads)
         self._pipeline = Pipeline(task.config) if self._pipeline is None else self._pipeline.with_config(task.config)
-        summary = track_to_folder(self._pipeline, task.source, task.result, task.options, self._heart.progress)
+        known = Checkpoint(spans_of(task.folder, task.video) / f"{key[:32]}-{__version__}")
+        try:
+            if task.span is not None:
+                return self._find(self._pipeline, task, task.span, known)
+            summary = track_to_folder(
+                self._pipeline, task.source, task.result, task.options, self._heart.progress, known
+            )
+        except (DettrackError, MemoryError):
+            known.flush()
+            raise
+        shutil.rmtree(spans_of(task.folder, task.video), ignore_errors=True)  # those of other settings, too
         return _outcome(task, summary)
+
+    def _find(self, pipeline: Pipeline, task: Task, span: Span, known: Checkpoint) -> Outcome:
+        options, frames = task.options, 0
+        with (
+            open_video(task.source, start_s=options.start_s, end_s=options.end_s, shots=task.config.cut.shots) as video,
+            closing(pipeline.tracklets(video, known=known, span=span)) as batches,
+        ):
+            for batch in batches:
+                frames += len(batch.frames)
+                self._heart.progress(int(batch.frames.index[-1]) + 1, span.stop)
+        known.flush()
+        return Outcome("done", frames=frames)
 
     def close(self) -> None:
         """Stop showing that it is alive."""
@@ -81,6 +110,19 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _failed(task: Task, reason: str) -> Outcome:
+    shutil.rmtree(spans_of(task.folder, task.video), ignore_errors=True)
+    return Outcome("failed", reason)
+
+
+def _long(task: Task) -> int:
+    """Number of frames that a video announces, if it is longer than `split_s`; else 0."""
+    options = task.options
+    with open_video(task.source, start_s=options.start_s, end_s=options.end_s, shots=False) as video:
+        frames, fps = video.info.n_frames, video.info.fps
+    return frames if frames and fps and frames / fps > task.split_s else 0
 
 
 def _outcome(task: Task, summary: dict[str, Any], *, adopted: bool = False) -> Outcome:

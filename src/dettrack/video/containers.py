@@ -28,7 +28,9 @@ from jaxtyping import UInt8
 
 from dettrack.errors import InputError
 from dettrack.structures import Frame, VideoInfo
+from dettrack.video.losses import Losses, ends_early
 from dettrack.video.orientation import UPRIGHT, Orientation
+from dettrack.video.sources import MAX_PIXELS, check_pixels
 
 __all__ = ["ContainerFrames"]
 
@@ -48,39 +50,56 @@ class ContainerFrames:
         complete: False once reading stopped before the announced end.
     """
 
-    def __init__(self, path: Path, container: av.container.InputContainer | None = None) -> None:
+    def __init__(
+        self, path: Path, container: av.container.InputContainer | None = None, max_pixels: int = MAX_PIXELS
+    ) -> None:
         """Open a file.
 
         Args:
             path: The file; for messages only where a container is given.
             container: A camera or stream, opened already.
+            max_pixels: Larger pictures are not decoded.
         """
         self._path = path
         self.notes: list[str] = []
         self.complete = True
-        self._container = _open(path) if container is None else container
+        self._max_pixels = max_pixels
+        self._container = _open(path, max_pixels) if container is None else container
         try:
             self._stream = self._pick_stream()
+            self._limit_size()
         except BaseException:
             self._container.close()
             raise
         self._stream.thread_type = "AUTO"
+        self._losses = Losses(self._stream.codec_context.name)
         self._reformatter = VideoReformatter()
         self._waiting = 0  # bytes of decoded frames since the last collection
         self._fps = _frame_rate(self._stream)
-        self._damaged = 0
         self._untimed = 0
 
     def _pick_stream(self) -> av.video.stream.VideoStream:
-        # A song's cover is a video stream, too, as far as the container goes.
-        streams = [s for s in self._container.streams.video if not s.disposition & Disposition.attached_pic]
+        # A song's cover, or the pictures of a film's scenes, are video streams, too, as far as the container goes.
+        covers = Disposition.attached_pic | Disposition.timed_thumbnails
+        streams = [stream for stream in self._container.streams.video if not stream.disposition & covers]
         if not streams:
             kinds = ", ".join(sorted({s.type for s in self._container.streams if s.type != "video"})) or "a picture"
             raise InputError(f"{self._path}: no video in it, only {kinds}; expected a video file")
-        stream = streams[0]
+        # The one that a player would show: cameras put a small preview beside, or before, what they record.
+        stream = max(streams, key=lambda one: (bool(one.disposition & Disposition.default), _area(one)))
         if stream.codec_context is None:
             raise InputError(f"{self._path}: its video codec is not one that this build of PyAV can decode")
+        if len(streams) > 1:
+            others = ", ".join(_about(other) for other in streams if other is not stream)
+            self.notes.append(f"{len(streams)} video streams: {_about(stream)} is read, {others} left out")
         return stream
+
+    def _limit_size(self) -> None:
+        stream = self._stream
+        if _area(stream):  # else the first frame tells
+            height, width = _square_size(stream.height, stream.width, stream.sample_aspect_ratio)
+            check_pixels(str(self._path), width, height, self._max_pixels)
+        stream.codec_context.options = {"max_pixels": str(self._max_pixels)}
 
     @property
     def _announced_s(self) -> float | None:
@@ -140,6 +159,7 @@ class ContainerFrames:
             zero = time_s if index == 0 else zero
             # Half a microsecond: container times are fractions, and 0.3 s must not miss the frame at 3/10 s.
             if end_s is not None and time_s - zero >= end_s - 5e-7:
+                self._note_losses(to_end=False)
                 return
             if time_s - zero >= start_s - 5e-7:
                 yield Frame(index, time_s, self._displayed(frame))
@@ -172,30 +192,34 @@ class ContainerFrames:
                 packet = None
             if packet is None:
                 return
+            self._losses.packet(packet)
             try:
                 frames = packet.decode()
             except av.FFmpegError as error:
                 # One damaged packet is no reason to lose what follows: decoders find their feet again.
-                self._damaged += 1
-                if self._damaged == 1:
-                    self.notes.append(f"a damaged part was skipped ({_reason(error)})")
+                self._losses.failed(_reason(error))
                 continue
-            yield from frames
+            for frame in frames:
+                self._losses.frame(frame)
+                yield frame
+
+    def _note_losses(self, *, to_end: bool) -> None:
+        lost = self._losses.notes()
+        if self._path.is_file():  # a camera has no structure
+            lost += self._losses.broken_structure(self._path, self._container.format.name, to_end)
+        if lost:
+            self.complete = False
+            self.notes.extend(lost)
 
     def _note_end(self, count: int, last_s: float) -> None:
-        if self._damaged > 1:
-            self.notes.append(f"{self._damaged} damaged parts were skipped in all")
+        self._note_losses(to_end=True)
         if self._untimed == count:
             self.notes.append("the file has no timestamps: its frames are taken as evenly spaced")
         elif self._untimed:
             self.notes.append(f"{self._untimed} frames without a usable timestamp were timed by their neighbours")
-        frames, length = self._stream.frames, self._announced_s
-        # A frame or two less is common in sound files (encoder delay, a last field); a real cut is larger.
-        short = count < frames - max(2, frames // 100)
-        if not frames and length is not None and self._fps is not None:
-            short = last_s + 1 / self._fps < length - max(0.5, length / 50)
-        if short:
-            promised = f"{frames} frames" if frames else f"{length:.1f} s"
+        step = 1 / (self._fps or _FALLBACK_FPS)
+        promised = ends_early(count, self._stream.frames, last_s + float(step), self._announced_s, step)
+        if promised:
             self.complete = False
             self.notes.append(f"the video ends early: {count} frames ({last_s:.1f} s) of the announced {promised}")
 
@@ -213,12 +237,12 @@ class ContainerFrames:
         self._container.close()
 
 
-def _open(path: Path) -> av.container.InputContainer:
+def _open(path: Path, max_pixels: int) -> av.container.InputContainer:
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path}: the file is empty")
         # Absolute, or "12:30.mp4" is taken for an address; and a playlist must not reach into the network.
-        name, options = str(path.absolute()), {"protocol_whitelist": "file"}
+        name, options = str(path.absolute()), {"protocol_whitelist": "file", "max_pixels": str(max_pixels)}
         container = av.open(name, options=options, metadata_errors="replace")
     except av.error.InvalidDataError as error:
         raise InputError(f"{path}: not a video that can be read, or cut off before its index") from error
@@ -230,15 +254,24 @@ def _open(path: Path) -> av.container.InputContainer:
     return container
 
 
+def _area(stream: av.video.stream.VideoStream) -> int:
+    return 0 if stream.codec_context is None else stream.width * stream.height
+
+
+def _about(stream: av.video.stream.VideoStream) -> str:
+    return f"number {stream.index}" + (f" of {stream.width}x{stream.height}" if _area(stream) else "")
+
+
 def _reason(error: OSError | av.FFmpegError) -> str:
     return (getattr(error, "strerror", None) or str(error)).strip().rstrip(".").lower()
 
 
 def _frame_rate(stream: av.video.stream.VideoStream) -> Fraction | None:
-    rates = (stream.average_rate, stream.guessed_rate)
+    # Cameras for slow motion take thousands of frames a second; a guess as high as that is a clock's.
+    rates = ((stream.average_rate, 100_000), (stream.guessed_rate, 1000))
     # Without any timestamp the average is only a default of the reader; the codec's own rate is in the guess.
-    for rate in rates if stream.start_time is not None else rates[::-1]:
-        if rate and 0 < rate <= 1000:
+    for rate, most in rates if stream.start_time is not None else rates[::-1]:
+        if rate and 0 < rate <= most:
             return Fraction(rate)
     return None
 

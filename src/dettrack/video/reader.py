@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from types import TracebackType
 
 import cv2
@@ -14,17 +15,26 @@ from dettrack.threads import ReadAhead
 from dettrack.video.arrays import ArrayFrames
 from dettrack.video.containers import ContainerFrames
 from dettrack.video.images import ImageFrames
+from dettrack.video.jumps import split_at_jumps
+from dettrack.video.pages import PageFrames, holds_pages
 from dettrack.video.shots import mark_shots
-from dettrack.video.sources import ImageList, VideoSource, find_source
+from dettrack.video.sources import MAX_PIXELS, ImageList, VideoSource, find_source
 
 __all__ = ["VideoReader", "open_video"]
 
+_RawFrames = ContainerFrames | ImageFrames | PageFrames | ArrayFrames
 _AHEAD_BYTES = 64 << 20
 _AHEAD_FRAMES = 16
 
 
 def open_video(
-    source: VideoSource, *, start_s: float = 0.0, end_s: float | None = None, shots: bool = True
+    source: VideoSource,
+    *,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    shots: bool = True,
+    fps: float | Fraction | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> VideoReader:
     """Open a video, a folder of frames, a pattern, a list of images or an `ImageList`.
 
@@ -32,7 +42,9 @@ def open_video(
         source: See `sources.find_source`.
         start_s: Seconds from the first frame to start at; earlier frames are decoded and dropped.
         end_s: Seconds from the first frame to stop at; None reads to the end.
-        shots: Find shot cuts and number the shots in `Frame.shot`; otherwise every frame is in shot 0.
+        shots: Find shot cuts and number the shots in `Frame.shot`; otherwise only a jump in time ends a shot.
+        fps: Frames per second of images, which have no clock; a video has its own.
+        max_pixels: Larger pictures are not decoded.
 
     Returns:
         A reader that already holds the first frame: bad input fails here, not in the middle of a run.
@@ -45,8 +57,14 @@ def open_video(
         raise UsageError(f"--start is {start_s}: it must not be negative")
     if end_s is not None and not end_s > start_s:
         raise UsageError(f"--end is {end_s}: it must be later than --start, which is {start_s}")
-    found = find_source(source)
-    raw = ImageFrames(found) if isinstance(found, ImageList) else ContainerFrames(found)
+    found = find_source(source, fps)
+    raw: _RawFrames
+    if not isinstance(found, ImageList):
+        raw = ContainerFrames(found, max_pixels=max_pixels)
+    elif holds_pages(found):
+        raw = PageFrames(found, max_pixels)
+    else:
+        raw = ImageFrames(found, max_pixels)
     try:
         return VideoReader(raw, start_s, end_s, shots)
     except BaseException:
@@ -70,7 +88,7 @@ class VideoReader:
     """
 
     def __init__(
-        self, raw: ContainerFrames | ImageFrames | ArrayFrames, start_s: float, end_s: float | None, shots: bool = True
+        self, raw: _RawFrames, start_s: float, end_s: float | None, shots: bool = True
     ) -> None:
         """Read the first frame.
 
@@ -93,7 +111,8 @@ class VideoReader:
         self.notes: list[str] = raw.notes
         steady = self._one_size(_chain(first, frames))
         depth = min(_AHEAD_FRAMES, max(2, _AHEAD_BYTES // first.image.nbytes))
-        self._frames = ReadAhead(mark_shots(steady) if shots else steady, depth)
+        marked = mark_shots(steady) if shots else steady
+        self._frames = ReadAhead(split_at_jumps(marked, self.notes), depth)
 
     @property
     def complete(self) -> bool:

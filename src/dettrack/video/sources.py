@@ -6,14 +6,21 @@ import glob
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from dettrack.errors import InputError
+from dettrack.errors import InputError, UsageError
 from dettrack.files import IMAGE_SUFFIXES
+from dettrack.video.picture_file import picture_header
 
-__all__ = ["ImageList", "VideoSource", "find_source", "natural_key"]
+__all__ = ["MAX_PIXELS", "ImageList", "VideoSource", "check_pixels", "find_source", "natural_key"]
+
+MAX_PIXELS = 100_000_000
+"""Largest picture that is decoded; a header of a few bytes can ask for any amount of memory."""
+
+
+_MOST_FPS = 1_000_000  # of high-speed cameras
 
 
 @dataclass(frozen=True)
@@ -25,11 +32,13 @@ class ImageList:
         name: Name for outputs; "" takes the name of the folder that holds the first image.
         fps: Frames per second where known. Without it the frames' `time_s` is NaN: images have no clock, and an
             invented one would end up in the results.
+        notes: What a user should know of how the list was made.
     """
 
     paths: tuple[Path, ...]
     name: str = ""
     fps: Fraction | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "paths", tuple(map(Path, self.paths)))
@@ -56,29 +65,43 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part)
 
 
-def find_source(source: VideoSource) -> Path | ImageList:
-    """Settle what `source` is.
+def find_source(source: VideoSource, fps: float | Fraction | None = None) -> Path | ImageList:
+    """Settle what `source` is, and at which rate images follow each other.
 
     Args:
         source: Video file; folder of images (natural order); pattern of images such as `frames/*.jpg`; single image;
-            list of images (order kept); or an `ImageList`.
+            list of images (order kept, unless it is plainly that of a shell); or an `ImageList` (order kept).
+        fps: Frames per second of images that have no rate; None leaves them without times.
 
     Returns:
         The path of a video file, or the images.
 
     Raises:
         InputError: Nothing is there, or a folder or pattern has no images.
+        UsageError: A rate for a video, which has its own, or one that is not positive.
     """
+    found = _find(source)
+    if fps is None:
+        return found
+    if not isinstance(found, ImageList):
+        raise UsageError(f"--fps {float(fps):g}: {found} has times of its own; a rate is for images")
+    if not 0 < fps <= _MOST_FPS:
+        raise UsageError(f"--fps is {float(fps):g}: expected a number above 0, at most {_MOST_FPS}")
+    return replace(found, fps=Fraction(fps).limit_denominator(1001))
+
+
+def _find(source: VideoSource) -> Path | ImageList:
     if isinstance(source, ImageList):
         return source
     if not isinstance(source, str | os.PathLike):
-        return ImageList(tuple(map(Path, source)))
+        return _in_order(tuple(map(Path, source)))
     text, path = os.fspath(source), Path(source)
     try:
         if path.is_dir():
             return ImageList(_images_of(path, path.iterdir()), path.absolute().name)
         if path.is_file():
-            return ImageList((path,), path.stem) if path.suffix.lower() in IMAGE_SUFFIXES else path
+            is_image = path.suffix.lower() in IMAGE_SUFFIXES and not _is_animated_png(path)
+            return ImageList((path,), path.stem) if is_image else path
         if path.exists():
             raise InputError(f"{text}: neither a file nor a folder (a pipe or device cannot be read twice)")
     except OSError as error:
@@ -88,6 +111,45 @@ def find_source(source: VideoSource) -> Path | ImageList:
     if glob.has_magic(text):
         return ImageList(_images_of(path, map(Path, glob.glob(text))))  # noqa: PTH207 (absolute patterns too)
     raise InputError(f"{text}: no such file or folder")
+
+
+def _is_animated_png(path: Path) -> bool:
+    """FFmpeg reads those."""
+    if path.suffix.lower() != ".png":
+        return False
+    header = picture_header(path.read_bytes())
+    return header is not None and header.animated
+
+
+def check_pixels(name: str, width: int, height: int, max_pixels: int) -> None:
+    """Refuse a picture that is too large to be decoded.
+
+    Args:
+        name: Of the file.
+        width: Pixels.
+        height: Pixels.
+        max_pixels: The most that a picture may have.
+
+    Raises:
+        InputError: It has more, or none.
+    """
+    if width < 1 or height < 1:
+        raise InputError(f"{name}: a picture of {width}x{height} pixels; is it damaged?")
+    if width * height > max_pixels:
+        raise InputError(
+            f"{name}: a picture of {width}x{height} is more than the {max_pixels} pixels that are decoded; "
+            "if it is meant, raise --max-pixels"
+        )
+
+
+def _in_order(paths: tuple[Path, ...]) -> ImageList:
+    """Images that were listed by name, which puts 10 before 2, are put in the order of their numbers."""
+    names = [str(path) for path in paths]
+    by_number = sorted(names, key=natural_key)
+    if names == by_number or names != sorted(names):
+        return ImageList(paths)
+    note = "the images were given in the order of a shell, 10 before 2: taken in the order of their numbers"
+    return ImageList(tuple(map(Path, by_number)), notes=(note,))
 
 
 def _images_of(where: Path, found: Iterable[Path]) -> tuple[Path, ...]:

@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 from sample_videos import corners, number_of, numbered
 
-from dettrack.errors import InputError
+from dettrack.errors import InputError, UsageError
 from dettrack.threads import tune_process
 from dettrack.video import ImageList, open_video
 from dettrack.video.images import read_image
+from dettrack.video.picture_file import picture_header
 
 
 def inside(image):
@@ -98,11 +99,150 @@ def test_times_without_a_rate_are_refused(tmp_path):
         assert all(math.isnan(frame.time_s) for frame in reader)
 
 
-def test_a_damaged_image_ends_the_video_with_a_note(tmp_path):
+@pytest.mark.parametrize("damage", [b"damaged", "cut", "turned"])
+def test_for_an_image_that_cannot_be_used_the_one_before_stands_in(tmp_path, damage):
     paths = sequence(tmp_path)
-    paths[3].write_bytes(b"damaged")
+    if damage == "turned":
+        save(paths[3], numbered(3, 96, 128))
+    else:
+        paths[3].write_bytes(paths[3].read_bytes()[:-200] if damage == "cut" else damage)
     with open_video(tmp_path) as reader:
-        assert [number_of(frame.image) for frame in reader] == [0, 1, 2]
+        assert [(frame.index, number_of(frame.image), frame.name[0]) for frame in reader] == [
+            (0, 0, "0"), (1, 1, "1"), (2, 2, "2"), (3, 2, "3"), (4, 4, "4"), (5, 5, "5")
+        ]  # fmt: skip
     assert not reader.complete
-    assert reader.notes[0].startswith("reading stopped at frame 3: ")
+    assert reader.notes[0].startswith("1 of 6 images could not be used, and the picture before stands in (frame 3): ")
     assert "3.png" in reader.notes[0]
+
+
+def test_for_the_first_images_the_first_that_can_be_used_stands_in(tmp_path):
+    paths = sequence(tmp_path)
+    for path in paths[:2]:
+        path.write_bytes(b"damaged")
+    with open_video(tmp_path) as reader:
+        assert [(frame.index, number_of(frame.image)) for frame in reader][:4] == [(0, 2), (1, 2), (2, 2), (3, 3)]
+    for path in paths:
+        path.write_bytes(b"damaged")
+    with pytest.raises(InputError, match=r"0\.png: not an image"):
+        open_video(tmp_path)
+
+
+ENDINGS = ("bmp", "jp2", "jpg", "png", "pgm", "ppm", "tif", "webp")
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_the_header_says_the_size_and_whether_the_file_is_whole(tmp_path, ending):
+    data = save(tmp_path / f"a.{ending}", numbered(5, 120, 90)).read_bytes()
+    header = picture_header(data)
+    assert (header.width, header.height, header.whole, header.animated) == (120, 90, True, False)
+    for share in (0.3, 0.6, 0.95):
+        cut = picture_header(data[: int(share * len(data))])
+        assert cut is None or not cut.whole
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_any_change_of_a_file_is_read_or_refused_in_one_line(tmp_path, ending):
+    data = save(tmp_path / f"a.{ending}", numbered(5, 24, 18)).read_bytes()
+    chance = np.random.default_rng(0)
+    tune_process()
+    for _ in range(60):
+        changed = bytearray(data)
+        for place in chance.integers(0, min(len(data), 80), chance.integers(1, 4)):
+            changed[place] = chance.integers(256)
+        path = tmp_path / f"b.{ending}"
+        path.write_bytes(changed[: chance.integers(1, len(changed) + 1)] if chance.random() < 0.3 else changed)
+        try:
+            assert read_image(path, max_pixels=10_000).size <= 30_000
+        except InputError as error:
+            said = str(error)
+            assert "\n" not in said  # noqa: PT017
+
+
+def test_a_picture_that_is_too_large_is_refused_before_it_is_decoded(tmp_path):
+    data = bytearray(save(tmp_path / "a.png", numbered(0)).read_bytes())
+    data[16:24] = (30_000).to_bytes(4, "big") * 2
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(InputError, match="30000x30000 is more than the 100000000 pixels"):
+        open_video(tmp_path)
+
+
+def test_bits_in_use_are_the_same_for_all_images(tmp_path):
+    """12 bits; the first image alone looks like 10."""
+    levels = [200, 1000, 3000, 4000]
+    for i, level in enumerate(levels):
+        save(tmp_path / f"{i}.png", np.full((8, 8), level, np.uint16))
+    with open_video(tmp_path) as reader:
+        assert [int(frame.image[0, 0, 0]) for frame in reader] == [level >> 4 for level in levels]
+    assert reader.notes == ["of the images' 16 bits 12 are in use: scaled to them"]
+
+
+def test_a_real_dark_image(cases):
+    with open_video(cases / "dark_12bit") as reader:
+        (frame,) = reader
+    raw = cv2.imread(str(cases / "dark_12bit" / "g000.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(frame.image[..., 0], raw >> 2)
+    assert reader.notes == ["of the images' 16 bits 10 are in use: scaled to them"]
+
+
+def test_images_in_the_order_of_a_shell(tmp_path):
+    paths = sequence(tmp_path, 12)
+    with open_video(sorted(map(str, paths))) as reader:
+        assert [number_of(frame.image) for frame in reader] == list(range(12))
+    assert "10 before 2" in reader.notes[0]
+    with open_video(ImageList(tuple(sorted(paths, key=str)))) as reader:  # an order that was made on purpose
+        assert number_of(list(reader)[2].image) == 10
+    with pytest.raises(UsageError, match="--fps is -1"):
+        open_video(tmp_path, fps=-1)
+    with open_video(tmp_path, fps=5, start_s=0.4) as reader:
+        assert [frame.time_s for frame in reader] == pytest.approx([i / 5 for i in range(2, 12)])
+
+
+def animation(path, count=6):
+    frames = cv2.Animation()
+    frames.frames = [np.dstack([numbered(i)[..., ::-1], np.full((96, 128), 255, np.uint8)]) for i in range(count)]
+    frames.durations = np.array([100] * count)
+    assert cv2.imwriteanimation(str(path), frames)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["png", "webp"])
+def test_all_frames_of_an_animated_image_are_read(tmp_path, ending):
+    path = animation(tmp_path / f"a.{ending}")
+    with open_video(path) as reader:
+        frames = list(reader)
+    assert [number_of(frame.image) for frame in frames] == list(range(6))
+    assert [frame.time_s for frame in frames] == pytest.approx([i / 10 for i in range(6)])
+    assert (reader.complete, reader.notes) == (True, [])
+    save(tmp_path / "other.png", numbered(0))
+    if ending == "webp":
+        with open_video([path, tmp_path / "other.png"]) as reader:
+            assert len(list(reader)) == 2
+        assert reader.notes == ["1 files hold several pictures: only the first of each is read"]
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_all_pages_of_a_tiff_are_read(tmp_path, deep):
+    pages = [numbered(i)[..., ::-1] for i in range(6)]
+    path = tmp_path / "a.tif"
+    assert cv2.imwritemulti(str(path), [page.astype(np.uint16) << 4 for page in pages] if deep else pages)
+    with open_video(path) as reader:
+        frames = list(reader)
+    assert [number_of(frame.image) for frame in frames] == list(range(6))
+    assert math.isnan(frames[0].time_s)
+    assert reader.complete
+    assert len(reader.notes) == deep
+    with open_video(path, fps=10, start_s=0.2) as reader:
+        assert [frame.index for frame in reader] == [2, 3, 4, 5]
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    tune_process()
+    with open_video(path) as reader:
+        assert 0 < len(list(reader)) < 6
+    assert not reader.complete
+
+
+def test_a_real_animated_image(cases):
+    with open_video(cases / "animated_images" / "anim.webp") as reader:
+        frames = list(reader)
+    assert len(frames) == len({frame.image.tobytes() for frame in frames}) == 12
+    assert reader.complete

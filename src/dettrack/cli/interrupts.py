@@ -1,4 +1,4 @@
-"""Signals that end a command: politely the first time, at once the second time."""
+"""How commands end: their exit codes, and signals, politely the first time and at once the second time."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["INTERRUPTED", "ending_by_signals"]
+__all__ = ["INTERRUPTED", "UNREAD", "ending_by_signals"]
 
 INTERRUPTED = 130
+UNREAD = 3  # done, but not all of the input could be read
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 

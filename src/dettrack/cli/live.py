@@ -6,6 +6,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+from dettrack.cli.interrupts import INTERRUPTED, UNREAD
 from dettrack.config import TrackConfig
 from dettrack.errors import OutputError
 from dettrack.threads import tune_process
@@ -56,4 +57,8 @@ def run_live(source: str, config: TrackConfig, out: Path | None, *, quiet: bool 
         frames = stack.enter_context(open_live(source, waiting_frames(settings)))
         report = track_live(pipeline, frames, write)
     say(str(report))
-    return 130 if report.interrupted else 0
+    if report.interrupted:
+        return INTERRUPTED
+    for note in frames.notes:
+        say(f"live: {note}")
+    return 0 if frames.complete else UNREAD

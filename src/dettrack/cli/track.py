@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from dettrack.cli.interrupts import UNREAD
 from dettrack.cli.settings import config_option, format_names
 from dettrack.config import (
     DEFAULT_PRESET,
@@ -31,9 +32,7 @@ if TYPE_CHECKING:
     from dettrack.pipeline import Pipeline
     from dettrack.runs.folder import RunOptions
 
-__all__ = ["UNREAD", "TrackArgs", "parse", "run"]
-
-UNREAD = 3  # exit code: done, but not all of the input could be read
+__all__ = ["TrackArgs", "parse", "run"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,8 @@ class TrackArgs:
         save_tracklets: Write tracklets.parquet, from which `dettrack associate` links and merges again in seconds.
         start: Skip what comes before this time, in seconds from the first frame.
         end: Stop at this time, in seconds from the first frame.
+        fps: Frames per second of folders and lists of images, which have no clock: their times are missing without it.
+        max_pixels: Largest picture, in pixels, that is decoded; one that a header announces to be larger is refused.
         resume: Leave out inputs whose result is complete, and of the same input, settings, weights and formats.
         posetrack: Folder of PoseTrack17 or 18 annotation files: their frame lists are tracked (poses and boxes in
             them are never read).
@@ -73,6 +74,8 @@ class TrackArgs:
     save_tracklets: bool = False
     start: float = 0.0
     end: float | None = None
+    fps: float | None = None
+    max_pixels: int = 100_000_000
     resume: bool = False
     posetrack: Path | None = None
     images: Path | None = None
@@ -127,6 +130,7 @@ def _run_live(parsed: TrackArgs) -> int:
     from dettrack.cli.live import run_live
 
     given = {"--render": parsed.render, "--save-tracklets": parsed.save_tracklets, "--resume": parsed.resume}
+    given |= {"--fps": parsed.fps is not None}
     given |= {"--start": parsed.start > 0, "--end": parsed.end is not None, "several inputs": len(parsed.inputs) > 1}
     if any(given.values()):
         raise UsageError(f"{', '.join(name for name, used in given.items() if used)}: not with --live")
@@ -153,7 +157,16 @@ def _run_videos(parsed: TrackArgs) -> int:
 
     formats = format_names(parsed.formats)
     check_formats(formats)
-    options = RunOptions(formats, parsed.render, parsed.save_tracklets, parsed.start, parsed.end, parsed.preset)
+    options = RunOptions(
+        formats,
+        parsed.render,
+        parsed.save_tracklets,
+        parsed.start,
+        parsed.end,
+        parsed.preset,
+        parsed.fps,
+        parsed.max_pixels,
+    )
     jobs, failed = _jobs(parsed, options)
     if not jobs:
         return failed
@@ -183,7 +196,7 @@ def _jobs(parsed: TrackArgs, options: RunOptions) -> tuple[list[tuple[str | list
     for source in _sources(parsed.inputs):
         out = _result_folder(source, parsed.out)
         try:
-            find_source(source)
+            find_source(source, parsed.fps)
             if parsed.resume and is_complete(out):
                 made_by = (read_summary(out) or {}).get("fingerprint")
                 if made_by == run_fingerprint(source, parsed.settings, options):
@@ -239,7 +252,7 @@ def _run_dataset(parsed: TrackArgs) -> int:
         raise UsageError("give either inputs or --posetrack, not both")
     if parsed.images is None or parsed.out is None:
         raise UsageError("--posetrack needs --images ROOT (where the frames are) and --out DIR (for the predictions)")
-    given = {"--render": parsed.render, "--save-tracklets": parsed.save_tracklets}
+    given = {"--render": parsed.render, "--save-tracklets": parsed.save_tracklets, "--fps": parsed.fps is not None}
     given |= {"--start": parsed.start > 0, "--end": parsed.end is not None}
     if any(given.values()):
         unused = ", ".join(name for name, used in given.items() if used)

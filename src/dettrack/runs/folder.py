@@ -34,8 +34,8 @@ from dettrack.runs.result import RENDER, SUMMARY, TRACKLETS, NewResult
 from dettrack.runs.watch import WatchedVideo
 from dettrack.sew.replay import narrow
 from dettrack.structures import Segment, VideoInfo
-from dettrack.video import choose_encoder, open_video
-from dettrack.video.sources import VideoSource
+from dettrack.video import VideoReader, choose_encoder, open_video
+from dettrack.video.sources import MAX_PIXELS, VideoSource
 from dettrack.visual.render import RenderWriter
 
 __all__ = ["RunOptions", "associate_to_folder", "check_formats", "run_fingerprint", "track_to_folder"]
@@ -54,6 +54,8 @@ class RunOptions:
         start_s: Skip frames before this time, in seconds from the first frame.
         end_s: Stop at this time, in seconds from the first frame; None reads to the end.
         preset: Name of the settings that the run started from, for the summary; "" for the defaults.
+        fps: Frames per second of images, which have no clock; None leaves them without times.
+        max_pixels: Larger pictures are not decoded.
     """
 
     formats: tuple[str, ...] = ("jsonl", "parquet")
@@ -62,11 +64,13 @@ class RunOptions:
     start_s: float = 0.0
     end_s: float | None = None
     preset: str = ""
+    fps: float | None = None
+    max_pixels: int = MAX_PIXELS
 
     @property
     def deciding(self) -> dict[str, Any]:
         """What of it decides a result."""
-        named = {name: value for name, value in asdict(self).items() if name != "preset"}
+        named = {name: value for name, value in asdict(self).items() if name not in ("preset", "max_pixels")}
         return {**named, "formats": sorted(self.formats)}
 
 
@@ -126,7 +130,7 @@ def track_to_folder(
     config, start = pipeline.config, time.perf_counter()
     made_from = run_fingerprint(source, config, options)  # of the input as it is read, not as it is hours later
     with (
-        open_video(source, start_s=options.start_s, end_s=options.end_s, shots=config.cut.shots) as video,
+        _open(source, options, config) as video,
         NewResult(out) as result,
     ):
         about = {"video": _video_entry(video.info), **_models_entry(pipeline)}
@@ -152,6 +156,17 @@ def track_to_folder(
             **_settings_entry(config),
         }
         return _finish(result, summary, failure)
+
+
+def _open(source: VideoSource, options: RunOptions, config: TrackConfig) -> VideoReader:
+    return open_video(
+        source,
+        start_s=options.start_s,
+        end_s=options.end_s,
+        shots=config.cut.shots,
+        fps=options.fps,
+        max_pixels=options.max_pixels,
+    )
 
 
 def associate_to_folder(

@@ -13,7 +13,7 @@ from jaxtyping import Shaped, UInt8, UInt16
 
 from dettrack.errors import InputError
 from dettrack.structures import Frame, VideoInfo
-from dettrack.video.picture_file import picture_header
+from dettrack.video.picture_file import PictureHeader, picture_header
 from dettrack.video.sources import MAX_PIXELS, ImageList, check_pixels
 
 __all__ = ["ImageFrames", "read_file", "read_image", "to_bytes", "used_bits"]
@@ -38,7 +38,7 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS, bits: int = 0) -> UInt8
     Raises:
         InputError: The file cannot be read, is cut off or too large, or is no image that we know.
     """
-    image = _decode(path, max_pixels)
+    image, _ = _decode(path, max_pixels)
     return cv2.cvtColor(image if image.dtype == np.uint8 else to_bytes(image, bits or used_bits([image])), _TO_RGB)
 
 
@@ -50,8 +50,8 @@ def read_file(path: Path) -> UInt8[np.ndarray, " n"]:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def _decode(path: Path, max_pixels: int) -> Shaped[np.ndarray, "height width 3"]:
-    """BGR with 8 or 16 bits."""
+def _decode(path: Path, max_pixels: int) -> tuple[Shaped[np.ndarray, "height width 3"], PictureHeader]:
+    """BGR with 8 or 16 bits, of the first picture in the file."""
     data = read_file(path)
     header = picture_header(data.tobytes())
     if header is None:
@@ -67,7 +67,7 @@ def _decode(path: Path, max_pixels: int) -> Shaped[np.ndarray, "height width 3"]
         raise InputError(f"{path}: not an image that can be read ({data.size} bytes); is it damaged?")
     if image.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{path}: its samples are {image.dtype}; expected 8 or 16 bits")
-    return image
+    return image, header
 
 
 def used_bits(images: Iterable[Shaped[np.ndarray, "..."]]) -> int:
@@ -100,7 +100,7 @@ class ImageFrames:
             max_pixels: Larger pictures are not decoded.
         """
         self._images, self._max_pixels = images, max_pixels
-        self._bits = 0
+        self._bits = self._several = 0
         self.notes: list[str] = list(images.notes)
         self.complete = True
 
@@ -160,18 +160,21 @@ class ImageFrames:
                 waiting.clear()
         if refused and last is None:
             raise InputError(refused[0][1])
+        if self._several:
+            self.notes.append(f"{self._several} files hold several pictures: only the first of each is read")
         if refused:
             self.complete = False
             where = ", ".join(str(index) for index, _ in refused[:5]) + (" ..." if len(refused) > 5 else "")
             self.notes.append(
-                f"{len(refused)} of {len(self._images.paths)} images could not be used, and the picture before stands in "
-                f"(frame {where}): {refused[0][1]}"
+                f"{len(refused)} of {len(self._images.paths)} images could not be used, and the picture before stands "
+                f"in (frame {where}): {refused[0][1]}"
             )
 
     def _read(
         self, path: Path, last: UInt8[np.ndarray, "height width 3"] | None
     ) -> UInt8[np.ndarray, "height width 3"]:
-        image = _decode(path, self._max_pixels)
+        image, header = _decode(path, self._max_pixels)
+        self._several += header.animated
         if image.dtype == np.uint16:
             image = to_bytes(image, self._bits_for(image))
         if last is not None and abs(image.shape[1] * last.shape[0] - image.shape[0] * last.shape[1]) > (
@@ -194,7 +197,7 @@ class ImageFrames:
     def _readable(self, paths: Iterable[Path]) -> Iterator[UInt16[np.ndarray, "height width 3"]]:
         for path in dict.fromkeys(paths):
             with suppress(InputError):
-                image = _decode(path, self._max_pixels)
+                image, _ = _decode(path, self._max_pixels)
                 if image.dtype == np.uint16:
                     yield image
 

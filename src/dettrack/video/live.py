@@ -21,7 +21,7 @@ import av
 from dettrack.errors import InputError
 from dettrack.structures import Frame, VideoInfo
 from dettrack.video.containers import ContainerFrames
-from dettrack.video.reader import open_video
+from dettrack.video.reader import VideoReader, open_video
 
 __all__ = ["LiveFrames", "connect", "open_live", "paced"]
 
@@ -40,14 +40,16 @@ class LiveFrames:
         received: Frames that have arrived.
         taken: Frames that were given out.
         dropped: Frames that were left out.
-        notes: Nothing: what a live source does not send cannot be told from its end.
-        complete: True, for the same reason.
+        notes: What went wrong with the source: a stream that stalled, damage.
     """
 
-    complete = True
-
     def __init__(
-        self, frames: Iterator[Frame], info: VideoInfo, waiting: int, close: Callable[[], None] = lambda: None
+        self,
+        frames: Iterator[Frame],
+        info: VideoInfo,
+        waiting: int,
+        close: Callable[[], None] = lambda: None,
+        source: ContainerFrames | VideoReader | None = None,
     ) -> None:
         """Start to receive.
 
@@ -56,8 +58,10 @@ class LiveFrames:
             info: What is known of it.
             waiting: At most so many frames wait; at least 1.
             close: Called in the end, after the thread's last frame.
+            source: Where the frames come from, for its notes.
         """
-        self.info, self.notes = info, list[str]()
+        self.info, self._source = info, source
+        self.notes: list[str] = [] if source is None else source.notes
         self.received = self.taken = self.dropped = 0
         self._frames, self._close = frames, close
         self._waiting: deque[Frame] = deque()
@@ -67,6 +71,11 @@ class LiveFrames:
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._receive, name="dettrack live", daemon=True)
         self._thread.start()
+
+    @property
+    def complete(self) -> bool:
+        """False once the source broke off, as far as that can be told from its end."""
+        return self._source is None or self._source.complete
 
     def _receive(self) -> None:
         error: BaseException | None = None
@@ -137,7 +146,7 @@ def open_live(source: str, waiting: int) -> LiveFrames:
     camera = _camera(source)
     if camera is None and "://" not in source:
         video = open_video(source, shots=False)
-        return LiveFrames(paced(iter(video)), video.info, waiting, video.close)
+        return LiveFrames(paced(iter(video)), video.info, waiting, video.close, video)
     name, kind = camera or (source, None)
     container = ContainerFrames(Path(source), connect(name, kind))
     try:
@@ -149,7 +158,7 @@ def open_live(source: str, waiting: int) -> LiveFrames:
     except BaseException:
         container.close()
         raise
-    return LiveFrames(_after(first, frames), info, waiting, container.close)
+    return LiveFrames(_after(first, frames), info, waiting, container.close, container)
 
 
 def paced(

@@ -58,8 +58,7 @@ class Losses:
         self._reason = self._reason or reason
 
     def frame(self, frame: av.VideoFrame) -> None:
-        """Count a decoded frame. Packets before the first one may need what was never in the file: a recording begins
-        anywhere, and what cannot be decoded there is no loss."""
+        """Count a decoded frame; what comes before the first may need what was never in the file, and is no loss."""
         self._frames += 1
         self._concealed += frame.is_corrupt
         if frame.interlaced_frame or frame.pts is None:

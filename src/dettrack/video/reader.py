@@ -87,9 +87,7 @@ class VideoReader:
         notes: What went wrong on the way, one line each; complete after the last frame.
     """
 
-    def __init__(
-        self, raw: _RawFrames, start_s: float, end_s: float | None, shots: bool = True
-    ) -> None:
+    def __init__(self, raw: _RawFrames, start_s: float, end_s: float | None, shots: bool = True) -> None:
         """Read the first frame.
 
         Args:

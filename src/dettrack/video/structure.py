@@ -235,13 +235,14 @@ _ASF_DATA = bytes.fromhex("3626B2758E66CF11A6D900AA0062CE6C")
 
 
 def _asf(data: _Bytes, until: int) -> None:
-    """Windows Media: packets of one size that begin alike; the header says how long the file is, unless it was sent
-    while it was made."""
+    """Windows Media: packets of one size that begin alike; the header may say how long the file is."""
     head = data.at(0, min(data.size, 1 << 16))
     place, start = head.find(_ASF_FILE_PROPERTIES), head.find(_ASF_DATA)
     if place < 0 or start < 0 or len(head) < max(place + 104, start + 51) or head[place + 88] & 1:
         return
-    announced, count, size = (data.number(*where, "little") for where in ((place + 40, 8), (start + 40, 8), (place + 92, 4)))
+    announced, count, size = (
+        data.number(*where, "little") for where in ((place + 40, 8), (start + 40, 8), (place + 92, 4))
+    )
     for position in range(start + 50, min(until, start + 50 + count * size), max(1, size)):
         if data.at(position, 1)[0] != head[start + 50]:
             raise _BreakError(position)

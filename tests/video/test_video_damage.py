@@ -62,7 +62,7 @@ DAMAGE = {
     "zeros inside": lambda data: fill(data, 0.4, 0.6),
     "zeros to the end": lambda data: fill(data, 0.7, 1),
     "a part removed": lambda data: data[: int(len(data) * 0.4)] + data[int(len(data) * 0.6) :],
-    "garbage inside": lambda data: fill(data, 0.4, 0.5, np.random.default_rng(1)),
+    "garbage inside": lambda data: fill(data, 0.4, 0.7, np.random.default_rng(1)),
 }
 
 
@@ -165,7 +165,9 @@ def test_a_picture_that_is_too_large_is_refused_before_it_is_decoded(tmp_path):
     path = write_video(tmp_path / "a.mp4", [numbered(0)])
     with pytest.raises(InputError, match=r"128x96 is more than the 12287 pixels that are decoded.*--max-pixels"):
         open_video(path, max_pixels=128 * 96 - 1)
-    bomb = b"GIF89a" + bytes.fromhex("007d007d800000000000ffffff2c00000000007d007d0002024401003b")
-    (tmp_path / "bomb.gif").write_bytes(bomb)  # 32000 x 32000
-    with pytest.raises(InputError, match="32000x32000"):
+    small = bytearray(write_video(tmp_path / "bomb.gif", [numbered(0)], "gif", "rgb8").read_bytes())
+    for place in (6, small.index(b",\0\0\0\0") + 5):
+        small[place : place + 4] = (32_000).to_bytes(2, "little") * 2
+    (tmp_path / "bomb.gif").write_bytes(small)
+    with pytest.raises(InputError, match=r"bomb\.gif"):
         open_video(tmp_path / "bomb.gif")

@@ -164,7 +164,10 @@ class ContainerFrames:
             if time_s - zero >= start_s - 5e-7:
                 yield Frame(index, time_s, self._displayed(frame))
         if index < 0:
-            raise InputError(f"{self._path}: no frame can be decoded; is the file damaged?")
+            raise InputError(
+                f"{self._path}: no frame can be decoded; is the file damaged, or its picture of more than "
+                f"{self._max_pixels} pixels (--max-pixels)?"
+            )
         self._note_end(index + 1, time_s - zero)
 
     def _timed(self) -> Iterator[tuple[av.VideoFrame, float]]:
@@ -204,7 +207,7 @@ class ContainerFrames:
                 yield frame
 
     def _note_losses(self, *, to_end: bool) -> None:
-        lost = self._losses.notes()
+        lost = self._losses.notes(to_end)
         if self._path.is_file():  # a camera has no structure
             lost += self._losses.broken_structure(self._path, self._container.format.name, to_end)
         if lost:

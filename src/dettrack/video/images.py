@@ -54,7 +54,7 @@ def _decode(path: Path, max_pixels: int) -> tuple[Shaped[np.ndarray, "height wid
     """BGR with 8 or 16 bits, of the first picture in the file."""
     data = read_file(path)
     header = picture_header(data.tobytes())
-    if header is None:
+    if header is None or header.pixels < 1:
         raise InputError(f"{path}: not an image that can be read ({data.size} bytes); is it damaged?")
     check_pixels(str(path), header.width, header.height, max_pixels)
     if not header.whole:
@@ -77,7 +77,15 @@ def used_bits(images: Iterable[Shaped[np.ndarray, "..."]]) -> int:
 
 
 def to_bytes(image: UInt16[np.ndarray, "..."], bits: int) -> UInt8[np.ndarray, "..."]:
-    """The upper 8 of the `bits` that are in use; brighter values are white."""
+    """The upper 8 of the bits that are in use.
+
+    Args:
+        image: 16 bits a sample.
+        bits: So many are in use, at least 8; brighter values become white.
+
+    Returns:
+        8 bits a sample.
+    """
     return np.minimum(image >> (bits - 8), 255).astype(np.uint8)
 
 

@@ -68,8 +68,15 @@ class Losses:
             self._packets = sum(pts >= frame.pts for pts in self._before_first)
             self._before_first.clear()
 
-    def notes(self) -> list[str]:
-        """One line for each kind of damage; where there is none, nothing is known to be missing."""
+    def notes(self, to_end: bool) -> list[str]:
+        """One line for each kind of damage; where there is none, nothing is known to be missing.
+
+        Args:
+            to_end: The decoder has given all its frames.
+
+        Returns:
+            Lines.
+        """
         notes = []
         if self._failed:
             parts = "a damaged part was" if self._failed == 1 else f"{self._failed} damaged parts were"
@@ -79,7 +86,7 @@ class Losses:
         if self._concealed:
             notes.append(f"{_count(self._concealed, 'frame')} could be decoded in part only")
         missing = self._packets - self._frames - self._failed
-        if self._one_by_one and missing > 0 and not notes:
+        if to_end and self._one_by_one and missing > 0 and not notes:
             notes.append(f"{_count(missing, 'frame')} could not be decoded")
         return notes
 

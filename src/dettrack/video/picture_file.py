@@ -131,7 +131,9 @@ def _pnm(data: bytes) -> PictureHeader:
 def _tiff(data: bytes) -> PictureHeader:
     """The largest picture decides on the size; smaller ones are previews."""
     order = "<" if data[:2] == b"II" else ">"
-    position, seen, sizes = struct.unpack_from(order + "I", data, 4)[0], set(), []
+    position = struct.unpack_from(order + "I", data, 4)[0]
+    seen: set[int] = set()
+    sizes: list[tuple[int, int]] = []
     whole = True
     while position and position not in seen and len(seen) < 100_000:
         seen.add(position)

@@ -209,10 +209,14 @@ def _program_stream(data: _Bytes, until: int) -> None:
 
 
 def _transport_stream(data: _Bytes, until: int) -> None:
-    """Packets of one size; gaps between them are found by their counters, which the demuxer checks."""
+    """Packets of one size that begin alike: some are looked at; gaps the demuxer finds by the packets' counters."""
     head = data.at(0, min(data.size, 1024))
     for size, sync in ((188, 0), (192, 4), (204, 0)):
         if head[sync::size] and set(head[sync::size]) == {0x47}:
+            count = min(until, data.size) // size
+            for number in sorted({*range(0, count, count // 1000 + 1), count - 1}):
+                if data.at(number * size + sync, 1) != b"G":
+                    raise _BreakError(number * size)
             if until >= data.size and data.size % size:
                 raise _BreakError(data.size - data.size % size)
             return

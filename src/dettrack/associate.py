@@ -8,14 +8,24 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 
 import numpy as np
+from jaxtyping import Int
 
 from dettrack.config import TrackConfig
 from dettrack.finish.stages import Chain, finishing
 from dettrack.polish import Polisher
 from dettrack.report import Report
-from dettrack.sew import make_linker
+from dettrack.sew import Linker, make_linker
 from dettrack.skeleton import JointSet
-from dettrack.structures import FrameTimes, Segment, SewnBatch, Source, TrackletBatch, TrackTable
+from dettrack.structures import (
+    CloseLink,
+    FrameTimes,
+    Segment,
+    SewnBatch,
+    Source,
+    TrackletBatch,
+    Tracklets,
+    TrackTable,
+)
 
 __all__ = ["associate"]
 
@@ -49,7 +59,7 @@ def associate(
             report.add(batch.tally)
             output.waiting.append(batch.frames)
             with report.timed("sew"):
-                ids = tuple(linker.add(tracklets) for tracklets in batch.tracklets)
+                ids = tuple(_sewn(linker, tracklets, output.close_links) for tracklets in batch.tracklets)
             if batch.shot_ended:
                 report.counts["shots"] += 1
                 linker.end_shot()
@@ -65,11 +75,18 @@ def associate(
         report.counts["tracks"] = len(output.track_ids)
 
 
+def _sewn(linker: Linker, tracklets: Tracklets, close_links: list[CloseLink]) -> Int[np.ndarray, " n"]:
+    ids = linker.add(tracklets)
+    close_links += linker.close_links
+    return ids
+
+
 class _Segments:
     """Frames that wait for their poses, and the segments that they become."""
 
     def __init__(self, report: Report) -> None:
         self.waiting: list[FrameTimes] = []
+        self.close_links: list[CloseLink] = []
         self.track_ids: set[int] = set()
         self._report = report
 
@@ -84,4 +101,6 @@ class _Segments:
         self.track_ids.update(table.track_id.tolist())
         for source in Source:
             self._report.counts[f"poses_{source.name.lower()}"] += int((table.source == source).sum())
-        yield Segment(times[:done], table)
+        here = tuple(link for link in self.close_links if link.frame <= times.index[done - 1])
+        self.close_links = self.close_links[len(here) :]
+        yield Segment(times[:done], table, here)

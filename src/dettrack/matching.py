@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-__all__ = ["match", "match_greedily", "match_matrix"]
+__all__ = ["match", "match_greedily", "match_matrix", "runners_up"]
 
 # Up to this many cells one dense assignment is cheaper than finding the components; the result is the same.
 _DENSE = 2500
@@ -103,3 +103,30 @@ def match_greedily(
             free_row[rows[pair]] = free_column[columns[pair]] = False
             chosen.append(pair)
     return np.sort(np.array(chosen, np.int64))
+
+
+def runners_up(
+    rows: Int[np.ndarray, " pairs"],
+    columns: Int[np.ndarray, " pairs"],
+    similarity: Float[np.ndarray, " pairs"],
+    chosen: Int[np.ndarray, " matched"],
+) -> Int[np.ndarray, " matched"]:
+    """For each chosen pair the best other pair that its row or its column had; -1 where it had none.
+
+    Args:
+        rows: As of `match`.
+        columns: As of `match`.
+        similarity: As of `match`.
+        chosen: What `match` gave.
+
+    Returns:
+        Indices of pairs.
+    """
+    out = np.full(len(chosen), -1)
+    contested = (np.bincount(rows)[rows] > 1) | (np.bincount(columns)[columns] > 1) if len(rows) else np.zeros(0, bool)
+    for place in np.flatnonzero(contested[chosen]):
+        pair = chosen[place]
+        others = np.flatnonzero((rows == rows[pair]) | (columns == columns[pair]))
+        others = others[others != pair]
+        out[place] = others[similarity[others].argmax()]
+    return out

@@ -29,6 +29,7 @@ from dettrack.formats import FORMATS, Writer, open_writers
 from dettrack.formats.tracklets import TrackletFile, TrackletWriter
 from dettrack.pipeline import Pipeline, Video
 from dettrack.report import Report
+from dettrack.runs.beside import Beside
 from dettrack.runs.fingerprint import fingerprint
 from dettrack.runs.result import RENDER, SUMMARY, TRACKLETS, NewResult
 from dettrack.runs.watch import WatchedVideo
@@ -145,7 +146,8 @@ def track_to_folder(
                 render = RenderWriter(result.path / RENDER, video.info)
                 writers, watched = [*writers, render], WatchedVideo(video, render.add)
             run = stack.enter_context(pipeline.track(watched, save=save, known=known))
-            failure = _write(run, writers, run.report, video.info.n_frames, progress)
+            beside = Beside(result.path, pipeline.joint_set)
+            failure = _write(run, writers, beside, run.report, video.info.n_frames, progress)
         summary = {
             "complete": failure is None and run.complete,
             **about,
@@ -199,7 +201,7 @@ def associate_to_folder(
             _keep(saved.path, result.path / TRACKLETS)
         writers = open_writers(formats, result.path, info, saved.joints)
         with closing(associate(batches, saved.joints, config, fps=fps, report=report)) as segments:
-            failure = _write(segments, writers, report, None, None)
+            failure = _write(segments, writers, Beside(result.path, saved.joints), report, None, None)
         summary = {
             "complete": failure is None,
             **saved.about,
@@ -239,6 +241,7 @@ def _keep(path: Path, copy: Path) -> None:
 def _write(
     segments: Iterable[Segment],
     writers: Sequence[Writer],
+    beside: Beside,
     report: Report,
     n_frames: int | None,
     progress: Progress | None,
@@ -250,7 +253,7 @@ def _write(
     """
     stop = threading.Event()
     with ThreadPoolExecutor(1, thread_name_prefix="dettrack write") as thread:
-        job = thread.submit(_write_until, stop, segments, writers, report, n_frames, progress)
+        job = thread.submit(_write_until, stop, segments, writers, beside, report, n_frames, progress)
         while not job.done():
             try:
                 wait([job], timeout=0.5)  # a bound, or Ctrl-C would have to wait on some systems
@@ -263,6 +266,7 @@ def _write_until(
     stop: threading.Event,
     segments: Iterable[Segment],
     writers: Sequence[Writer],
+    beside: Beside,
     report: Report,
     n_frames: int | None,
     progress: Progress | None,
@@ -274,6 +278,7 @@ def _write_until(
                 for (index, time_s, rows), name in zip(segment.by_frame(), segment.names, strict=True):
                     for writer in writers:
                         writer.write(index, time_s, rows, name)
+                beside.add(segment)
             if progress:
                 progress(int(segment.frames[-1]) + 1, n_frames)
             if stop.is_set():
@@ -282,7 +287,7 @@ def _write_until(
         failure = error
     finally:
         with report.timed("write"):
-            for writer in writers:  # every one of them, whatever happens to another
+            for writer in (*writers, beside):  # every one of them, whatever happens to another
                 try:
                     writer.close()
                 except DettrackError as error:  # noqa: PERF203

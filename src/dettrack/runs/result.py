@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from dettrack.errors import OutputError
-from dettrack.formats import FORMATS
+from dettrack.formats import FORMATS, FRAMES, SUSPECTS
 from dettrack.runs.owner import OWNER, take_folder
 
 __all__ = ["RENDER", "SUMMARY", "TRACKLETS", "NewResult", "is_complete", "read_summary"]
@@ -169,7 +169,7 @@ def _refuse_strangers(out: Path) -> None:
 
 
 def _strangers(out: Path) -> Iterator[str]:
-    ours = {SUMMARY, RENDER, TRACKLETS, OWNER, *FORMATS.values()}
+    ours = {SUMMARY, RENDER, TRACKLETS, OWNER, FRAMES, SUSPECTS, *FORMATS.values()}
     for path in out.iterdir():
         if path.name in _IN_FOLDERS and path.is_dir() and not path.is_symlink():
             known = set(path.glob(_IN_FOLDERS[path.name])) | set(path.glob("*.part"))

@@ -22,8 +22,9 @@ from dettrack.geometry import extents
 from dettrack.matching import match, match_greedily
 from dettrack.oks import MIN_JOINTS, neighbours, object_areas, oks, oks_nms, reach
 from dettrack.report import Tally
+from dettrack.sew.sewer import close_links
 from dettrack.skeleton import JointSet
-from dettrack.structures import Tracklets
+from dettrack.structures import CloseLink, Tracklets
 
 __all__ = ["KeyframeLinker"]
 
@@ -56,11 +57,13 @@ class KeyframeLinker:
     Attributes:
         last_similarity: `(n,)` OKS of each tracklet of the last `add` with the pose that it was joined to; NaN where
             it started a track or was dropped.
+        close_links: Links of the last `add` that had a close second.
     """
 
     def __init__(self, config: SewConfig, joint_set: JointSet) -> None:
         self.config = config
         self.last_similarity: Float[np.ndarray, " n"] = np.zeros(0)
+        self.close_links: tuple[CloseLink, ...] = ()
         self._dropped: Counter[str] = Counter()
         self._sigmas = joint_set.sigmas
         self._tracks = _no_tracks(len(self._sigmas))
@@ -95,6 +98,7 @@ class KeyframeLinker:
         started = np.flatnonzero(keep & (joined < 0))
         new.ids[started] = self._next_id + np.arange(len(started))
         self._next_id += len(started)
+        self.close_links = close_links(tracklets, new.ids, (i, live.ids[j], similarity), chosen)
         self._remember(new, live, expected, joined)
         self._last_keyframe = tracklets.keyframe
         return new.ids.copy()

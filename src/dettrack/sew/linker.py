@@ -13,14 +13,20 @@ from dettrack.report import Tally
 from dettrack.sew.baselines import KeyframeLinker
 from dettrack.sew.sewer import Sewer
 from dettrack.skeleton import JointSet
-from dettrack.structures import Tracklets
+from dettrack.structures import CloseLink, Tracklets
 
 __all__ = ["Linker", "gap_frames", "make_linker"]
 
 
 @runtime_checkable
 class Linker(Protocol):
-    """Gives each tracklet the identity of its track, keyframe by keyframe."""
+    """Gives each tracklet the identity of its track, keyframe by keyframe.
+
+    Attributes:
+        close_links: Links of the last `add` that had a close second.
+    """
+
+    close_links: tuple[CloseLink, ...]
 
     @property
     def tally(self) -> Tally:

@@ -29,13 +29,15 @@ from jaxtyping import Bool, Float, Int
 
 from dettrack.config import SewConfig
 from dettrack.geometry import extents
-from dettrack.matching import match
+from dettrack.matching import match, runners_up
 from dettrack.oks import MIN_JOINTS, PackedPoses, neighbours, object_areas, oks_nms, oks_of_rows, pack, reach
 from dettrack.report import Tally
 from dettrack.skeleton import JointSet
-from dettrack.structures import Tracklets
+from dettrack.structures import CloseLink, Tracklets
 
-__all__ = ["Sewer", "strongest"]
+__all__ = ["Sewer", "close_links", "strongest"]
+
+_CLOSE = 0.15  # margin in OKS below which another choice is a close second
 
 
 @dataclass(frozen=True)
@@ -138,18 +140,54 @@ def strongest(
     return oks_nms((i[duplicate], j[duplicate]), tracklets.boxes.scores * joints)
 
 
+def close_links(
+    tracklets: Tracklets,
+    ids: Int[np.ndarray, " n"],
+    pairs: tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"], Float[np.ndarray, " pairs"]],
+    chosen: Int[np.ndarray, " matched"],
+) -> tuple[CloseLink, ...]:
+    """Links of one keyframe that had a close second.
+
+    Args:
+        tracklets: Of the keyframe.
+        ids: The tracks that they have now.
+        pairs: Tracklet, track id and similarity of each pair that was allowed.
+        chosen: Indices of the pairs that became links.
+
+    Returns:
+        One item for each such link.
+    """
+    rows, tracks, similarity = pairs
+    columns = np.unique(tracks, return_inverse=True)[1]
+    second = runners_up(rows, columns, similarity, chosen)
+    margin = similarity[chosen] - similarity[second]
+    return tuple(
+        CloseLink(
+            tracklets.keyframe,
+            tracklets.boxes.xyxy[rows[pair]].astype(np.float64),
+            int(tracks[other] if rows[other] == rows[pair] else ids[rows[other]]),
+            float(similarity[pair]),
+            float(gap),
+        )
+        for pair, other, gap in zip(chosen, second, margin, strict=True)
+        if other >= 0 and gap < _CLOSE
+    )
+
+
 class Sewer:
     """Gives each tracklet the identity of its track, keyframe by keyframe.
 
     Attributes:
         last_similarity: `(n,)` similarity of each tracklet of the last `add` with the track that it joined; NaN where
-            it started a track or was dropped. A low one is a suspect link.
+            it started a track or was dropped.
+        close_links: Links of the last `add` that had a close second.
     """
 
     def __init__(self, config: SewConfig, joint_set: JointSet, clip_length: int) -> None:
         self.config = config
         self.clip_length = clip_length
         self.last_similarity: Float[np.ndarray, " n"] = np.zeros(0)
+        self.close_links: tuple[CloseLink, ...] = ()
         self._dropped: Counter[str] = Counter()
         self._sigmas = joint_set.sigmas
         self._past: deque[_Prepared] = deque()  # keyframes whose tubes may overlap the next one's
@@ -186,6 +224,7 @@ class Sewer:
         started = np.flatnonzero(keep & (new.ids < 0))
         new.ids[started] = self._next_id + np.arange(len(started))
         self._next_id += len(started)
+        self.close_links = close_links(tracklets, new.ids, (rows, tracks, similarity), chosen)
         if len(new.ids):
             self._past.append(new)
         return new.ids

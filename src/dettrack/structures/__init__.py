@@ -8,11 +8,12 @@ NaN means missing, never (0, 0).
 
 from dettrack.structures.frames import Clip, Frame, FrameTimes, VideoInfo
 from dettrack.structures.people import Boxes, SewnBatch, TrackletBatch, Tracklets, Tubes
-from dettrack.structures.tracks import Segment, Source, TrackTable
+from dettrack.structures.tracks import CloseLink, Segment, Source, TrackTable
 
 __all__ = [
     "Boxes",
     "Clip",
+    "CloseLink",
     "Frame",
     "FrameTimes",
     "Segment",

@@ -243,16 +243,38 @@ class TrackTable:
 
 
 @dataclass(frozen=True)
+class CloseLink:
+    """A tracklet that was joined to a track although another choice was nearly as good.
+
+    Attributes:
+        frame: The tracklet's keyframe.
+        box: `(4,)` its box there.
+        rival: Id of the other track that the tracklet might have joined, or of the tracklet that might have joined
+            its track; below 0 where that belongs to no track.
+        similarity: Of the link, in [0, 1].
+        margin: By how much the other choice was less similar; negative where the greatest sum demanded it.
+    """
+
+    frame: int
+    box: Float[np.ndarray, " 4"]
+    rival: int
+    similarity: float
+    margin: float
+
+
+@dataclass(frozen=True)
 class Segment:
     """A run of finished frames.
 
     Attributes:
         times: The frames; those without people are listed too.
         table: Poses in these frames, sorted by frame and track id.
+        close_links: Links in these frames that had a close second.
     """
 
     times: FrameTimes
     table: TrackTable
+    close_links: tuple[CloseLink, ...] = ()
 
     def __repr__(self) -> str:
         span = f"frames {self.frames[0]} to {self.frames[-1]}" if len(self.frames) else "no frame"

@@ -48,7 +48,14 @@ def test_every_format_a_picture_and_a_summary(scene, pipeline, tmp_path):
     seen = []
     options = RunOptions(formats=tuple(FORMATS), render=True, save_tracklets=True)
     summary = track_to_folder(pipeline, str(scene.folder), out, options, lambda done, of: seen.append((done, of)))
-    expected = {*FORMATS.values(), "summary.json", "render.mp4", "tracklets.parquet", "frames.parquet", "suspects.jsonl"}
+    expected = {
+        *FORMATS.values(),
+        "summary.json",
+        "render.mp4",
+        "tracklets.parquet",
+        "frames.parquet",
+        "suspects.jsonl",
+    }
     assert {path.name for path in out.iterdir()} == expected
     assert seen[-1] == (N_FRAMES, N_FRAMES)
     assert summary == json.loads((out / "summary.json").read_text())

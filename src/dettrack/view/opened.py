@@ -15,7 +15,7 @@ from dettrack import edit
 from dettrack.edit import Edit
 from dettrack.errors import InputError
 from dettrack.formats import SUSPECTS, read_tracks
-from dettrack.skeleton import JointSet
+from dettrack.skeleton import POSETRACK15
 from dettrack.structures import FrameTimes, TrackTable
 from dettrack.view.frames import clock, frames_of_result, frames_of_video
 from dettrack.view.media import BrowserCopy, plays_in_browsers
@@ -74,7 +74,7 @@ class Opened:
         self.copy = BrowserCopy(source, frames, self.times) if source is not None and len(frames) else None
         self.version = 0
         self._lock = threading.Lock()
-        self._original = TrackTable.empty(_NO_JOINTS) if table is None else table
+        self._original = TrackTable.empty(POSETRACK15) if table is None else table
         self.packed = self._pack()
 
     @property
@@ -153,9 +153,6 @@ class Opened:
             "detector": summary.get("detector", ""),
             "model": summary.get("model", ""),
         }
-
-
-_NO_JOINTS = JointSet("none", ())
 
 
 def open_result(path: Path, video: Path | None = None) -> Opened:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import multiprocessing
 import os
 import queue
 import sys
@@ -18,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["ReadAhead", "ahead", "cpu_threads", "tune_process"]
+__all__ = ["ReadAhead", "ahead", "cpu_threads", "exit_with_parent", "tune_process"]
 
 _ARENA_MAX, _MMAP_THRESHOLD = -8, -3  # of glibc's mallopt
 
@@ -70,6 +71,14 @@ def _give_memory_back() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_ARENA_MAX, 2)
         mallopt(_MMAP_THRESHOLD, 64 << 10)
+
+
+def exit_with_parent() -> None:
+    """Wait until the process that started this one has ended, in whatever way, and end; for a thread of its own."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextlib.contextmanager

@@ -58,7 +58,7 @@ class BatchArgs:
         worker_memory: With worker processes: bound on what each may allocate, in GiB; 0 for none.
         split: Videos longer than this many seconds are divided among workers that have nothing to do; 0 for never.
         shard: Do the I-th of N shares of the videos (1/16 to 16/16), for array jobs: several machines with one OUT.
-        retry: Track videos again that failed (failed), that killed their workers (poison), or both (all).
+        retry: Track videos again that failed (failed), that killed their workers (poison), or any (all).
         dry_run: Say what would be done, and how long it takes by the speed so far.
         formats: Comma-separated: jsonl, parquet, csv, posetrack18, coco, mot, trc, openpose.
         render: Write render.mp4 too.
@@ -166,9 +166,10 @@ def _engine(parsed: BatchArgs, folder: Path) -> Engine:
 
 
 def _run(parsed: BatchArgs, out: Path, entries: Sequence[Entry], options: RunOptions) -> int:
-    from dettrack.runs.batch.manifest import Manifest
+    from dettrack.runs.batch.manifest import Manifest, read_manifest
     from dettrack.runs.batch.schedule import find_due, run_batch
     from dettrack.runs.batch.status import read_status, status_lines, write_page
+    from dettrack.runs.batch.tables import write_videos
 
     with Manifest(out, parsed.shard.replace("/", "-of-") or "all") as manifest:
         due, left = find_due(entries, manifest.rows, out, options, parsed.retry)
@@ -180,6 +181,7 @@ def _run(parsed: BatchArgs, out: Path, entries: Sequence[Entry], options: RunOpt
             try:
                 run_batch(due, manifest, engine, options, parsed.split, show.tell, show.tick)
             finally:
+                write_videos(manifest.folder, read_manifest(out).values())
                 write_page(out, read_status(out))
         rows = [manifest.rows[entry.name] for entry in entries if entry.name in manifest.rows]
     for line in status_lines(read_status(out)) if due else ():

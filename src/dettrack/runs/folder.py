@@ -36,10 +36,11 @@ from dettrack.runs.watch import WatchedVideo
 from dettrack.sew.replay import narrow
 from dettrack.structures import Segment, VideoInfo
 from dettrack.video import VideoReader, choose_encoder, open_video
+from dettrack.video.isolated import IsolatedReader, Limits
 from dettrack.video.sources import MAX_PIXELS, VideoSource
 from dettrack.visual.render import RenderWriter
 
-__all__ = ["RunOptions", "associate_to_folder", "check_formats", "run_fingerprint", "track_to_folder"]
+__all__ = ["RunOptions", "associate_to_folder", "check_formats", "open_source", "run_fingerprint", "track_to_folder"]
 
 Progress = Callable[[int, int | None], None]
 
@@ -103,6 +104,7 @@ def track_to_folder(
     options: RunOptions | None = None,
     progress: Progress | None = None,
     known: KnownBatches | None = None,
+    limits: Limits | None = None,
 ) -> dict[str, Any]:
     """Track one video into the folder `out`.
 
@@ -117,6 +119,7 @@ def track_to_folder(
         options: What to write.
         progress: Called with the number of finished frames and the number expected (None if unknown).
         known: See `Pipeline.track`.
+        limits: Decode in a process of its own, within these limits.
 
     Returns:
         What was written to `summary.json`.
@@ -130,17 +133,14 @@ def track_to_folder(
         choose_encoder()  # fails now rather than after the models were loaded
     config, start = pipeline.config, time.perf_counter()
     made_from = run_fingerprint(source, config, options)  # of the input as it is read, not as it is hours later
-    with (
-        _open(source, options, config) as video,
-        NewResult(out) as result,
-    ):
+    with open_source(source, config, options, limits) as video, NewResult(out) as result:
         about = {"video": _video_entry(video.info), **_models_entry(pipeline)}
         with ExitStack() as stack:
             writers = open_writers(options.formats, result.path, video.info, pipeline.joint_set)
-            save = None
+            save: TrackletWriter | None = None
             if options.save_tracklets:
-                path = result.path / TRACKLETS
-                save = stack.enter_context(TrackletWriter(path, pipeline.joint_set, config.cut, about))
+                saved = TrackletWriter(result.path / TRACKLETS, pipeline.joint_set, config.cut, about)
+                save = stack.enter_context(saved)
             watched: Video = video
             if options.render:
                 render = RenderWriter(result.path / RENDER, video.info)
@@ -160,15 +160,26 @@ def track_to_folder(
         return _finish(result, summary, failure)
 
 
-def _open(source: VideoSource, options: RunOptions, config: TrackConfig) -> VideoReader:
-    return open_video(
-        source,
-        start_s=options.start_s,
-        end_s=options.end_s,
-        shots=config.cut.shots,
-        fps=options.fps,
-        max_pixels=options.max_pixels,
-    )
+def open_source(
+    source: VideoSource, config: TrackConfig, options: RunOptions, limits: Limits | None = None
+) -> VideoReader | IsolatedReader:
+    """The part of a video that a run reads.
+
+    Args:
+        source: As of `track_to_folder`.
+        config: All settings.
+        options: What to read.
+        limits: As of `track_to_folder`.
+
+    Returns:
+        Its frames.
+
+    Raises:
+        InputError: The source cannot be used.
+    """
+    part: dict[str, Any] = {name: getattr(options, name) for name in ("start_s", "end_s", "fps", "max_pixels")}
+    part["shots"] = config.cut.shots
+    return open_video(source, **part) if limits is None else IsolatedReader(source, **part, limits=limits)
 
 
 def associate_to_folder(

@@ -7,11 +7,9 @@ that died is replaced in a moment, and the code is in memory once. Elsewhere eac
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,11 +18,12 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from dettrack.runs.batch.tasks import Death, Outcome, Task
+from dettrack.threads import exit_with_parent
+from dettrack.video.isolated import CONTEXT, death_of
 
 __all__ = ["Processes"]
 
-_CONTEXT = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
-_CONTEXT.set_forkserver_preload(["dettrack.runs.batch.worker", "av", "cv2", "pyarrow.parquet", "scipy.optimize"])
+CONTEXT.set_forkserver_preload(["dettrack.runs.batch.worker", "dettrack.formats.table", "dettrack.formats.jsonl"])
 
 
 class Processes:
@@ -86,9 +85,9 @@ class _Process:
 
     def __init__(self, name: str, folder: Path, memory_gib: float) -> None:
         self.name = name
-        self.pipe, theirs = _CONTEXT.Pipe()
+        self.pipe, theirs = CONTEXT.Pipe()
         arguments = (theirs, name, folder, memory_gib)
-        self.process: BaseProcess = _CONTEXT.Process(target=_work, args=arguments, name=f"dettrack {name}")  # type: ignore[attr-defined]
+        self.process: BaseProcess = CONTEXT.Process(target=_work, args=arguments, name=f"dettrack {name}")  # type: ignore[attr-defined]
         self.process.start()
         theirs.close()  # or the end of the worker would not be seen here
 
@@ -99,7 +98,7 @@ class _Process:
             frame = int(json.loads((folder / "running" / f"{self.name}.json").read_bytes())["frame"]) or None
         self.pipe.close()
         self.end(folder)
-        return Death(_cause(self.process.exitcode), frame)
+        return Death(death_of(self.process.exitcode), frame)
 
     def end(self, folder: Path) -> None:
         """Wait for its end, which has been asked for; it is brought about if it takes long."""
@@ -111,19 +110,10 @@ class _Process:
             (folder / "running" / f"{self.name}.json").unlink(missing_ok=True)
 
 
-def _cause(code: int | None) -> str:
-    if code is None or code >= 0:
-        return f"exit code {code}"
-    try:
-        return f"signal {-code} ({signal.Signals(-code).name})"
-    except ValueError:
-        return f"signal {-code}"
-
-
 def _work(pipe: Connection, name: str, folder: Path, memory_gib: float) -> None:
     """A worker's life: tasks from the pipe, answers into it, until the other end is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes of a terminal; the parent decides
-    threading.Thread(target=_die_with_parent, name="dettrack parent", daemon=True).start()
+    threading.Thread(target=exit_with_parent, name="dettrack parent", daemon=True).start()
     if memory_gib:
         _bound_memory(memory_gib)
     from dettrack.runs.batch.worker import Worker  # heavy
@@ -135,13 +125,6 @@ def _work(pipe: Connection, name: str, folder: Path, memory_gib: float) -> None:
             except (EOFError, OSError):
                 return
             pipe.send(worker.run(task))
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _bound_memory(gib: float) -> None:

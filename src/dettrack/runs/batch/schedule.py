@@ -97,8 +97,10 @@ def _why(row: Row | None, seen: list[object], made: str, result: Path, retry: Re
         return "changed input"
     if row.made_with != made:
         return "other settings"
+    if row.state == "done" and not result.is_dir():
+        return "result gone"
     if row.state == "done":
-        return "" if result.is_dir() else "result gone"
+        return "again" if retry == "all" and not row.complete else ""
     return "again" if retry in ("all", row.state) else ""
 
 

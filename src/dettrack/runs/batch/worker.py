@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,16 +21,19 @@ from dettrack.cut.known import Span
 from dettrack.errors import DettrackError, OutputError
 from dettrack.files import file_sha256
 from dettrack.pipeline import Pipeline
+from dettrack.runs.batch.tables import add_tracks
 from dettrack.runs.batch.tasks import Outcome, Task, spans_of
 from dettrack.runs.checkpoint import Checkpoint
-from dettrack.runs.folder import run_fingerprint, track_to_folder
+from dettrack.runs.folder import open_source, run_fingerprint, track_to_folder
 from dettrack.runs.result import SUMMARY, is_complete, read_summary
+from dettrack.skeleton import joint_set
 from dettrack.threads import tune_process
-from dettrack.video import open_video
+from dettrack.video.isolated import Limits
 
 __all__ = ["Worker"]
 
 _BEAT_S = 1.0
+_LIMITS = Limits()
 
 
 class Worker:
@@ -69,7 +73,7 @@ class Worker:
         key = run_fingerprint(task.source, task.config, task.options)
         summary = read_summary(task.result) if is_complete(task.result) else None
         if summary is not None and summary.get("fingerprint") == key:  # its run was killed before it could say so
-            return _outcome(task, summary, adopted=True)
+            return self._answer(task, summary, adopted=True)
         if task.split_s and (frames := _long(task)):
             return Outcome("long", frames=frames)
         tune_process(task.config.estimate.threads)
@@ -79,18 +83,24 @@ class Worker:
             if task.span is not None:
                 return self._find(self._pipeline, task, task.span, known)
             summary = track_to_folder(
-                self._pipeline, task.source, task.result, task.options, self._heart.progress, known
+                self._pipeline, task.source, task.result, task.options, self._heart.progress, known, _LIMITS
             )
         except (DettrackError, MemoryError):
             known.flush()
             raise
         shutil.rmtree(spans_of(task.folder, task.video), ignore_errors=True)  # those of other settings, too
-        return _outcome(task, summary)
+        return self._answer(task, summary)
+
+    def _answer(self, task: Task, summary: dict[str, Any], *, adopted: bool = False) -> Outcome:
+        smooth = task.config.finish.smooth != "none"
+        problem = add_tracks(task.folder, task.video, task.result, joint_set(summary["joint_set"]), smooth)
+        answer = _outcome(task, summary, adopted=adopted)
+        return replace(answer, reason="; ".join(filter(None, (answer.reason, problem)))) if problem else answer
 
     def _find(self, pipeline: Pipeline, task: Task, span: Span, known: Checkpoint) -> Outcome:
-        options, frames = task.options, 0
+        frames = 0
         with (
-            open_video(task.source, start_s=options.start_s, end_s=options.end_s, shots=task.config.cut.shots) as video,
+            open_source(task.source, task.config, task.options, _LIMITS) as video,
             closing(pipeline.tracklets(video, known=known, span=span)) as batches,
         ):
             for batch in batches:
@@ -119,8 +129,7 @@ def _failed(task: Task, reason: str) -> Outcome:
 
 def _long(task: Task) -> int:
     """Number of frames that a video announces, if it is longer than `split_s`; else 0."""
-    options = task.options
-    with open_video(task.source, start_s=options.start_s, end_s=options.end_s, shots=False) as video:
+    with open_source(task.source, task.config, task.options, _LIMITS) as video:
         frames, fps = video.info.n_frames, video.info.fps
     return frames if frames and fps and frames / fps > task.split_s else 0
 

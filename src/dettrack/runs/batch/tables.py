@@ -23,7 +23,6 @@ import pyarrow.parquet as pq
 
 from dettrack.files import NewFile, output_error
 from dettrack.formats import FORMATS
-from dettrack.formats.table import to_arrow
 from dettrack.runs.batch.manifest import Row
 from dettrack.skeleton import JointSet
 from dettrack.structures import TrackTable
@@ -61,7 +60,7 @@ def add_tracks(folder: Path, video: str, result: Path, joints: JointSet, smooth:
     if not made.is_file():
         return ""
     target = folder / TRACKS / f"video={quote(video, safe='')}" / made.name
-    wanted = to_arrow(TrackTable.empty(joints), smooth).schema
+    wanted = TrackTable.empty(joints).to_arrow(smooth=smooth).schema
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(target.name + ".part")

@@ -20,6 +20,7 @@ from dettrack.training.labels.people import (
     save_people,
     seen_from_behind,
     shrunk,
+    thinned,
 )
 
 
@@ -110,3 +111,21 @@ def test_who_turns_their_back() -> None:
         weight=known,
     )
     assert seen_from_behind(people).tolist() == [False, True, True, True, False, False]
+
+
+def test_thinned_sets_fit_and_keep_videos_whole() -> None:
+    """Every kept person has the picture that they had, and a video is there whole or not at all."""
+    stills, videos = make_set(frames=8), make_set(videos=4, frames=5)
+    for people in (stills, videos):
+        total = sum(len(image) for image in people.images)
+        small = thinned(people, total // 2, seed=3)
+        assert 0.25 * total < sum(len(image) for image in small.images) <= total // 2
+        where = {box.tobytes() + people.images[i]: i for box, i in zip(people.boxes, people.person_image, strict=True)}
+        for box, image, track in zip(small.boxes, small.person_image, small.track, strict=True):
+            row = where[box.tobytes() + small.images[image]]
+            assert people.video[row] == small.video[image]
+            assert track in people.track[people.person_image == row]
+        assert len(small) == 2 * len(small.images)
+    counts = np.bincount(small.video[small.video >= 0])
+    assert set(counts.tolist()) <= {0, 5}
+    assert len(thinned(stills, 10**9)) == len(stills)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from training_scenes import make_set
 
+from dettrack.cli import main
 from dettrack.config import DetectConfig
 from dettrack.lab.ablation.beyond import tables_of
 from dettrack.lab.ablation.study import read_study
@@ -14,12 +16,14 @@ from dettrack.lab.synth import SceneConfig, write_scenes
 from dettrack.lab.synth.write import scene_jobs
 from dettrack.models.detector import load_detector
 from dettrack.models.detector.network import PersonDetector
-from dettrack.models.pose.checkpoint import build_network
+from dettrack.models.pose.checkpoint import build_network, load_checkpoint
+from dettrack.models.weights import SHIPPED
 from dettrack.settings import read_toml
 from dettrack.structures import Frame
 from dettrack.training.detector.run import detector_recipe, run_detector
 from dettrack.training.journal import read_log
 from dettrack.training.labels.boxes import LabelConfig, label
+from dettrack.training.labels.people import save_people
 from dettrack.training.loop import learning_rate
 from dettrack.training.pose.recipe import stages
 
@@ -41,6 +45,38 @@ def test_shipped_files_are_understood(name: str) -> None:
             assert all(side % 32 == 0 for side in stage.network.size)
             if stage.network.architecture == "lite":
                 build_network(stage.network)
+
+
+@pytest.mark.slow
+def test_minutes_on_a_gpu_are_tried_on_the_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The recipe itself with few steps: thin packs, a call that runs out of time, one that goes on to the end."""
+    text = (CONFIGS / "gpu_minutes.toml").read_text()
+    table = read_toml(CONFIGS / "gpu_minutes.toml")
+    names = [Path(data["path"]).name for data in table["data"]]
+    for name in names:
+        save_people(make_set(videos=3 if "video" in name or "vtest" in name else 0, frames=9), tmp_path / "all" / name)
+    packs = [str(tmp_path / "all" / name) for name in names]
+    assert main(["data", "thin", *packs, "--out", str(tmp_path / "data" / "gpu"), "--megabytes", "0.15"]) == 0
+    assert sum(path.stat().st_size for path in (tmp_path / "data" / "gpu").iterdir()) <= 0.15 * 2**20
+    changes = {"batch = 256": "batch = 8", "steps = 6000": "steps = 3", "steps = 4000": "steps = 2"}
+    changes |= {f'"{table["start"]["weights"]}"': f"'{SHIPPED / 'pose.safetensors'}'"}
+    for old, new in changes.items():
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    recipe, out = tmp_path / "gpu_minutes.toml", tmp_path / "run"
+    call = ["train", str(recipe), "--out", str(out), "--quiet"]
+    recipe.write_text(text.replace("max_hours = 0.15", "max_hours = 1e-9"))
+    assert main(call) == 0
+    assert "the same command continues" in capsys.readouterr().out
+    assert {path.name for path in out.iterdir()} == {"small"}
+    recipe.write_text(text)
+    assert main(call) == 0
+    for stage, steps in (("small", 3), ("final", 2)):
+        assert [step for step, name, _ in read_log(out / stage / "log.csv") if name == "loss"][-1] == steps
+        files = {path.name: path.stat().st_size for path in (out / stage).iterdir()}
+        assert max(files.values()) < 16 * 2**20
+        assert files["checkpoint.pt"] > files["model.safetensors"] > 6e6
+    assert load_checkpoint(out / "final" / "model.safetensors").spec.size == (192, 160)
 
 
 @pytest.fixture(scope="module")

@@ -169,4 +169,27 @@ def test_refusals(tmp_path: Path) -> None:
 def test_max_hours_stops_with_a_checkpoint(tmp_path: Path) -> None:
     assert run_here(tmp_path, max_hours=1e-9, validate_every=0) == {}
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 1
+    assert (tmp_path / "partial.safetensors").is_file()
+    assert not (tmp_path / "model.safetensors").exists()
     assert run_here(tmp_path, validate_every=0)["loss"] > 0
+
+
+def test_compact_checkpoints_are_small_and_go_on(tmp_path: Path) -> None:
+    """The first call is out of time; the second goes on from a file without the optimiser."""
+    whole = run_here(tmp_path / "whole", steps=150, validate_every=0)
+    for folder, changes in (("plain", {}), ("compact", {"compact": True})):
+        assert run_here(tmp_path / folder, steps=150, validate_every=0, max_hours=1e-9, **changes) == {}
+    small, large = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("compact", "plain"))
+    assert set(large) - set(small) == {"optimizer", "scaler"}
+    assert {value.dtype for value in small["model"].values()} == {torch.float16, torch.int64}
+    metrics = run_here(tmp_path / "compact", steps=150, validate_every=0, compact=True)
+    assert metrics["loss"] < 1.5 * whole["loss"] + 0.1
+    assert run_here(tmp_path / "whole", steps=150, validate_every=0, compact=True)["loss"] == whole["loss"]
+    with pytest.raises(UsageError, match="is a compact checkpoint"):
+        run_here(tmp_path / "compact", steps=150, validate_every=0)
+
+
+def test_minus_one_takes_a_worker_for_each_core(tmp_path: Path) -> None:
+    run_here(tmp_path / "a", steps=3)
+    run_here(tmp_path / "b", steps=3, workers=-1)
+    assert losses(tmp_path / "a") == losses(tmp_path / "b")

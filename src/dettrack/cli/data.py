@@ -1,4 +1,4 @@
-"""`dettrack data check | pack | score`: try a set and draw its tubes; pack sets; score a pose model."""
+"""`dettrack data check | pack | score | thin`: try sets and draw tubes; pack; score models; make packs small."""
 
 from __future__ import annotations
 
@@ -93,11 +93,28 @@ class PackArgs:
     longest: int = 0
 
 
+@dataclass(frozen=True)
+class ThinArgs:
+    """Make packed sets small enough to travel: pictures are left out by chance, whole videos at a time.
+
+    Attributes:
+        packs: Packed sets.
+        out: Folder that receives a smaller pack for each, under the same name.
+        megabytes: Of all of them together, in MiB; each keeps the same share of its pictures.
+        seed: Of the choice.
+    """
+
+    packs: tyro.conf.Positional[tuple[Path, ...]]
+    out: Path
+    megabytes: float = 60.0
+    seed: int = 0
+
+
 def run(args: Sequence[str]) -> int:
     """Run the command."""
-    commands = {"check": _check, "pack": _pack, "score": _score}
+    commands = {"check": _check, "pack": _pack, "score": _score, "thin": _thin}
     if not args or args[0] in ("--help", "-h"):
-        sys.stdout.write("usage: dettrack data check|pack|score ...\n\ndettrack data COMMAND --help says more.\n")
+        sys.stdout.write("usage: dettrack data check|pack|score|thin ...\n\ndettrack data COMMAND --help says more.\n")
         return 0 if args else 2
     if args[0] not in commands:
         raise UsageError(f"unknown command {args[0]!r}; expected: dettrack data {' or '.join(commands)}")
@@ -131,6 +148,31 @@ def _pack(args: list[str]) -> int:
     size = options.out.stat().st_size / 1e6
     counts = f"{len(together)} people in {len(together.images)} images, {size:.1f} MB; {len(notes)} left out"
     sys.stdout.write(f"{options.out}: {counts}\n")
+    return 0
+
+
+def _thin(args: list[str]) -> int:
+    options = tyro.cli(ThinArgs, args=args, prog="dettrack data thin")
+    from dettrack.training.labels.people import load_people, save_people, thinned
+
+    if not options.packs or options.megabytes <= 0:
+        raise UsageError("data thin needs packs, and a size above 0 with --megabytes")
+    names = [path.name for path in options.packs]
+    if len(set(names)) < len(names):
+        raise UsageError(f"the packs need different names, got {', '.join(names)}")
+    total = sum(path.stat().st_size for path in options.packs if path.is_file())
+    share = min(1.0, options.megabytes * 2**20 / max(total, 1))
+    for path in options.packs:
+        people = load_people(path)
+        # What is not pictures is not thinned as exactly: a margin of a twentieth keeps the sum below the limit.
+        small = thinned(people, int(0.95 * share * path.stat().st_size), options.seed) if share < 1 else people
+        try:
+            save_people(small, options.out / path.name)
+        except OSError as error:
+            raise OutputError(f"cannot write {options.out / path.name}: {error.strerror or error}") from error
+        sys.stdout.write(f"{options.out / path.name}: {len(small)} of {len(people)} people\n")
+    written = sum((options.out / name).stat().st_size for name in names)
+    sys.stdout.write(f"{written / 2**20:.1f} MiB\n")
     return 0
 
 

@@ -22,6 +22,8 @@ __all__ = ["WeightsArgs", "run"]
 class WeightsArgs:
     """Weights by name: list them, say what one is, verify checksums, import a file, or fetch one.
 
+    `dettrack weights calibrate --help` is about what the scores of a model mean.
+
     Imported and fetched weights go to the store ($DETTRACK_WEIGHTS, else the user's data folder); their names then
     work as --model.
 
@@ -47,6 +49,10 @@ class WeightsArgs:
 
 def run(args: list[str]) -> int:
     """Entry point of the command."""
+    if args[:1] == ["calibrate"]:
+        from dettrack.cli import calibrate
+
+        return calibrate.run(args[1:])
     options = tyro.cli(WeightsArgs, args=args, prog="dettrack weights")
     if options.action in ("info", "import", "fetch") and not options.what:
         raise UsageError(f"weights {options.action} needs a name, file or address")

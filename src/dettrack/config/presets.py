@@ -27,6 +27,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         },
         "detect": {"min_box_area": 3200.0, "scale_min_area": False},  # 4.1
         "estimate": {
+            "calibration": "none",  # 4.2: the peak of the heatmap
             "flip": True,  # 4.2
             "small_crops_below": 0.0,  # 4.2: one input size
             "decoding": "quarter",  # 4.2: "the procedure of [30, 34]", HRNet's and Simple Baselines'

@@ -132,6 +132,9 @@ class EstimateConfig:
         variant: Where a 2D checkpoint gets its temporal filters, by mean initialisation (paper table 8); "auto" runs
             a network as it is stored.
         joints: Joint set of the results; "auto" is PoseTrack's 15, approximated where the model lacks them.
+        calibration: From the model's scores to the probability that a joint lies within half a head: "auto" where that
+            was measured (the model carries it, NAME.calibration.toml beside it, or the catalogue); a file of `dettrack
+            weights calibrate`; "none" keeps the model's own scores.
         flip: Average the heatmaps of the crop and of its mirror image (paper 4.2).
         small_crops_below: People lower than this many pixels are cut out smaller, at two thirds of the network's size
             (128x96 for 192x160), where the network takes that; 0 for none.
@@ -147,6 +150,7 @@ class EstimateConfig:
     model: str = "default"
     variant: Literal["auto", "none", "early", "last", "all"] = "auto"
     joints: Literal["auto", "posetrack15", "posetrack17", "coco17", "mpii16"] = "auto"
+    calibration: str = "auto"
     flip: bool = True
     small_crops_below: Amount = 130.0
     decoding: Literal["quarter", "dark"] = "dark"

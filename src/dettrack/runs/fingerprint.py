@@ -12,7 +12,7 @@ from typing import Any
 from dettrack.config import TrackConfig
 from dettrack.errors import InputError
 from dettrack.files import file_sha256
-from dettrack.models.weights import SHIPPED, find_weights
+from dettrack.models.weights import CALIBRATION, SHIPPED, find_weights
 from dettrack.video.sources import ImageList, VideoSource, find_source
 
 __all__ = ["fingerprint", "made_with", "stamp"]
@@ -115,8 +115,8 @@ def _weights_key(name: str, part: str) -> list[str]:
         path = Path(name)
     else:
         path = find_weights(name).path
-    beside = path.with_suffix(".bin")  # of OpenVINO's .xml
-    files = [path, beside] if path.suffix == ".xml" else [path]
+    beside = [path.with_suffix(".bin")] if path.suffix == ".xml" else []  # OpenVINO's weights
+    files = [path, *beside, path.with_suffix(CALIBRATION)]
     return [_hash_once(file, _status(file)) for file in files if file.is_file()] or [name]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -21,7 +22,7 @@ __all__ = ["average", "main"]
 
 
 def average(out: Path, parts: Sequence[Path]) -> None:
-    """Write the mean of checkpoints of one network as a checkpoint in fp16, without their figures: it has its own.
+    """Write the mean of checkpoints of one network as a checkpoint in fp16, without their figures and calibration.
 
     Args:
         out: A `.safetensors` file.
@@ -33,14 +34,15 @@ def average(out: Path, parts: Sequence[Path]) -> None:
     """
     checkpoints = [load_checkpoint(part) for part in parts]
     first = checkpoints[0]
+    spec = replace(first.spec, calibration=())  # a mean has scores of its own
     for part, checkpoint in zip(parts, checkpoints, strict=True):
-        if checkpoint.spec != first.spec:
+        if replace(checkpoint.spec, calibration=()) != spec:
             raise InputError(f"{part}: not the network of {parts[0]}: only weights of one network have a mean")
     states = [checkpoint.network.state_dict() for checkpoint in checkpoints]
     mean = {name: torch.stack([state[name].double() for state in states]).mean(0) for name in states[0]}
     first.network.load_state_dict(mean)  # in each entry's own type
     names = ", ".join(str(part) for part in parts)
-    save_checkpoint(out, first.network, first.spec, half=True, source=f"mean of {names}; {first.source}".rstrip("; "))
+    save_checkpoint(out, first.network, spec, half=True, source=f"mean of {names}; {first.source}".rstrip("; "))
 
 
 def main(args: Sequence[str]) -> int:

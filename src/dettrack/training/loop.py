@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from dettrack.errors import DettrackError, InputError, UsageError
 from dettrack.files import NewFile
+from dettrack.threads import cpu_threads
 from dettrack.training.batchnorm import synchronise_batch_norm
 from dettrack.training.depthwise import fast_depthwise
 from dettrack.training.journal import Journal
@@ -83,12 +84,16 @@ class LoopConfig:
         ema: Decay of the averaged weights that are validated and exported; 0 for none.
         autocast: Arithmetic of the forward pass.
         clip_grad: Largest norm of the gradient; 0 for no limit.
-        workers: Processes that prepare samples; 0 prepares them in the training process.
+        workers: Processes that prepare samples; 0 prepares them in the training process, -1 takes one for each core.
         checkpoint_every: Steps between checkpoints.
         validate_every: Steps between validations; 0 validates at the end only.
         log_every: Steps between rows of the log.
         seed: Seed of the run.
-        max_hours: The run stops after this time, with a checkpoint to resume from; 0 for no limit.
+        max_hours: The run, all its stages together, stops after this time, with a checkpoint to resume from and the
+            averaged weights so far in `partial.safetensors`; 0 for no limit.
+        compact: Checkpoints hold weights in fp16 and no state of the optimiser, a quarter of the size: for machines
+            that are lent for minutes and give back small files. A run that is resumed from one warms up again, and
+            differs a little from an uninterrupted one.
         device: "auto", "cpu", "cuda" or "cuda:N".
     """
 
@@ -110,6 +115,7 @@ class LoopConfig:
     log_every: int = 20
     seed: int = 0
     max_hours: float = 0.0
+    compact: bool = False
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -184,6 +190,8 @@ def train(task: Task, config: LoopConfig, folder: Path, *, resume: bool = True) 
     with Journal(folder, start) if rank == 0 else nullcontext() as journal:
         for step, pieces in enumerate(batches, start):
             rate = learning_rate(config, step)
+            if config.compact and start:  # the optimiser has forgotten everything
+                rate *= min(1.0, (step - start + 1) / max(1, config.warmup))
             figures = _step(task, config, step, rate, pieces, parallel, optimizer, scaler, device)
             if config.ema:
                 _average(ema, model, min(config.ema, (1 + step) / (10 + step)))
@@ -196,6 +204,8 @@ def train(task: Task, config: LoopConfig, folder: Path, *, resume: bool = True) 
             if done == config.steps or (config.validate_every and done % config.validate_every == 0):
                 metrics = _validate(task, ema, folder, journal, done)
             if late and done < config.steps:
+                if rank == 0:
+                    task.export(ema.eval(), folder / "partial.safetensors", {})
                 return {}
         if start == config.steps:  # finished before
             metrics = _validate(task, ema, folder, journal, start)
@@ -276,7 +286,8 @@ def _batches(task: Task, config: LoopConfig, start: int, rank: int, world: int) 
         for step in range(start, config.steps)
         for first in range(step * config.batch + rank * size, step * config.batch + (rank + 1) * size, share)
     ]
-    loader = iter(DataLoader(_Samples(task), batch_sampler=pieces, num_workers=config.workers, pin_memory=False))
+    workers = cpu_threads(0) if config.workers < 0 else config.workers
+    loader = iter(DataLoader(_Samples(task), batch_sampler=pieces, num_workers=workers, pin_memory=False))
     for _ in range(start, config.steps):
         yield [next(loader) for _ in range(config.accumulation)]
 
@@ -326,7 +337,14 @@ def _validate(task: Task, ema: nn.Module, folder: Path, journal: Journal | None,
 
 def _save(path: Path, state: dict[str, Any], config: LoopConfig, step: int) -> None:
     """Write a checkpoint so that a kill at any moment leaves the old one or the new one, never half of one."""
-    content = {name: part.state_dict() for name, part in state.items()} | {"step": step, "config": asdict(config)}
+    content: dict[str, Any] = {"step": step, "config": asdict(config)}
+    for name, part in state.items():
+        if not config.compact:
+            content[name] = part.state_dict()
+        elif isinstance(part, nn.Module):
+            content[name] = {
+                key: value.half() if value.is_floating_point() else value for key, value in part.state_dict().items()
+            }
     with NewFile(path) as new:
         torch.save(content, new.part)
 
@@ -344,7 +362,10 @@ def _load(path: Path, state: dict[str, Any], config: LoopConfig, device: torch.d
                 "give the same settings or another folder"
             )
     for name, part in state.items():
-        part.load_state_dict(saved[name])
+        if name in saved:
+            part.load_state_dict(saved[name])
+        elif not config.compact:
+            raise UsageError(f"{path} is a compact checkpoint, without {name}: give compact = true, or another folder")
     return int(saved["step"])
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from dettrack.errors import InputError
 from dettrack.files import NewFile, output_error
+from dettrack.models.pose.calibration import Table
 from dettrack.models.pose.frame_layout import IMAGENET_MEAN, IMAGENET_STD
 from dettrack.models.pose.heatmap import Decoding
 from dettrack.models.pose.hrnet import HRNet
@@ -31,6 +32,7 @@ __all__ = [
     "inflate_checkpoint",
     "load_checkpoint",
     "save_checkpoint",
+    "write_calibrated",
 ]
 
 FORMAT_VERSION = 1
@@ -55,6 +57,7 @@ class NetworkSpec:
         decoding: How its heatmaps are read best.
         sigma: Of the target Gaussians, in heatmap pixels.
         stride: Crop pixels per heatmap pixel.
+        calibration: What its scores mean (see `calibration.Calibration.table`); empty where nobody has measured it.
     """
 
     architecture: Literal["hrnet", "lite", "lite1", "lite2"] = "hrnet"
@@ -69,6 +72,7 @@ class NetworkSpec:
     decoding: Decoding = "dark"
     sigma: float = 2.0
     stride: int = 4
+    calibration: Table = ()
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,10 @@ def save_checkpoint(
         if not name.endswith("num_batches_tracked")
     }
     about = {"format": FORMAT_VERSION, "spec": asdict(spec), "metrics": dict(metrics or {}), "source": source}
+    _write(path, state, about)
+
+
+def _write(path: Path, state: dict[str, Tensor], about: dict[str, Any]) -> None:
     with NewFile(path) as new:
         try:
             save_file(state, new.part, metadata={_KEY: json.dumps(about)})
@@ -159,8 +167,25 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     spec = _spec(path, about["spec"])
     network = build_network(spec)
+    state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
     fit_state(network, state, str(path))
     return Checkpoint(network.eval(), spec, about.get("metrics", {}), about.get("source", ""))
+
+
+def write_calibrated(path: Path, table: Table, out: Path) -> None:
+    """A checkpoint again with another calibration; its weights stay bit by bit.
+
+    Args:
+        path: The checkpoint.
+        table: See `calibration.Calibration`.
+        out: File to write; may be `path`.
+
+    Raises:
+        InputError: `path` is no checkpoint of ours.
+        OutputError: `out` cannot be written.
+    """
+    about, state = _read(path)
+    _write(out, state, {**about, "spec": {**about["spec"], "calibration": table}})
 
 
 def inflate_checkpoint(checkpoint: Checkpoint, variant: Variant, clip_length: int) -> Checkpoint:
@@ -202,15 +227,18 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise InputError(f"{path}: not a readable safetensors file: {error}") from error
     if not isinstance(about, dict) or "format" not in about or "spec" not in about:
         raise InputError(f"{path}: a safetensors file, but not one of dettrack's pose checkpoints")
-    return about, {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+    return about, state
 
 
 def _spec(path: Path, values: dict[str, Any]) -> NetworkSpec:
     unknown = values.keys() - {f.name for f in fields(NetworkSpec)}
     if unknown:
         raise InputError(f"{path}: its description has unknown entries {', '.join(sorted(unknown))}")
-    given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    return NetworkSpec(**given)
+    return NetworkSpec(**{name: _tuples(value) for name, value in values.items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def fit_state(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dettrack.errors import InputError
+from dettrack.models.pose.calibration import Table
 from dettrack.skeleton import JointSet, joint_set
 
 __all__ = ["METADATA_KEY", "ExportedSpec", "pack_engine", "read_engine", "read_exported_spec"]
@@ -27,6 +28,7 @@ class ExportedSpec:
         stride: Crop pixels per heatmap pixel.
         temporal: Whether frames see each other.
         clip_length: Frames of a tube; 1 for a 2D network.
+        calibration: What its scores mean; empty where that was not measured.
     """
 
     trunk: str
@@ -35,6 +37,7 @@ class ExportedSpec:
     stride: int
     temporal: bool
     clip_length: int
+    calibration: Table = ()
 
     @property
     def description(self) -> str:
@@ -61,6 +64,7 @@ class ExportedSpec:
             stride=spec["stride"],
             temporal=temporal,
             clip_length=clip_length if temporal else 1,
+            calibration=tuple((float(score), float(right)) for score, right in spec.get("calibration", ())),
         )
 
 

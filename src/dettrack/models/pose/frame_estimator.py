@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from dettrack.config import EstimateConfig
+from dettrack.models.pose.calibration import calibrated, find_calibration
 from dettrack.models.pose.crops import sample_tubes
 from dettrack.models.pose.estimator import describe_lacks, output_map, rebatch, to_tracklets
 from dettrack.models.pose.frame_layout import recognise_layout
@@ -56,6 +57,7 @@ class FrameEstimator:
             MissingExtraError: No runtime for the file is installed.
         """
         runner = _open(path, options)
+        self._calibration = find_calibration(path, options.calibration)
         self._layout, self._options = recognise_layout(str(path), runner.inputs, runner.outputs), options
         rows = options.batch or self._layout.batch or (64 if "CUDA" in runner.runtime else 1)
         self._runner = runner.for_images(self._layout.images, rows=rows, output=self._layout.output)
@@ -73,6 +75,7 @@ class FrameEstimator:
         """See `Estimator.estimate`."""
         crops = (sample_tubes(clip, tubes).reshape(-1, *self.size, 3) for clip, tubes in work)
         xy, scores = self.joints(crops)
+        scores = calibrated(scores, self._calibration)
         results, start = [], 0
         for clip, tubes in work:
             shape = (len(tubes), len(clip.frames), len(self._layout.joint_set))
@@ -85,7 +88,7 @@ class FrameEstimator:
     def joints(
         self, crops: Iterable[UInt8[np.ndarray, "_ h w 3"]]
     ) -> tuple[Float[np.ndarray, "n joints 2"], Float[np.ndarray, "n joints"]]:
-        """The model's own joints in crop pixels for all crops of some arrays, and their scores."""
+        """The model's own joints in crop pixels for all crops of some arrays, and its own scores."""
         read = self._read_heatmaps if self._layout.kind == "heatmaps" else self._read_coordinates
         joints = len(self._layout.joint_set)
         parts = [(np.zeros((0, joints, 2)), np.zeros((0, joints))), *map(read, rebatch(crops, _CHUNK))]

@@ -9,6 +9,7 @@ from typing import Any
 
 from dettrack.config import CutConfig, EstimateConfig
 from dettrack.errors import InputError
+from dettrack.models.pose.calibration import find_calibration
 from dettrack.models.pose.estimator import Estimator
 from dettrack.models.pose.exported import read_exported_spec
 from dettrack.models.pose.frame_estimator import FrameEstimator
@@ -59,7 +60,9 @@ def load_estimator(estimate: EstimateConfig, cut: CutConfig | None = None) -> Es
             f"{path}: exported for |C| = {spec.clip_length}, requested --clip-length {clip_length}: "
             "set it so, or export the network again"
         )
-    return TubeEstimator(open_exported(path, estimate), estimate, clip_length)
+    network = open_exported(path, estimate)
+    calibration = find_calibration(path, estimate.calibration, network.calibration)
+    return TubeEstimator(network, estimate, clip_length, calibration=calibration)
 
 
 def load_estimators(estimate: EstimateConfig, cut: CutConfig | None = None) -> tuple[Estimator, Estimator | None]:
@@ -98,7 +101,8 @@ def load_estimators(estimate: EstimateConfig, cut: CutConfig | None = None) -> t
             note = f"; trained with |C| = {trained.clip_length}, run with {clip_length}"
     note += _reached(checkpoint.metrics)
     networks = open_networks(checkpoint, path.name, estimate, clip_length, sizes)
-    made = [TubeEstimator(network, estimate, clip_length, note) for network in networks]
+    calibration = find_calibration(path, estimate.calibration, trained.calibration)
+    made = [TubeEstimator(network, estimate, clip_length, note, calibration) for network in networks]
     return made[0], made[1] if len(made) > 1 else None
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from dettrack.config import EstimateConfig
+from dettrack.models.pose.calibration import Calibration, calibrated
 from dettrack.models.pose.estimator import describe_lacks, output_map, rebatch, to_tracklets
 from dettrack.models.pose.heatmap import concatenate, decode_heatmaps, flip_averaged
 from dettrack.models.pose.tube_network import TubeNetwork
@@ -22,7 +23,14 @@ __all__ = ["TubeEstimator"]
 class TubeEstimator:
     """An `Estimator` (see there) made of a network of ours."""
 
-    def __init__(self, network: TubeNetwork, options: EstimateConfig, clip_length: int, note: str = "") -> None:
+    def __init__(
+        self,
+        network: TubeNetwork,
+        options: EstimateConfig,
+        clip_length: int,
+        note: str = "",
+        calibration: Calibration | None = None,
+    ) -> None:
         """Wrap a loaded network; every tube is made `clip_length` frames long by repeating its border frames.
 
         Args:
@@ -30,8 +38,10 @@ class TubeEstimator:
             options: Joint set, flip and decoding.
             clip_length: |C|.
             note: What else the description shall say.
+            calibration: What the scores mean; None leaves them as the network gives them.
         """
         self._network, self._options, self._clip_length = network, options, clip_length
+        self._calibration = calibration
         self._map = output_map(options.joints, network.joint_set)
         self.joint_set, self.approximated = self._map.target, self._map.approximated
         self.size, self.temporal = network.size, network.temporal
@@ -81,4 +91,4 @@ class TubeEstimator:
 
     def _joints(self, heatmaps: Any) -> tuple[np.ndarray, np.ndarray]:
         xy, scores = decode_heatmaps(heatmaps, self._options.decoding, stride=self._network.stride)
-        return on_host(xy), on_host(scores)
+        return on_host(xy), calibrated(on_host(scores), self._calibration)

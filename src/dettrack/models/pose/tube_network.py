@@ -41,6 +41,7 @@ class TubeNetwork:
         stride: Crop pixels per heatmap pixel.
         temporal: Whether frames see each other; a 2D network gets them one by one.
         batch: Tubes in one call.
+        calibration: What its scores mean, as it says itself; empty where it does not.
     """
 
     def __init__(self, runner: Runner, spec: ExportedSpec, name: str, batch: int) -> None:
@@ -55,6 +56,7 @@ class TubeNetwork:
         self._runner, self.name, self.batch = runner, name, batch
         self.runtime = f"{spec.description}; {runner.runtime}"
         self.size, self.joint_set, self.stride, self.temporal = spec.size, spec.joint_set, spec.stride, spec.temporal
+        self.calibration = spec.calibration
         self._frames: Any = None
         if runner.device.startswith("cuda"):
             from dettrack.models.pose.device_tubes import FramesOnDevice

@@ -22,6 +22,7 @@ from dettrack.files import NewFile, file_sha256, write_text
 from dettrack.models.weights.catalogue import External
 
 __all__ = [
+    "CALIBRATION",
     "SHIPPED",
     "StoredWeights",
     "add_file",
@@ -35,6 +36,8 @@ __all__ = [
 
 SHIPPED = Path(__file__).parent
 _SUMS = "SHA256SUMS"
+CALIBRATION = ".calibration.toml"
+"""Ending of the file beside a model that says what its scores mean."""
 _ENDINGS = (".safetensors", ".onnx", ".xml")
 
 
@@ -102,7 +105,7 @@ def metadata(path: Path) -> dict[str, Any]:
 
 
 def add_file(source: Path, name: str) -> StoredWeights:
-    """Copy a model file into the store; an `.xml` takes its `.bin` along.
+    """Copy a model file into the store; an `.xml` takes its `.bin` along, and every model its calibration.
 
     Args:
         source: The file.
@@ -116,11 +119,12 @@ def add_file(source: Path, name: str) -> StoredWeights:
     """
     if source.suffix not in _ENDINGS:
         raise InputError(f"{source}: expected a file ending in {', '.join(_ENDINGS)}")
-    parts = [source, source.with_suffix(".bin")] if source.suffix == ".xml" else [source]
+    endings = [source.suffix, ".bin"] if source.suffix == ".xml" else [source.suffix]
+    endings += [CALIBRATION] if source.with_suffix(CALIBRATION).is_file() else []
     try:
-        for part in parts:
-            with part.open("rb") as stream:
-                _keep(stream, store() / f"{name}{part.suffix}", expected="")
+        for ending in endings:
+            with source.with_suffix(ending).open("rb") as stream:
+                _keep(stream, store() / f"{name}{ending}", expected="")
     except FileNotFoundError as error:
         raise InputError(f"no such file: {error.filename}") from error
     return find_weights(name)

@@ -27,6 +27,7 @@ __all__ = [
     "save_people",
     "seen_from_behind",
     "shrunk",
+    "thinned",
     "upright_angle",
 ]
 
@@ -150,6 +151,32 @@ def shrunk(people: PeopleSet, longest: int) -> PeopleSet:
     scale = scales[people.person_image][:, None]
     boxes = ((people.boxes.reshape(-1, 2, 2) + 0.5) * scale - 0.5).reshape(-1, 4)
     return replace(people, images=images, boxes=boxes, xy=(people.xy + 0.5) * scale - 0.5)
+
+
+def thinned(people: PeopleSet, most_bytes: int, seed: int = 0) -> PeopleSet:
+    """As many pictures, and the people in them, as fit into a size; which ones is chance.
+
+    Args:
+        people: The set; pictures without people are left out.
+        most_bytes: Of the encoded pictures together. The frames of a video stay together.
+        seed: Of the choice.
+
+    Returns:
+        The smaller set.
+    """
+    size = np.array([len(image) if isinstance(image, bytes) else image.stat().st_size for image in people.images])
+    used = np.zeros(len(size), bool)
+    used[people.person_image] = True
+    _, group = np.unique(np.where(people.video >= 0, people.video, -1 - np.arange(len(size))), return_inverse=True)
+    weight = np.bincount(group, size * used)
+    order = np.random.default_rng(seed).permutation(np.flatnonzero(weight))
+    chosen = order[np.cumsum(weight[order]) <= most_bytes]
+    keep = used & np.isin(group, chosen)
+    columns = {name: getattr(people, name)[keep] for name in ("video", "frame", "labelled")}
+    images = [image for image, kept in zip(people.images, keep, strict=True) if kept]
+    place = np.cumsum(keep) - 1
+    there = people.people(keep[people.person_image])
+    return replace(there, images=images, person_image=place[there.person_image], **columns)
 
 
 def save_people(people: PeopleSet, path: Path) -> None:

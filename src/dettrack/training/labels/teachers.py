@@ -78,7 +78,9 @@ def load_teacher(path: Path, *, threads: int = 1) -> Teacher:
     Raises:
         InputError: Not such a model.
     """
-    options = EstimateConfig(model=str(path), joints="coco17", flip=False, device="cpu", threads=threads)
+    options = EstimateConfig(
+        model=str(path), joints="coco17", calibration="none", flip=False, device="cpu", threads=threads
+    )
     model = FrameEstimator(path, options)
     if model.own_joint_set != COCO17:
         raise InputError(f"{path}: its joints are {model.own_joint_set.name}, expected {COCO17.name}")

@@ -1,15 +1,20 @@
-"""Training tubes as a picture: what the network sees, and what it shall answer."""
+"""Training tubes as a picture: what the network sees, and what it shall answer; and the diagram of a calibration."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from dettrack.errors import MissingExtraError
+from dettrack.models.pose.calibration import Calibration
 from dettrack.training.labels.people import PeopleSet
+from dettrack.training.pose.calibrate import Answers, reliability
 from dettrack.training.pose.tubes import Tube, TubeConfig, TubeMaker
 
-__all__ = ["draw_tube", "draw_tubes"]
+__all__ = ["draw_reliability", "draw_tube", "draw_tubes"]
 
 _TARGET = (120, 255, 60)
 _LEFT, _RIGHT, _MIDDLE = (255, 70, 70), (70, 150, 255), (255, 220, 0)
@@ -59,3 +64,32 @@ def _colour(joint: int, joints: int) -> tuple[int, int, int]:
     if joint < joints - 12:
         return _MIDDLE
     return _LEFT if (joint - (joints - 12)) % 2 == 0 else _RIGHT
+
+
+def draw_reliability(path: Path, calibration: Calibration, answers: Answers) -> None:
+    """What scores say against how often joints are right, before and after calibration.
+
+    Args:
+        path: Picture to write.
+        calibration: Of the model.
+        answers: Of people, best of others than it was fitted on.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("drawing a reliability diagram (or leave --draw out)", "plots") from error
+    figure = Figure(figsize=(4.5, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    series = (("the model's score", answers.scores, "#c8502a"), ("calibrated", calibration(answers.scores), "#1f6fb4"))
+    for name, said, colour in series:
+        mean, true, mass = reliability(said, answers)
+        axes.plot(mean, true, color=colour, linewidth=1.2)
+        axes.scatter(mean, true, s=15 + 300 * mass, color=colour, alpha=0.7, label=name)
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="score", ylabel="share of joints within half a head", aspect="equal")
+    axes.legend(loc="upper left", frameon=False)
+    axes.grid(alpha=0.25)
+    figure.savefig(path, dpi=100)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -48,12 +49,16 @@ def run_stages(
         The last stage's validation figures.
     """
     before: Path | None = None
+    began = time.monotonic()
     metrics: dict[str, float] = {}
     for stage in stages:
         weights = out / stage.name / "model.safetensors"
         if stage.name == only or not only:
             task = make_task(stage, base, before)
             loop = stage.loop
+            if loop.max_hours:  # of all stages together
+                spent = (time.monotonic() - began) / 3600
+                loop = replace(loop, max_hours=max(loop.max_hours - spent, 1e-9))
             if stage.epochs:
                 loop = replace(loop, steps=max(1, round(stage.epochs * task.people / loop.batch)))
             _LOG.info("stage %s: %d people, %d steps of %d", stage.name, task.people, loop.steps, loop.batch)

@@ -120,11 +120,11 @@ def test_thinned_sets_fit_and_keep_videos_whole() -> None:
         total = sum(len(image) for image in people.images)
         small = thinned(people, total // 2, seed=3)
         assert 0.25 * total < sum(len(image) for image in small.images) <= total // 2
-        where = {box.tobytes() + people.images[i]: i for box, i in zip(people.boxes, people.person_image, strict=True)}
         for box, image, track in zip(small.boxes, small.person_image, small.track, strict=True):
-            row = where[box.tobytes() + small.images[image]]
-            assert people.video[row] == small.video[image]
-            assert track in people.track[people.person_image == row]
+            row = np.flatnonzero((people.track == track) & (people.boxes == box).all(1))[0]
+            before, after = people.person_image[row], image
+            assert small.images[after] == people.images[before]
+            assert (small.video[after], small.frame[after]) == (people.video[before], people.frame[before])
         assert len(small) == 2 * len(small.images)
     counts = np.bincount(small.video[small.video >= 0])
     assert set(counts.tolist()) <= {0, 5}

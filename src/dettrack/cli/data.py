@@ -26,7 +26,8 @@ class CheckArgs:
 
     Attributes:
         path: File or folder of the set.
-        format: pack (ours), posetrack (17, 18, 21; a file or a folder of them), coco, mpii or lsp.
+        format: pack (ours), posetrack (17, 18, 21; a file or a folder of them), coco, mpii, lsp, or tracks (the result
+            folder of a run; its video is `images`).
         images: Folder that image names are relative to; the default is the annotation file's own.
         joints: Joint set to read into.
         draw: Picture that receives the tubes.
@@ -37,7 +38,7 @@ class CheckArgs:
     """
 
     path: tyro.conf.Positional[Path]
-    format: Literal["pack", "posetrack", "coco", "mpii", "lsp"] = "pack"
+    format: Literal["pack", "posetrack", "coco", "mpii", "lsp", "tracks"] = "pack"
     images: Path | None = None
     joints: str = "posetrack15"
     draw: Path = Path("tubes.png")

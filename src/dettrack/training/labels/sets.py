@@ -1,4 +1,4 @@
-"""Data sets of the field read into one description: PoseTrack 17, 18 and 21, COCO, MPII, LSP, and our own packs.
+"""Data sets of the field read into one description: PoseTrack 17, 18 and 21, COCO, MPII, LSP, our own packs and tracks.
 
 What is broken in a file (a box without area, a list of joints of the wrong length, an unknown image) is left out and
 said, one note each; nothing is dropped in silence and nothing of it is fatal.
@@ -19,6 +19,7 @@ from dettrack.formats.posetrack.sequence import load_object
 from dettrack.geometry import xyxy_of
 from dettrack.skeleton import LSP14, MPII16, JointMap, JointSet
 from dettrack.training.labels.people import PeopleSet, concatenate, load_people
+from dettrack.training.labels.tracks import read_track_labels
 
 __all__ = ["FORMATS", "read_coco", "read_lsp", "read_mpii", "read_posetrack", "read_set"]
 
@@ -231,6 +232,7 @@ FORMATS: Mapping[str, Callable[[Path, Path, JointSet], tuple[PeopleSet, Notes]]]
     "coco": read_coco,
     "mpii": read_mpii,
     "lsp": read_lsp,
+    "tracks": read_track_labels,
 }
 
 

@@ -25,6 +25,7 @@ class AugmentConfig:
         truncate: Probability that the picture ends within the person.
         upright: Probability that a person who leans by more than 20 degrees is turned upright first.
         distractor: Probability that another person of the set is laid over the sample, mostly beside its person.
+        crossing: Probability that another person of the set walks across a tube (`crossings`).
         colour: Strength of changes of brightness, contrast and colour.
         blur: Probability of blur (of motion or focus).
         jpeg: Probability of strong JPEG compression, or a small image enlarged.
@@ -49,6 +50,7 @@ class AugmentConfig:
     truncate: float = 0.0
     upright: float = 0.0
     distractor: float = 0.0
+    crossing: float = 0.0
 
 
 NO_AUGMENTATION = AugmentConfig(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, max_stride=1, walk=0.0)

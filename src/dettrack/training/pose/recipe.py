@@ -37,7 +37,7 @@ class SetConfig:
     """
 
     path: str
-    format: Literal["pack", "posetrack", "coco", "mpii", "lsp"] = "pack"
+    format: Literal["pack", "posetrack", "coco", "mpii", "lsp", "tracks"] = "pack"
     images: str = ""
     share: float = 1.0
     behind: float = 1.0

@@ -13,6 +13,7 @@ from dettrack.errors import InputError
 from dettrack.models.pose.heatmap import gaussian_heatmaps
 from dettrack.training.labels.people import PeopleSet, read_image
 from dettrack.training.pose.augment import AugmentConfig, degrade
+from dettrack.training.pose.crossings import Labels, Walker, cross
 from dettrack.training.pose.distractors import lay_over
 from dettrack.training.pose.framing import draw_framing
 
@@ -136,7 +137,10 @@ class TubeMaker:
         if config.augment.distractor and rng.random() < config.augment.distractor:
             pixels, found = lay_over(pixels, np.stack(joints), np.stack(weights), people, rng)
             weights = list(found)
-        out = np.stack(joints), np.stack(heights), np.stack(weights)
+        labels = Labels(np.stack(joints), np.stack(heights), np.stack(weights))
+        if len(frames) > 1 and config.augment.crossing and rng.random() < config.augment.crossing:
+            pixels, labels = cross(pixels, labels, self._walker(rng), people.joint_set, rng)
+        out = labels.xy, labels.height, labels.weight
         if framing.mirrored:
             out = tuple(part[:, people.joint_set.flip_permutation] for part in out)  # type: ignore[assignment]
         return self._tube(degrade(pixels, config.augment, rng), *out, skipped)
@@ -159,6 +163,18 @@ class TubeMaker:
         for i in range(middle + 1, config.clip_length):
             found[i] = found[i] if found[i] >= 0 else found[i - 1]
         return found
+
+    def _walker(self, rng: np.random.Generator) -> Walker:
+        """Somebody of the set, in as many frames as a tube has; where their video has no more, the last one stays."""
+        person = int(np.searchsorted(self._draw, rng.random(), side="right"))
+        frames = self._frames(person, rng)
+        images = {i: read_image(self.people.images[i]) for i in set(frames)}
+        xy = []
+        for image in frames:
+            place, _, weight = self._labels(person, image)
+            missing = not np.isfinite(place[weight > 0]).any()
+            xy.append(xy[-1] if missing and xy else np.where(weight[:, None] > 0, place, np.nan))
+        return Walker([images[i] for i in frames], np.stack(xy))
 
     def _labels(self, person: int, image: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Joints, heights of the peaks and weights of a person in an image."""

@@ -38,6 +38,7 @@ PAPER = {
     "model": ("default", "4.2: HRNet-W48, whose weights are the user's to name"),
     "variant": ("auto", "3.1: early; a trained checkpoint holds its own"),
     "joints": ("auto", "4.1: PoseTrack's 15"),
+    "calibration": ("none", "4.2: the peak of the heatmap"),
     "flip": (True, "4.2: heatmaps of the crop and of its mirror image are averaged"),
     "small_crops_below": (0.0, "4.2: one input size"),
     "decoding": ("quarter", "4.2: the procedure of HRNet and Simple Baselines"),

@@ -1,6 +1,6 @@
 """Do temporal filters help on real tubes? Networks on the same annotated people, at the keyframe and at both ends.
 
-    python -m dettrack.lab.studies.tubes --models none.safetensors early.safetensors --sets jhmdb.npz felix.npz
+    python -m dettrack.lab.studies.real_tubes --models none.safetensors early.safetensors --sets jhmdb.npz felix.npz
 
 Every tube is cut at the keyframe's box and read at the keyframe and at its ends, as tracking does it. PCKh@0.5 over the
 limb joints, all sets pooled by joint. Right person: where somebody else's box overlaps in the frame that is read, how

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dettrack.lab.studies.tubes import in_the_way, main, nearer_to_own, resampled
+from dettrack.lab.studies.real_tubes import in_the_way, main, nearer_to_own, resampled
 from dettrack.models.pose.checkpoint import NetworkSpec, build_network, save_checkpoint
 from dettrack.models.weights import SHIPPED
 from dettrack.skeleton import POSETRACK15

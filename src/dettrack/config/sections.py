@@ -133,8 +133,8 @@ class EstimateConfig:
             a network as it is stored.
         joints: Joint set of the results; "auto" is PoseTrack's 15, approximated where the model lacks them.
         calibration: From the model's scores to the probability that a joint lies within half a head: "auto" where that
-            was measured (the model carries it, NAME.calibration.toml beside it, or the catalogue); a file of `dettrack
-            weights calibrate`; "none" keeps the model's own scores.
+            was measured (the model carries it, or NAME.calibration.toml beside it); a file of `dettrack weights
+            calibrate`; "none" keeps the model's own scores.
         flip: Average the heatmaps of the crop and of its mirror image (paper 4.2).
         small_crops_below: People lower than this many pixels are cut out smaller, at two thirds of the network's size
             (128x96 for 192x160), where the network takes that; 0 for none.
@@ -254,8 +254,8 @@ class FinishConfig:
 
     min_track_frames: Positive = 5
     min_track_detections: Count = 1
-    min_track_score: Share = 0.4
-    min_joint_score: Share = 0.25
+    min_track_score: Share = 0.45
+    min_joint_score: Share = 0.3
     joint_thresholds: str = ""
     fill_gaps: Count = 0
     smooth: Literal["none", "one-euro", "savgol"] = "none"

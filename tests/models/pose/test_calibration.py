@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from dettrack.config import EstimateConfig
 from dettrack.cut.clips import make_tubes
 from dettrack.errors import InputError
-from dettrack.files import file_sha256
 from dettrack.models.pose import load_estimator
-from dettrack.models.pose.calibration import Calibration, find_calibration, read_calibration, write_calibration
+from dettrack.models.pose.calibration import Calibration, read_calibration, write_calibration
 from dettrack.models.pose.checkpoint import (
     NetworkSpec,
     build_network,
@@ -25,8 +24,6 @@ from dettrack.models.pose.checkpoint import (
 )
 from dettrack.models.pose.export import export_network
 from dettrack.models.weights import SHIPPED
-from dettrack.models.weights import catalogue as catalogue_module
-from dettrack.models.weights.catalogue import ExternalFile, catalogue
 from dettrack.structures import Boxes, Clip, Frame
 
 TABLE = ((0.0, 0.0), (0.4, 0.6), (1.0, 0.9))
@@ -101,17 +98,6 @@ def test_a_broken_file_is_one_line_with_its_name(tmp_path: Path, text: str) -> N
     path.write_text(text)
     with pytest.raises(InputError, match=r"broken\.toml"):
         read_calibration(path, tmp_path / "model.onnx")
-
-
-def test_files_of_the_catalogue_are_known_by_their_sum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "renamed.xml"
-    path.write_text("<net/>")
-    path.with_suffix(".bin").write_bytes(b"weights")
-    assert find_calibration(path, "auto") is None
-    entry = next(iter(catalogue().values()))
-    file = ExternalFile("https://example.org/a.bin", file_sha256(path.with_suffix(".bin")), 7)
-    monkeypatch.setattr(catalogue_module, "catalogue", lambda: {"a": replace(entry, files=(file,), calibration=TABLE)})
-    assert find_calibration(path, "auto") == Calibration(TABLE)
 
 
 def test_the_built_in_weights_say_what_their_scores_mean() -> None:

@@ -17,7 +17,6 @@ from jaxtyping import Float
 from dettrack.errors import InputError, UsageError
 from dettrack.files import file_sha256, write_text
 from dettrack.models.weights import CALIBRATION
-from dettrack.models.weights.catalogue import known_calibration
 from dettrack.settings import read_table, read_toml
 
 __all__ = ["Calibration", "calibrated", "find_calibration", "read_calibration", "weights_file", "write_calibration"]
@@ -73,8 +72,7 @@ def find_calibration(model: Path, option: str, own: Table = ()) -> Calibration |
 
     Args:
         model: The model's file.
-        option: "auto" for the model's own, the file NAME.calibration.toml beside it, or the catalogue's, whichever is
-            there first; "none"; or a file.
+        option: "auto" for the model's own, or the file NAME.calibration.toml beside it; "none"; or a file.
         own: What the model carries.
 
     Returns:
@@ -87,13 +85,10 @@ def find_calibration(model: Path, option: str, own: Table = ()) -> Calibration |
         return None
     if option != "auto":
         return read_calibration(Path(option), model)
-    beside = model.with_suffix(CALIBRATION)
     if own:
         return Calibration(own)
-    if beside.is_file():
-        return read_calibration(beside, model)
-    table = known_calibration(weights_file(model))
-    return Calibration(table) if table else None
+    beside = model.with_suffix(CALIBRATION)
+    return read_calibration(beside, model) if beside.is_file() else None
 
 
 def weights_file(model: Path) -> Path:

@@ -11,10 +11,9 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from dettrack.errors import InputError
-from dettrack.files import file_sha256
 from dettrack.settings import read_toml
 
-__all__ = ["External", "ExternalFile", "catalogue", "external", "known_calibration"]
+__all__ = ["External", "ExternalFile", "catalogue", "external"]
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,6 @@ class External:
         licence: As its source states it.
         use: Options of `dettrack track`.
         files: What it consists of.
-        calibration: Pairs of a score and the probability that a joint with it lies within half a head; empty where that
-            was not measured.
     """
 
     name: str
@@ -73,7 +70,6 @@ class External:
     licence: str
     use: str
     files: tuple[ExternalFile, ...]
-    calibration: tuple[tuple[float, float], ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -85,23 +81,10 @@ class External:
 def catalogue() -> dict[str, External]:
     """All entries by name."""
     table = read_toml(Path(__file__).with_name("catalogue.toml"))
-    found = {}
-    for name, entry in table.items():
-        files = tuple(ExternalFile(**file) for file in entry.pop("files"))
-        pairs = tuple((float(score), float(right)) for score, right in entry.pop("calibration", ()))
-        found[name] = External(name=name, files=files, calibration=pairs, **entry)
-    return found
-
-
-def known_calibration(path: Path) -> tuple[tuple[float, float], ...]:
-    """Calibration of a file that the catalogue knows by its SHA-256, whatever its name; else empty."""
-    if not path.is_file():
-        return ()
-    size = path.stat().st_size
-    for one in catalogue().values():
-        if one.calibration and any(file.bytes == size and file.sha256 == file_sha256(path) for file in one.files):
-            return one.calibration
-    return ()
+    return {
+        name: External(name=name, **{**entry, "files": tuple(ExternalFile(**file) for file in entry["files"])})
+        for name, entry in table.items()
+    }
 
 
 def external(name: str) -> External:

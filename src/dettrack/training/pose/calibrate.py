@@ -126,19 +126,21 @@ def fit_table(answers: Answers, *, groups: int = 20) -> Table:
     weight = answers.weight[order]
     share = np.cumsum(weight) / weight.sum()
     group = np.minimum((share * groups - 1e-9).astype(int), groups - 1)
-    mass, score, right = (
-        np.bincount(group, weight * part, groups) for part in (1.0, answers.scores[order], answers.right[order])
-    )
+    mass = np.bincount(group, weight, groups)
     full = mass > 0
-    mass, score, right = mass[full], score[full] / mass[full], right[full] / mass[full]
+    mass = mass[full]
+    score, right = (
+        np.bincount(group, weight * part[order], groups)[full] / mass
+        for part in (answers.scores, answers.right.astype(float))
+    )
     blocks = isotonic_regression(right, weights=mass).blocks
     if len(blocks) < 3:
         raise InputError("higher scores of this model are not more often right on these people")
     pairs = [(0.0, 0.0)]
     for start, stop in itertools.pairwise(blocks):  # ties become one pair: between pairs it rises
         inside = slice(start, stop)
-        pair = tuple(np.average(part[inside], weights=mass[inside]) for part in (score, right))
-        pair = tuple(float(np.clip(value, _SURE, 1 - _SURE).round(4)) for value in pair)
+        means = [np.average(part[inside], weights=mass[inside]) for part in (score, right)]
+        pair = tuple(np.clip(means, _SURE, 1 - _SURE).round(4).tolist())
         if min(np.subtract(pair, pairs[-1])) > 0:
             pairs.append((pair[0], pair[1]))
     return (*pairs, (1.0, 1.0))

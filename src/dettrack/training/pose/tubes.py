@@ -169,7 +169,7 @@ class TubeMaker:
         person = int(np.searchsorted(self._draw, rng.random(), side="right"))
         frames = self._frames(person, rng)
         images = {i: read_image(self.people.images[i]) for i in set(frames)}
-        xy = []
+        xy: list[np.ndarray] = []
         for image in frames:
             place, _, weight = self._labels(person, image)
             missing = not np.isfinite(place[weight > 0]).any()

@@ -130,8 +130,9 @@ def help_texts() -> dict[str, str]:
     words = [[command] for command in COMMANDS] + [
         [command, sub]
         for command, subs in {
-            "data": ("check", "pack", "score"),
+            "data": ("check", "pack", "score", "thin"),
             "evaluate": ("thresholds", "compare", "oracles"),
+            "weights": ("calibrate",),
         }.items()
         for sub in subs
     ]

@@ -265,7 +265,7 @@ class Pipeline:
         immediate: bool = False,
         known: KnownBatches | None = None,
         span: Span | None = None,
-    ) -> Iterator[TrackletBatch]:
+    ) -> Generator[TrackletBatch, None, None]:
         """Cut and estimate only: the tracklets of one video, for `associate` or for saving.
 
         Args:

@@ -68,7 +68,7 @@ class TrackConfig:
         Raises:
             UsageError: An unknown name, or a value out of range.
         """
-        given = {"cut": cut, "detect": detect, "estimate": estimate}
+        given: dict[str, Any] = {"cut": cut, "detect": detect, "estimate": estimate}
         given |= {"sew": sew, "polish": polish, "finish": finish}
         chosen = PRESETS[_known_preset(preset)] if preset is not None else {}
         split = _by_section(settings)
@@ -85,7 +85,7 @@ class TrackConfig:
         return TrackConfig(**{name: getattr(self, name) for name in SECTIONS}, **settings)
 
 
-SECTIONS: Mapping[str, type] = {
+SECTIONS: Mapping[str, Any] = {
     "cut": CutConfig,
     "detect": DetectConfig,
     "estimate": EstimateConfig,

@@ -100,7 +100,8 @@ def check(table: TrackTable, edit: Edit) -> None:
         rows = table.track_id == track
         if not rows.any():
             raise InputError(f"{edit.op}: there is no track {track}; `dettrack show` lists them")
-        swapped_alone = edit.op == "swap" and (within & np.isin(table.track_id, [edit.track, edit.other])).any()
+        either = rows if edit.other is None else (table.track_id == edit.track) | (table.track_id == edit.other)
+        swapped_alone = edit.op == "swap" and (within & either).any()
         if edit.op != "rename" and not (rows & within).any() and not swapped_alone:
             first, last = float(_clock(table)[rows].min()), float(_clock(table)[rows].max())
             where = f"in frame {edit.frame}" if edit.frame is not None else "in that time"

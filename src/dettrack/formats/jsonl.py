@@ -59,7 +59,7 @@ def frame_line(frame_index: int, time_s: float, rows: TrackTable) -> str:
     if rows.xy_smooth is not None:
         columns["joints_smooth"] = _listed(rows.xy_smooth, PIXEL_DIGITS)
     people = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    line = {
+    line: dict[str, Any] = {
         "frame_index": frame_index,
         "time_s": None if math.isnan(time_s) else round(time_s, 6),  # images without a rate have no clock
         "people": people,

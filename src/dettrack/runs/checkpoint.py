@@ -75,7 +75,7 @@ class Checkpoint:
             return
         try:
             with NewFile(self._folder / f"{min(self._waiting):010d}.npz") as new, new.part.open("wb") as file:
-                np.savez(file, **_pack(self._waiting))
+                np.savez(file, allow_pickle=False, **_pack(self._waiting))
         except OutputError:
             pass
         self._waiting, self._last = {}, time.monotonic()

@@ -298,9 +298,10 @@ def _write_until(
         failure = error
     finally:
         with report.timed("write"):
-            for writer in (*writers, beside):  # every one of them, whatever happens to another
+            closers: tuple[Writer | Beside, ...] = (*writers, beside)
+            for closer in closers:  # every one of them, whatever happens to another
                 try:
-                    writer.close()
+                    closer.close()
                 except DettrackError as error:  # noqa: PERF203
                     failure = failure or error
     return failure

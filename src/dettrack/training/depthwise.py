@@ -42,12 +42,13 @@ class _Depthwise(torch.autograd.Function):
     """The convolution in bf16."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, *shape: tuple[int, ...]) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, *shape: Any) -> Tensor:
         """See `nn.functional.conv2d`; `shape` is stride, padding and dilation."""
         x, weight = x.bfloat16(), weight.bfloat16()
         ctx.save_for_backward(x, weight)
         ctx.shape = shape
-        return nn.functional.conv2d(x, weight, None, *shape, groups=x.shape[1])
+        stride, padding, dilation = shape
+        return nn.functional.conv2d(x, weight, None, stride, padding, dilation, x.shape[1])
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:

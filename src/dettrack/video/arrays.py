@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import suppress
 from fractions import Fraction
 from typing import Any
@@ -62,7 +62,7 @@ class ArrayFrames:
         self._items, self._bgr, self._name = items, bgr, name
         self._fps = None if fps is None else Fraction(fps).limit_denominator(100_000)
         self._times = None if times is None else [float(time) for time in times]
-        self._count = len(items) if hasattr(items, "__len__") else None
+        self._count = len(items) if isinstance(items, Sized) else None
         self.notes: list[str] = []
         self.complete = True
 
@@ -170,8 +170,8 @@ def _array_of(item: Any) -> tuple[np.ndarray, float]:
         return item.image, item.time_s
     time_s = math.nan
     if hasattr(item, "to_ndarray"):  # PyAV
-        time_s = getattr(item, "time", None)
-        return item.to_ndarray(format="rgb24"), math.nan if time_s is None else float(time_s)
+        seconds = getattr(item, "time", None)
+        return item.to_ndarray(format="rgb24"), math.nan if seconds is None else float(seconds)
     if hasattr(item, "pts_seconds"):  # torchcodec
         with suppress(TypeError, ValueError):  # a batch has many
             time_s = float(item.pts_seconds)

@@ -106,12 +106,13 @@ class IsolatedReader:
                 return
             image = np.empty((height, width, 3), np.uint8)
             try:
-                self._pipe.recv_bytes_into(memoryview(image).cast("B"))
+                self._pipe.recv_bytes_into(image.data.cast("B"))
             except (EOFError, OSError):
                 self._died()
                 return
-            yield Frame(*header[:2], image, *header[2:])
-            count, self._next = count + 1, header[0] + 1
+            index, time_s, shot, name = header
+            yield Frame(index, time_s, image, shot, name)
+            count, self._next = count + 1, index + 1
 
     def _receive(self) -> Any:
         """What the decoder says next; None at the end, which a note explains where it came too early."""
@@ -181,7 +182,7 @@ def _decode(pipe: Connection, source: VideoSource, part: dict[str, Any], memory_
                 pipe.send(("info", video.info))
                 for frame in video:
                     pipe.send(("frame", (frame.index, frame.time_s, frame.shot, frame.name)))
-                    pipe.send_bytes(memoryview(np.ascontiguousarray(frame.image)).cast("B"))
+                    pipe.send_bytes(np.ascontiguousarray(frame.image).data.cast("B"))
                 pipe.send(("end", (video.notes, video.complete)))
         except DettrackError as error:
             pipe.send(("error", (type(error).__name__, str(error))))

@@ -96,7 +96,8 @@ class VideoWriter:
         stream.height, stream.width = (side + side % 2 for side in self._size)
         stream.pix_fmt = "yuv420p"
         stream.time_base = stream.codec_context.time_base = Fraction(1, _CLOCK)
-        stream.options = dict(_ENCODERS[encoder]) | ({"g": str(self._keyframe_every)} if self._keyframe_every else {})
+        spacing = {"g": str(self._keyframe_every)} if self._keyframe_every else {}
+        stream.options = {**_ENCODERS[encoder], **spacing}
         context = stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = int(ColorRange.MPEG)

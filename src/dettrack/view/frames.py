@@ -46,7 +46,7 @@ def frames_of_result(folder: Path, table: TrackTable) -> FrameTimes:
 
 
 def _frames_of_lines(path: Path) -> FrameTimes:
-    rows = []
+    rows: list[tuple[int, float, int, str]] = []
     with path.open("rb") as file, parsing(f"{path}", "a frame of a dettrack jsonl file"):
         for line in file:
             found = _LINE.match(line)

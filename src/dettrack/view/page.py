@@ -41,7 +41,7 @@ def write_page(opened: Sequence[Opened], path: Path, inside: int = INSIDE_BYTES)
         InputError: A video cannot be read.
         OutputError: The page cannot be written.
     """
-    videos = []
+    videos: list[str | bytes | None] = []
     for number, one in enumerate(opened):
         video = _video(one)
         if video is not None and video.stat().st_size > inside:

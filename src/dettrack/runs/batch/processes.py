@@ -16,6 +16,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 from dettrack.runs.batch.tasks import Death, Outcome, Task
 from dettrack.threads import exit_with_parent
@@ -40,7 +41,7 @@ class Processes:
         self.size = size
         self._folder, self._memory_gib = folder, memory_gib
         self._free: list[_Process] = []
-        self._busy: dict[Connection, tuple[_Process, Task]] = {}
+        self._busy: dict[Any, tuple[_Process, Task]] = {}
         self._started = 0
 
     def start(self, task: Task) -> str:
@@ -61,7 +62,7 @@ class Processes:
         """See `Engine.wait`."""
         ended: list[tuple[Task, Outcome | Death]] = []
         for pipe in wait(list(self._busy), timeout_s):
-            process, task = self._busy.pop(pipe)  # type: ignore[index]
+            process, task = self._busy.pop(pipe)
             try:
                 ended.append((task, process.pipe.recv()))
                 self._free.append(process)

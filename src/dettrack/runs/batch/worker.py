@@ -170,7 +170,8 @@ class _Heart:
 
     def __init__(self, path: Path, worker: str) -> None:
         self._path, self._worker = path, worker
-        self._video, self._frame, self._of = "", 0, None
+        self._video, self._frame = "", 0
+        self._of: int | None = None
         self._since = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="dettrack heart", daemon=True)

@@ -15,6 +15,7 @@ from dettrack.finish.stages import Chain, finishing
 from dettrack.polish import Polisher
 from dettrack.report import Report
 from dettrack.sew import Linker, make_linker
+from dettrack.sew.links import Links
 from dettrack.skeleton import JointSet
 from dettrack.structures import (
     CloseLink,
@@ -37,6 +38,7 @@ def associate(
     *,
     fps: float | None = None,
     report: Report | None = None,
+    links: Links | None = None,
 ) -> Generator[Segment, None, None]:
     """Join tracklets into tracks and merge their hypotheses, while they come.
 
@@ -46,13 +48,14 @@ def associate(
         config: Settings; those of `detect` and `estimate` play no part here.
         fps: Frames per second of the video; None where it has no clock.
         report: Receives the tallies of the batches and of the stages here; complete also where the run breaks off.
+        links: What people said of single tracklets.
 
     Yields:
         Finished frames, in order, each frame exactly once.
     """
     report = Report() if report is None else report
-    linker = make_linker(config.sew, joint_set, config.cut.clip_length)
-    chain = Chain(Polisher(config.polish, joint_set), *finishing(config, joint_set, fps))
+    linker = make_linker(config.sew, joint_set, config.cut.clip_length, links)
+    chain = Chain(Polisher(config.polish, joint_set), *finishing(config, joint_set, fps, links))
     output = _Segments(report)
     try:
         for batch in batches:

@@ -15,7 +15,7 @@ from dettrack.formats.mot import MotWriter
 from dettrack.formats.openpose import BODY_25, OpenPoseWriter, to_body_25
 from dettrack.formats.posetrack.files import PoseTrackWriter
 from dettrack.formats.posetrack.year2018 import read_posetrack18
-from dettrack.formats.trc import TrcWriter
+from dettrack.formats.trc import TrcWriter, marker_name
 from dettrack.models.detector import load_detector
 from dettrack.skeleton import COCO17, JOINT_SETS, POSETRACK15
 from dettrack.structures import Frame, TrackTable
@@ -40,7 +40,7 @@ def test_coco(tmp_path_factory, random_video, write_all, info, seed, joints):
     assert [entry["id"] for entry in entries] == list(range(1, len(rows) + 1))
     assert [entry["image_id"] for entry in entries] == rows.frame.tolist()
     assert [entry["track_id"] for entry in entries] == rows.track_id.tolist()
-    for entry, xy, box in zip(entries, rows.xy, rows.box, strict=True):
+    for entry, xy, box in zip(entries, rows.shown_xy, rows.box, strict=True):
         triplets = np.array(entry["keypoints"]).reshape(-1, 3)
         present = ~np.isnan(xy[:, 0])
         assert entry["num_keypoints"] == present.sum()
@@ -98,7 +98,7 @@ def test_posetrack18(tmp_path_factory, random_video, write_all, info, seed):
     rows = TrackTable.concatenate([rows for _, _, rows in video], POSETRACK15)
     np.testing.assert_array_equal(people.image + video[0][0], rows.frame)
     np.testing.assert_array_equal(people.track_id, rows.track_id)
-    np.testing.assert_allclose(people.xy, rows.xy, atol=1e-3)
+    np.testing.assert_allclose(people.xy, rows.shown_xy, atol=1e-3)
 
 
 def test_posetrack18_takes_image_names(tmp_path, info):
@@ -125,16 +125,16 @@ def test_body_25_is_by_name_and_missing_is_zero(random_video):
     _, _, rows = next(frame for frame in random_video(6, POSETRACK15, frames=40) if len(frame[2]) > 2)
     points = to_body_25(rows)
     for name in ("nose", "left_knee", "right_wrist"):
-        xy, ours = points[:, BODY_25.index(name), :2], rows.xy[:, POSETRACK15.index(name)]
+        xy, ours = points[:, BODY_25.index(name), :2], rows.shown_xy[:, POSETRACK15.index(name)]
         np.testing.assert_allclose(xy, np.nan_to_num(ours))
-    hips = rows.xy[:, [POSETRACK15.index("left_hip"), POSETRACK15.index("right_hip")]].mean(1)
+    hips = rows.shown_xy[:, [POSETRACK15.index("left_hip"), POSETRACK15.index("right_hip")]].mean(1)
     np.testing.assert_allclose(points[:, BODY_25.index("mid_hip"), :2], np.nan_to_num(hips))
     assert (points[:, BODY_25.index("left_eye")] == 0).all()
 
 
 def parse_trc(path):
     lines = path.read_text().split("\n")
-    assert lines[0].split("\t") == ["PathFileType", "4", "(X/Y/Z)", path.name]
+    assert lines[0].split("\t") == ["PathFileType", "4", "(X/Y/Z)", f"{path.name} (1 mm = 1 pixel)"]
     head = dict(zip(lines[1].split("\t"), lines[2].split("\t"), strict=True))
     names = lines[3].split("\t")[2::3]
     body = [line.split("\t") for line in lines[6:-1]]
@@ -165,7 +165,8 @@ def test_trc(tmp_path_factory, random_video, write_all, info, seed, few, at_once
     for track in set(table.track_id.tolist()):
         rows = table[table.track_id == track]
         head, names, values = parse_trc(folder / f"person_{track:03d}.trc")
-        assert names == list(POSETRACK15.joints)
+        assert names == [marker_name(joint) for joint in POSETRACK15.joints]
+        assert head["Units"] == "mm"
         assert float(head["DataRate"]) == pytest.approx(29.97, abs=0.01)
         assert int(head["NumFrames"]) == len(values)
         np.testing.assert_array_equal(values[:, 0], np.arange(rows.frame[0], rows.frame[-1] + 1) + 1)
@@ -173,6 +174,6 @@ def test_trc(tmp_path_factory, random_video, write_all, info, seed, few, at_once
         at = rows.frame - rows.frame[0]
         np.testing.assert_allclose(values[at, 1], rows.time_s, atol=1e-6)
         xyz = values[:, 2:].reshape(len(values), -1, 3)
-        np.testing.assert_allclose(xyz[at, :, 0], rows.xy[..., 0], atol=1e-3)
-        np.testing.assert_allclose(xyz[at, :, 1], 479 - rows.xy[..., 1], atol=1e-3)
+        np.testing.assert_allclose(xyz[at, :, 0], rows.shown_xy[..., 0], atol=1e-3)
+        np.testing.assert_allclose(xyz[at, :, 1], 479 - rows.shown_xy[..., 1], atol=1e-3)
         assert np.isnan(xyz[np.setdiff1d(np.arange(len(values)), at)]).all()

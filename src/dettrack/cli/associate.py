@@ -25,6 +25,8 @@ class AssociateArgs:
         clip_length: Use a shorter |C| than saved; 0 keeps it.
         step: Use fewer keyframes than saved; 0 keeps them.
         formats: Comma-separated: jsonl, parquet, csv, posetrack18, coco, mot, trc, openpose.
+        edits: Take the swaps, merges and splits of edits.jsonl as links that hold and links that do not, sew the whole
+            video with them, and carry the other corrections over: one correction often mends more.
         config: TOML file of settings ([sew], [polish], [finish]); options given here win.
         quiet: Print errors only.
     """
@@ -34,6 +36,7 @@ class AssociateArgs:
     clip_length: int = 0
     step: int = 0
     formats: str = "jsonl,parquet"
+    edits: bool = False
     config: Path | None = None
     quiet: bool = False
     sew: SewConfig = field(default_factory=SewConfig)
@@ -66,7 +69,7 @@ def run(args: Sequence[str]) -> int:
     )
     config = replace(defaults, cut=cut, sew=parsed.sew, polish=parsed.polish, finish=parsed.finish)
     out = parsed.out or (parsed.run if parsed.run.is_dir() else parsed.run.parent)
-    summary = associate_to_folder(saved, out, config, formats)
+    summary = associate_to_folder(saved, out, config, formats, edits=parsed.edits)
     if not parsed.quiet:
         counts = summary["counts"]
         sys.stdout.write(f"{out}: {counts['frames']} frames, {counts['tracks']} tracks\n")

@@ -1,70 +1,155 @@
-"""`dettrack export`: a pose network as ONNX, OpenVINO or TensorRT file, and how far its joints are from PyTorch's."""
+"""`dettrack export`: a result in other formats, without tracking again; or a pose network as a file for a runtime."""
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING
 
 import tyro
 
-from dettrack.config import EstimateConfig
 from dettrack.errors import UsageError
 
-__all__ = ["ExportArgs", "run"]
+if TYPE_CHECKING:
+    from dettrack.formats.result import Result, Smoothing
+
+__all__ = ["ExportArgs", "Selection", "open_result", "run"]
+
+_NETWORKS = ("onnx", "openvino", "tensorrt")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which part of a result, and how it is smoothed.
+
+    Attributes:
+        range: First and last second, as 12.5:20; either may be left out.
+        people: Comma-separated track ids; everybody if not given.
+        smooth: Smooth the joints, also where the run did not.
+        raw: Leave smoothing out, also where the run did it.
+        slow_motion: How many times slower than life the video plays (240 frames/s shown at 30: 8); times and speeds
+            become true.
+        no_edits: As the run wrote it, without the corrections.
+    """
+
+    range: str = ""
+    people: str = ""
+    smooth: bool = False
+    raw: bool = False
+    slow_motion: float = 1.0
+    no_edits: bool = False
 
 
 @dataclass(frozen=True)
 class ExportArgs:
-    """Write a pose network as a file for ONNX Runtime, OpenVINO or TensorRT: a --model of dettrack track.
+    """Write a result in other formats, with the corrections that people made, without tracking again.
 
-    TensorRT needs an NVIDIA GPU and builds for that GPU alone.
+    dettrack export match.dettrack --to xlsx,trc,angles --range 12.5:20 --people 3,7 --metres 3=1.83
+
+    `dettrack export MODEL --to onnx` (or openvino, tensorrt) writes a pose network; see its own --help.
 
     Attributes:
-        model: dettrack .safetensors, official HRNet .pth, or the name of built-in weights.
-        to: Kind of file.
-        out: File to write; in the working folder, named after the model, if not given.
-        clip_length: |C|, which the file fixes; odd.
-        json: Print the report as JSON.
+        run: Result folder of `dettrack track`, or a file of poses, also of other programs (docs/formats.md).
+        to: Comma-separated: jsonl, parquet, csv, posetrack18, coco, mot, trc, openpose, angles, xlsx, c3d, cvat,
+            label-studio, npz, sleap, nwb, rerun.
+        out: Folder to write into; RUN/export, or NAME.export beside a file, if not given.
+        metres: For trc, c3d, xlsx, angles. A known length: X1,Y1,X2,Y2=METRES in pixels; the height of a person:
+            ID=METRES; four points of the floor: X,Y=U,V;X,Y=U,V;... in pixels and metres.
+        quiet: Print nothing.
     """
 
-    model: Annotated[str, tyro.conf.Positional]
-    to: Literal["onnx", "openvino", "tensorrt"] = "onnx"
+    run: tyro.conf.Positional[Path]
+    to: str
     out: Path | None = None
-    clip_length: int = 9
-    json: bool = False
+    metres: str = ""
+    quiet: bool = False
+    select: tyro.conf.OmitArgPrefixes[Selection] = Selection()
 
 
-def run(args: list[str]) -> int:
-    """Entry point of the command."""
-    options = tyro.cli(ExportArgs, args=args, prog="dettrack export")
-    if options.clip_length < 1 or options.clip_length % 2 == 0:
-        raise UsageError(f"--clip-length is {options.clip_length}: it must be odd and at least 1")
-    from dettrack.models.pose.export import compare, export_network, probe_crops
-    from dettrack.models.pose.load import find_model
-    from dettrack.models.pose.official import open_checkpoint
-    from dettrack.models.pose.tube_network import open_exported, open_network
+def run(args: Sequence[str]) -> int:
+    """Entry point; see `dettrack.cli.main` for the exit codes."""
+    if _is_network(args):
+        from dettrack.cli.export_network import run as export_network
 
-    source = find_model(options.model)
-    checkpoint = open_checkpoint(source)
-    out = options.out or Path(source.stem + {"onnx": ".onnx", "openvino": ".xml", "tensorrt": ".engine"}[options.to])
-    export_network(checkpoint, out, options.to, options.clip_length)
-    settings = EstimateConfig(device="cpu", precision="fp32")
-    on_gpu = options.to == "tensorrt"
-    exported = open_exported(out, replace(settings, device="auto", precision="auto") if on_gpu else settings)
-    temporal = checkpoint.spec.variant != "none"
-    crops = probe_crops(checkpoint.spec.size, options.clip_length if temporal else 1)
-    reference = open_network(checkpoint, source.name, replace(settings, runtime="pytorch"), options.clip_length)
-    parity = compare(exported, reference, crops)
-    report = {"file": str(out), "bytes": out.stat().st_size, "runtime": exported.runtime, **asdict(parity)}
-    if options.json:
-        sys.stdout.write(json.dumps(report) + "\n")
-    else:
-        sys.stdout.write(
-            f"{out}: {exported.runtime}\n"
-            f"against PyTorch fp32 on {len(crops)} tubes: heatmaps differ by at most {parity.heatmap:.1e} of their "
-            f"largest value, joints by at most {parity.joint:.4f} px of the crop (mean {parity.joint_mean:.5f})\n"
-        )
+        return export_network(list(args))
+    options = tyro.cli(ExportArgs, args=list(args), prog="dettrack export")
+    from dettrack.formats.exports import export
+    from dettrack.measure.scale import parse_metres
+
+    result = open_result(options.run, options.select)
+    scale = parse_metres(options.metres, result.table) if options.metres else None
+    out = options.out
+    if out is None:
+        path = options.run
+        out = path / "export" if path.is_dir() else path.with_name(f"{path.stem}.export")
+    names = [name.strip() for name in options.to.split(",") if name.strip()]
+    for path in export(result, names, out, scale):
+        if not options.quiet:
+            sys.stdout.write(f"{path}\n")
     return 0
+
+
+def _is_network(args: Sequence[str]) -> bool:
+    """Whether a network is meant: by its kind of file, or, where none is named, by what is no result."""
+    kinds = [args[i + 1] for i, arg in enumerate(args[:-1]) if arg == "--to"]
+    kinds += [arg.partition("=")[2] for arg in args if arg.startswith("--to=")]
+    if kinds:
+        return kinds[-1] in _NETWORKS
+    first = next((arg for arg in args if not arg.startswith("-")), "")
+    return bool(first) and not Path(first).is_dir() and Path(first).suffix not in (".parquet", ".jsonl", ".csv")
+
+
+def open_result(path: Path, select: Selection) -> Result:
+    """A result as the options of a command choose it.
+
+    Args:
+        path: Result folder or file of poses.
+        select: Which part of it.
+
+    Returns:
+        The result.
+
+    Raises:
+        UsageError: Options that contradict each other or cannot be read.
+        InputError: The result cannot be read, or there is nothing in the range.
+    """
+    if select.smooth and select.raw:
+        raise UsageError("--smooth and --raw: choose one")
+    if not 0 < select.slow_motion < 1e6:
+        raise UsageError(f"--slow-motion {select.slow_motion}: expected a factor above 0, as 8 for 240 frames/s at 30")
+    from dettrack.formats.read import read_result
+
+    result = read_result(path, edits=not select.no_edits)
+    start_s, end_s = _range(select.range)
+    kind: Smoothing = "none" if select.raw else "as-run"
+    if select.smooth and result.table.xy_smooth is None:
+        kind = "one-euro"
+    result = result.smoothed(kind)  # before the cut, so that a range has no borders inside the video
+    if select.range or select.people:
+        result = result.select(start_s, end_s, _people(select.people))
+    return result.slowed(select.slow_motion) if select.slow_motion != 1 else result
+
+
+def _range(text: str) -> tuple[float | None, float | None]:
+    if not text:
+        return None, None
+    first, colon, last = text.partition(":")
+    try:
+        start_s, end_s = float(first) if first else None, float(last) if last else None
+    except ValueError:
+        colon = ""
+        start_s = end_s = None
+    if not colon or (start_s is not None and end_s is not None and not start_s < end_s):
+        raise UsageError(f"--range {text!r}: expected seconds as 12.5:20, 12.5: or :20")
+    return start_s, end_s
+
+
+def _people(text: str) -> list[int] | None:
+    if not text:
+        return None
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise UsageError(f"--people {text!r}: expected track ids, as 3,7") from None

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import tyro
 
-from dettrack.errors import InputError, UsageError
+from dettrack.errors import UsageError
 
 __all__ = ["PictureArgs", "run"]
 
@@ -23,7 +23,7 @@ class PictureArgs:
 
     Attributes:
         video: The video that was tracked.
-        runs: Result folders of `dettrack track` (or their tracks.jsonl). One run alone fills a grid.
+        runs: Result folders of `dettrack track`, or files of poses (see `dettrack export`). One run alone fills a grid.
         out: Picture to write, .jpg or .png.
         titles: Comma-separated names of the runs, in their order; the folders' names if not given.
         frames: How many frames, evenly spread; or comma-separated frame indices, as 12,40,95.
@@ -51,14 +51,10 @@ def run(args: Sequence[str]) -> int:
     frames = _frames(options.frames)
     if options.width < 32 or options.columns < 1:
         raise UsageError(f"--width {options.width} --columns {options.columns}: expected at least 32 and 1")
-    from dettrack.formats.jsonl import read_jsonl
+    from dettrack.formats import read_tracks
     from dettrack.visual.contact import compare_runs, save_image
 
-    files = [path / "tracks.jsonl" if path.is_dir() else path for path in options.runs]
-    missing = [file for file in files if not file.is_file()]
-    if missing:
-        raise InputError(f"{missing[0]}: no such result; track with --formats jsonl (it is among the default ones)")
-    tables = dict(zip(titles, map(read_jsonl, files), strict=True))
+    tables = dict(zip(titles, map(read_tracks, options.runs), strict=True))
     image = compare_runs(options.video, tables, frames=frames, columns=options.columns, cell_width=options.width)
     save_image(options.out, image)
     sys.stdout.write(f"{options.out}: {image.shape[1]}x{image.shape[0]} pixels\n")

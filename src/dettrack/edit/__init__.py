@@ -4,7 +4,7 @@ The files of the run stay as they are; every reader applies the list (docs/corre
 """
 
 from dettrack.edit.apply import active, apply, check, names
-from dettrack.edit.journal import EDITS, append, read
+from dettrack.edit.journal import EDITS, append, read, write_edits
 from dettrack.edit.operations import OPERATIONS, Edit, parse
 
-__all__ = ["EDITS", "OPERATIONS", "Edit", "active", "append", "apply", "check", "names", "parse", "read"]
+__all__ = ["EDITS", "OPERATIONS", "Edit", "active", "append", "apply", "check", "names", "parse", "read", "write_edits"]

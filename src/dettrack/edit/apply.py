@@ -166,7 +166,9 @@ class _Work:
             self.stays &= ~double
             rows.track_id[others] = edit.track
         elif edit.op == "split":
-            rows.track_id[mine] = edit.other
+            # `check` refuses an id that is taken; in a list that was made otherwise such rows stay what they are.
+            taken = rows.frame[self.stays & (rows.track_id == edit.other)]
+            rows.track_id[mine & ~np.isin(rows.frame, taken)] = edit.other
         elif edit.op == "delete":
             self.stays &= ~mine
         elif edit.op == "flip_sides":

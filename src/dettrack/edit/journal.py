@@ -6,7 +6,7 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -16,10 +16,10 @@ from typing import Any, BinaryIO
 from dettrack.edit.apply import check
 from dettrack.edit.operations import Edit, parse
 from dettrack.errors import InputError
-from dettrack.files import output_error, parsing
+from dettrack.files import output_error, parsing, write_text
 from dettrack.structures import TrackTable
 
-__all__ = ["EDITS", "append", "read"]
+__all__ = ["EDITS", "append", "read", "write_edits"]
 
 EDITS = "edits.jsonl"
 """Name of the list in a result folder."""
@@ -74,6 +74,23 @@ def _complete(edit: Edit, earlier: list[Edit], table: TrackTable | None, by: str
         check(table, edit)
     now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
     return replace(edit, id=max((each.id for each in earlier), default=0) + 1, time=now, by=by or edit.by or _user())
+
+
+def write_edits(run_folder: str | Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Begin the list of a new result with edits that were made elsewhere; they are numbered from 1.
+
+    Args:
+        run_folder: A folder without a list.
+        lines: Edits with their time and the name of who made them.
+
+    Raises:
+        InputError: A line is no edit.
+        OutputError: It cannot be written.
+    """
+    edits = [replace(parse(line), id=number) for number, line in enumerate(lines, 1)]
+    if edits:
+        text = "".join(json.dumps(edit.as_json(), separators=(",", ":")) + "\n" for edit in edits)
+        write_text(Path(run_folder) / EDITS, text)
 
 
 def read(run_folder: str | Path) -> list[Edit]:

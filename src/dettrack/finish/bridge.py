@@ -23,6 +23,7 @@ from dettrack.finish.gaps import interpolate
 from dettrack.matching import match
 from dettrack.oks import MIN_JOINTS, object_areas, oks
 from dettrack.report import Tally
+from dettrack.sew.links import Links
 from dettrack.skeleton import JointSet
 from dettrack.structures import TrackTable
 
@@ -45,6 +46,7 @@ class Bridge:
             `joint_confidence` what a joint needs to count.
         joint_set: Of the tables.
         reach: A track that has had no row for more frames than this will not come back by itself: |C|.
+        links: What people said of single tracklets.
 
     Attributes:
         settled_before: Every row of the frames before this one has been given out.
@@ -52,7 +54,7 @@ class Bridge:
 
     name = "bridge"
 
-    def __init__(self, config: SewConfig, joint_set: JointSet, reach: int) -> None:
+    def __init__(self, config: SewConfig, joint_set: JointSet, reach: int, links: Links | None = None) -> None:
         self._counts: Counter[str] = Counter()
         self.settled_before = 0
         self._config = config
@@ -64,6 +66,7 @@ class Bridge:
         self._seen: dict[int, int] = {}  # its newest frame
         self._begun: dict[int, int] = {}  # first frame of the tracks whose past is not decided
         self._cuts: list[int] = []  # first frames of shots
+        self._forbidden = links.forbidden if links is not None else set()
 
     @property
     def tally(self) -> Tally:
@@ -135,6 +138,9 @@ class Bridge:
             MIN_JOINTS,
         )
         good = np.nan_to_num(similar) >= max(self._config.min_similarity, np.finfo(float).tiny)
+        for a, b in self._forbidden:
+            pair = self._id.get(a, a), self._id.get(b, b)
+            good &= ~(np.isin(ids[i], pair) & np.isin(new[j], pair))
         i, j, similar = i[good], j[good], similar[good]
         for k in match(i, j, similar, (len(ids), len(new))).tolist():
             rows = self._continue(rows, int(ids[i[k]]), int(new[j[k]]), frame)

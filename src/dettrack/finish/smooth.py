@@ -12,15 +12,16 @@ a gap. One-euro forgets: what lies further away than `_FORGOTTEN` windows change
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from dettrack.config import FinishConfig
 from dettrack.report import Tally
 from dettrack.structures import TrackTable
 
-__all__ = ["Smoother", "one_euro", "savgol"]
+__all__ = ["Smoother", "one_euro", "savgol", "smooth_tracks"]
 
 _FORGOTTEN = 3.0  # windows; at the lowest cut-off the memory decays by e^-2π per window
 _SPEED_CUTOFF = 1.0  # Hz, cut-off of the speed estimate, the filter's usual value
@@ -100,6 +101,30 @@ def savgol(xy: Float[np.ndarray, "frames n 2"], window: int) -> Float[np.ndarray
     return out
 
 
+def smooth_tracks(
+    table: TrackTable, config: FinishConfig, fps: float | None, tracks: Int[np.ndarray, " tracks"] | None = None
+) -> TrackTable:
+    """Smooth rows that are all there, one person after the other.
+
+    Args:
+        table: Rows of any frames, sorted.
+        config: `smooth` and `smooth_window_s`.
+        fps: See `Smoother`.
+        tracks: Ids of the tracks to smooth; those of the others stay. None: all of them.
+
+    Returns:
+        The rows with `xy_smooth`.
+    """
+    smoother = Smoother(config, fps)
+    smooth = table.xy.copy() if table.xy_smooth is None else table.xy_smooth.copy()
+    order = np.argsort(table.track_id, kind="stable")
+    ids, starts = np.unique(table.track_id[order], return_index=True)
+    for track, rows in zip(ids.tolist(), np.split(order, starts[1:]) if len(ids) else [], strict=True):
+        if tracks is None or track in tracks:
+            smooth[rows] = smoother.smooth(table[rows])
+    return replace(table, xy_smooth=smooth)
+
+
 class Smoother:
     """Fills `TrackTable.xy_smooth`, some frames behind.
 
@@ -149,14 +174,15 @@ class Smoother:
     def _give(self, rows: TrackTable, before: int) -> TrackTable:
         """Smooth what is held and give out the frames up to `before`."""
         give = (rows.frame >= self._next) & (rows.frame < before)
-        smooth = self._smooth(rows)
+        smooth = self.smooth(rows)
         columns = {name: value for name, value in vars(rows).items() if name != "xy_smooth"}
         out = TrackTable(**columns, xy_smooth=smooth)[give]
         self._next = self.settled_before = before
         self._rows = rows[rows.frame >= before - self.lag]
         return out
 
-    def _smooth(self, rows: TrackTable) -> Float[np.ndarray, "rows joints 2"]:
+    def smooth(self, rows: TrackTable) -> Float[np.ndarray, "rows joints 2"]:
+        """Smoothed positions of rows that are all there is."""
         if not len(rows):
             return rows.xy
         known, frames = np.unique(rows.frame, return_inverse=True)

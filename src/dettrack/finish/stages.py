@@ -20,6 +20,7 @@ from dettrack.finish.thresholds import JointThresholds, joint_thresholds
 from dettrack.finish.tracks import TrackRules
 from dettrack.report import Report, Tally
 from dettrack.sew import gap_frames
+from dettrack.sew.links import Links
 from dettrack.skeleton import JointSet
 from dettrack.structures import TrackTable
 
@@ -139,13 +140,16 @@ def check_finish(config: FinishConfig, joint_set: JointSet) -> None:
     joint_thresholds(config, joint_set)
 
 
-def finishing(config: TrackConfig, joint_set: JointSet, fps: float | None) -> list[Stage[TrackTable]]:
+def finishing(
+    config: TrackConfig, joint_set: JointSet, fps: float | None, links: Links | None = None
+) -> list[Stage[TrackTable]]:
     """The stages after the polisher, in their order, as the settings say.
 
     Args:
         config: Settings.
         joint_set: Joints of the rows.
         fps: Frames per second of the video; None where it has no clock.
+        links: What people said of single tracklets.
 
     Returns:
         The stages.
@@ -157,7 +161,7 @@ def finishing(config: TrackConfig, joint_set: JointSet, fps: float | None) -> li
     linked_gap = gap_frames(config.sew)
     stages: list[Stage[TrackTable]] = []
     if bridge_frames(config.sew):
-        stages.append(Bridge(config.sew, joint_set, clip))
+        stages.append(Bridge(config.sew, joint_set, clip, links))
     stages.append(TrackRules(finish, max_gap=max(clip, linked_gap)))
     if finish.min_joint_score or finish.joint_thresholds:
         stages.append(JointThresholds(finish, joint_set))

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from dettrack.errors import DettrackError, InputError, UsageError
+from dettrack.errors import DettrackError, UsageError
 from dettrack.skeleton import JointSet
 from dettrack.structures import TrackTable, VideoInfo
+
+if TYPE_CHECKING:
+    from dettrack.measure.scale import Scale
 
 __all__ = ["FORMATS", "FRAMES", "SUSPECTS", "Writer", "open_writers", "read_tracks"]
 
@@ -59,7 +62,9 @@ class Writer(Protocol):
         ...
 
 
-def open_writers(names: Sequence[str], out_dir: str | Path, info: VideoInfo, joint_set: JointSet) -> list[Writer]:
+def open_writers(
+    names: Sequence[str], out_dir: str | Path, info: VideoInfo, joint_set: JointSet, scale: Scale | None = None
+) -> list[Writer]:
     """One writer per format name, each with its file in `out_dir`.
 
     Args:
@@ -67,6 +72,7 @@ def open_writers(names: Sequence[str], out_dir: str | Path, info: VideoInfo, joi
         out_dir: Result folder; it is made if need be.
         info: The video.
         joint_set: Joints of the rows that will come.
+        scale: Metres, for the formats that have lengths.
 
     Returns:
         The writers, in the order of the names, each once.
@@ -78,7 +84,7 @@ def open_writers(names: Sequence[str], out_dir: str | Path, info: VideoInfo, joi
     writers: list[Writer] = []
     try:
         for name in dict.fromkeys(names):
-            writers.append(_open(name, Path(out_dir), info, joint_set))  # noqa: PERF401, see below
+            writers.append(_open(name, Path(out_dir), info, joint_set, scale))  # noqa: PERF401, see below
     except DettrackError:
         for writer in writers:  # those that are open already must not stay open
             with suppress(DettrackError):
@@ -87,7 +93,7 @@ def open_writers(names: Sequence[str], out_dir: str | Path, info: VideoInfo, joi
     return writers
 
 
-def _open(name: str, out_dir: Path, info: VideoInfo, joint_set: JointSet) -> Writer:
+def _open(name: str, out_dir: Path, info: VideoInfo, joint_set: JointSet, scale: Scale | None) -> Writer:
     if name not in FORMATS:
         raise UsageError(f"unknown format {name!r}: expected one of {', '.join(FORMATS)}")
     path = out_dir / FORMATS[name]
@@ -115,37 +121,27 @@ def _open(name: str, out_dir: Path, info: VideoInfo, joint_set: JointSet) -> Wri
     if name == "trc":
         from dettrack.formats.trc import TrcWriter
 
-        return TrcWriter(path, info)
+        return TrcWriter(path, info, scale)
     from dettrack.formats.openpose import OpenPoseWriter
 
     return OpenPoseWriter(path, info)
 
 
-def read_tracks(path: str | Path) -> TrackTable:
-    """The tracks of an earlier run.
+def read_tracks(path: str | Path, *, edits: bool = True) -> TrackTable:
+    """The tracks of an earlier run, with the corrections that people made (`dettrack correct`).
 
     Args:
         path: A result folder, or its `tracks.parquet`, `tracks.jsonl` or `tracks.csv`. Of a folder the Parquet file
-            is taken first: it is the fastest, and not rounded.
+            is taken first: it is the fastest, and not rounded. Also a file of poses that another program wrote
+            (`formats.foreign`).
+        edits: Apply the corrections; else the rows are as the run wrote them.
+
+    Returns:
+        The rows.
 
     Raises:
         InputError: There is none, or it cannot be read.
     """
-    path = Path(path)
-    if path.is_dir():
-        files = [path / FORMATS[name] for name in ("parquet", "jsonl", "csv")]
-        found = next((file for file in files if file.is_file()), None)
-        if found is None:
-            raise InputError(f"{path}: no tracks in it; expected one of {', '.join(file.name for file in files)}")
-        path = found
-    if not path.is_file():
-        raise InputError(f"no such tracks file or result folder: {path}")
-    if path.suffix == ".jsonl":
-        from dettrack.formats.jsonl import read_jsonl
+    from dettrack.formats.read import read_rows
 
-        return read_jsonl(path)
-    if path.suffix in (".parquet", ".csv"):
-        from dettrack.formats.table import read_csv, read_parquet
-
-        return read_parquet(path) if path.suffix == ".parquet" else read_csv(path)
-    raise InputError(f"{path}: unknown kind of tracks file; expected .parquet, .jsonl or .csv")
+    return read_rows(path, edits=edits).table

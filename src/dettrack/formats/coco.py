@@ -74,8 +74,9 @@ class CocoWriter:
         self._next_id += len(rows)
 
     def _annotations(self, frame_index: int, rows: TrackTable) -> list[dict[str, Any]]:
-        present = np.isfinite(rows.xy).all(-1)
-        triplets = np.concatenate([rows.xy, np.full((*present.shape, 1), 2.0)], -1)
+        xy = rows.shown_xy
+        present = np.isfinite(xy).all(-1)
+        triplets = np.concatenate([xy, np.full((*present.shape, 1), 2.0)], -1)
         triplets = np.round(np.where(present[..., None], triplets, 0.0), 3)
         corners = rows.box
         boxes = np.round(xywh_of(corners), 3)

@@ -58,6 +58,8 @@ def frame_line(frame_index: int, time_s: float, rows: TrackTable) -> str:
     }
     if rows.xy_smooth is not None:
         columns["joints_smooth"] = _listed(rows.xy_smooth, PIXEL_DIGITS)
+    if rows.human is not None:
+        columns["human"] = rows.human.tolist()
     people = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     line: dict[str, Any] = {
         "frame_index": frame_index,
@@ -134,6 +136,7 @@ def _table(joints: JointSet, frame: int, time_s: float, people: list[dict[str, A
         support=column("support", (j,), np.int64),
         source=np.array([Source[person["source"].upper()] for person in people], np.int64),
         xy_smooth=column("joints_smooth", (j, 2)) if people and "joints_smooth" in people[0] else None,
+        human=column("human", (j,), bool) if people and "human" in people[0] else None,
     )
 
 

@@ -34,7 +34,7 @@ def to_body_25(rows: TrackTable) -> Float[np.ndarray, "rows 25 3"]:
     for column, name in enumerate(BODY_25):
         parts = [joints.joints.index(part) for part in _MIDDLES.get(name, (name,)) if part in joints.joints]
         if len(parts) == len(_MIDDLES.get(name, (name,))):
-            out[:, column, :2] = rows.xy[:, parts].mean(1)
+            out[:, column, :2] = rows.shown_xy[:, parts].mean(1)
             out[:, column, 2] = rows.joint_scores[:, parts].min(1)
     return np.where(np.isfinite(out).all(-1, keepdims=True), out, 0.0)
 

@@ -1,7 +1,8 @@
 """`tracks.parquet` and `tracks.csv`: one row per person and frame, one column per value, written in blocks.
 
 Columns: frame_index, time_s, track_id, source, score, box_x1, box_y1, box_x2, box_y2, and for every joint
-`<joint>_x`, `_y`, `_score`, `_spread`, `_support` (and `_x_smooth`, `_y_smooth` after smoothing). Missing is null.
+`<joint>_x`, `_y`, `_score`, `_spread`, `_support` (and `_x_smooth`, `_y_smooth` after smoothing, `_human` after
+corrections of joints). Missing is null.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from dettrack.skeleton import JointSet, named_joints
 from dettrack.structures import TrackTable, VideoInfo
 from dettrack.structures.tracks import CORNERS, SOURCES
 
-__all__ = ["CsvWriter", "ParquetWriter", "from_arrow", "read_csv", "read_parquet"]
+__all__ = ["CsvWriter", "ParquetWriter", "from_arrow", "read_csv", "read_parquet", "video_of"]
 
 _METADATA_KEY = b"dettrack"
 _ROWS_PER_GROUP = 16384
@@ -63,6 +64,7 @@ def _from_columns(table: pa.Table, joint_set: JointSet) -> TrackTable:
 
     names = table.column("source").cast(pa.string()).to_pylist()
     smooth = f"{joint_set.joints[0]}_x_smooth" in table.column_names
+    human = f"{joint_set.joints[0]}_human" in table.column_names
     return TrackTable(
         joint_set,
         frame=column("frame_index", pa.int64()),
@@ -76,6 +78,7 @@ def _from_columns(table: pa.Table, joint_set: JointSet) -> TrackTable:
         support=per_joint("support").astype(np.int64),
         source=np.array([SOURCES.index(name) for name in names], np.int64),
         xy_smooth=np.stack([per_joint("x_smooth"), per_joint("y_smooth")], -1) if smooth else None,
+        human=per_joint("human").astype(bool) if human else None,
     )
 
 
@@ -87,7 +90,7 @@ class _Block:
         self._limit = rows_per_block
         self._tables: list[TrackTable] = []
         self._count = 0
-        self._smooth: bool | None = None
+        self._optional: tuple[bool, bool] | None = None
 
     def add(self, rows: TrackTable) -> bool:
         """Add a frame; says whether the block is full."""
@@ -97,10 +100,13 @@ class _Block:
         return self._count >= self._limit
 
     def take(self) -> pa.Table:
-        """The gathered rows; the first call settles whether there are smoothed columns."""
-        if self._smooth is None:
-            self._smooth = any(table.xy_smooth is not None for table in self._tables)
-        table = TrackTable.concatenate(self._tables, self.joint_set).to_arrow(smooth=self._smooth)
+        """The gathered rows; the first call settles whether there are smoothed columns, and marks of people."""
+        if self._optional is None:
+            smooth = any(table.xy_smooth is not None for table in self._tables)
+            self._optional = smooth, any(table.human is not None for table in self._tables)
+        table = TrackTable.concatenate(self._tables, self.joint_set).to_arrow(
+            smooth=self._optional[0], human=self._optional[1]
+        )
         self._tables, self._count = [], 0
         return table
 
@@ -245,6 +251,13 @@ def read_parquet(path: Path) -> TrackTable:
         if (schema := about.get("schema", SCHEMA)) > SCHEMA:
             raise InputError(f"{path}: schema {schema} is newer than this dettrack ({SCHEMA}): update dettrack")
     return from_arrow(table, path)
+
+
+def video_of(path: Path) -> dict[str, Any]:
+    """What the metadata of a `tracks.parquet` say of its video (name, width, height, fps); empty where nothing."""
+    with parsing(f"{path}", "the metadata of a track table"):
+        about = json.loads((pq.read_schema(path).metadata or {}).get(_METADATA_KEY, b"{}"))
+        return dict(about.get("video", {}))
 
 
 def read_csv(path: Path) -> TrackTable:

@@ -15,7 +15,7 @@ from dettrack.files import file_sha256
 from dettrack.models.weights import CALIBRATION, SHIPPED, find_weights
 from dettrack.video.sources import ImageList, VideoSource, find_source
 
-__all__ = ["fingerprint", "made_with", "stamp"]
+__all__ = ["fingerprint", "made_with", "stamp", "weights_hashes"]
 
 _SAMPLED_BYTES = 1 << 20
 
@@ -82,10 +82,14 @@ def _digest(parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _others(config: TrackConfig, outputs: dict[str, Any]) -> dict[str, Any]:
+def weights_hashes(config: TrackConfig) -> dict[str, list[str]]:
+    """SHA-256 of the files behind detector and pose network; their names where there is no file."""
     names = {"detector": config.detect.detector, "pose": config.estimate.model}
-    weights = {part: _weights_key(name, part) for part, name in names.items()}
-    return {"settings": asdict(config), "weights": weights, "outputs": outputs}
+    return {part: _weights_key(name, part) for part, name in names.items()}
+
+
+def _others(config: TrackConfig, outputs: dict[str, Any]) -> dict[str, Any]:
+    return {"settings": asdict(config), "weights": weights_hashes(config), "outputs": outputs}
 
 
 def _input_key(source: Path | ImageList) -> list[Any]:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +21,25 @@ from dettrack import __version__
 from dettrack.associate import associate
 from dettrack.config import TrackConfig
 from dettrack.cut.known import KnownBatches
+from dettrack.edit import read as read_edits
+from dettrack.edit import write_edits
 from dettrack.errors import DettrackError, UsageError
 from dettrack.files import output_error, parsing, write_json
 from dettrack.finish.stages import check_finish
 from dettrack.formats import FORMATS, Writer, open_writers
+from dettrack.formats.exports import command_line
+from dettrack.formats.read import read_rows
+from dettrack.formats.result import video_entry, video_info
 from dettrack.formats.tracklets import TrackletFile, TrackletWriter
 from dettrack.pipeline import Pipeline, Video
 from dettrack.report import Report
 from dettrack.runs.beside import Beside
-from dettrack.runs.fingerprint import fingerprint
+from dettrack.runs.evidence import carried, links_of
+from dettrack.runs.fingerprint import fingerprint, weights_hashes
 from dettrack.runs.result import RENDER, SUMMARY, TRACKLETS, NewResult
 from dettrack.runs.watch import WatchedVideo
 from dettrack.sew.replay import narrow
-from dettrack.structures import Segment, VideoInfo
+from dettrack.structures import Segment, TrackletBatch
 from dettrack.video import VideoReader, choose_encoder, open_video
 from dettrack.video.isolated import IsolatedReader, Limits
 from dettrack.video.sources import MAX_PIXELS, VideoSource
@@ -62,7 +67,7 @@ class RunOptions:
 
     formats: tuple[str, ...] = ("jsonl", "parquet")
     render: bool = False
-    save_tracklets: bool = False
+    save_tracklets: bool = True
     start_s: float = 0.0
     end_s: float | None = None
     preset: str = ""
@@ -132,9 +137,9 @@ def track_to_folder(
     if options.render:
         choose_encoder()  # fails now rather than after the models were loaded
     config, start = pipeline.config, time.perf_counter()
-    made_from = run_fingerprint(source, config, options)  # of the input as it is read, not as it is hours later
+    history = _history_entry(source, config, options)  # of the input as it is read, not as it is hours later
     with open_source(source, config, options, limits) as video, NewResult(out) as result:
-        about = {"video": _video_entry(video.info), **_models_entry(pipeline)}
+        about = {"video": video_entry(video.info), **_models_entry(pipeline)}
         with ExitStack() as stack:
             writers = open_writers(options.formats, result.path, video.info, pipeline.joint_set)
             save: TrackletWriter | None = None
@@ -153,8 +158,7 @@ def track_to_folder(
             **about,
             **_report_entry(run.report, time.perf_counter() - start),
             "notes": [*run.notes, *_failure_note(failure)],
-            "preset": options.preset,
-            "fingerprint": made_from,
+            **history,
             **_settings_entry(config),
         }
         return _finish(result, summary, failure)
@@ -183,7 +187,7 @@ def open_source(
 
 
 def associate_to_folder(
-    saved: TrackletFile, out: Path, config: TrackConfig, formats: tuple[str, ...]
+    saved: TrackletFile, out: Path, config: TrackConfig, formats: tuple[str, ...], *, edits: bool = False
 ) -> dict[str, Any]:
     """Link and merge the saved tracklets of a run again, without its video or network.
 
@@ -192,27 +196,38 @@ def associate_to_folder(
         out: Result folder to write; may be the run's own.
         config: Settings; a shorter clip or larger step than saved is imitated (see `sew.replay.narrow`).
         formats: Names of `dettrack.formats.FORMATS`.
+        edits: Take the corrections beside the tracklets as links that hold and links that do not, and carry over the
+            rest of them (see `evidence`).
 
     Returns:
         What was written to `summary.json`.
 
     Raises:
-        InputError: The file of joint thresholds cannot be used.
+        InputError: The file of joint thresholds, or the corrected result, cannot be used.
         UsageError: The settings need tubes that were not saved.
         OutputError: `out` cannot be written.
     """
     start, report = time.perf_counter(), Report()
     check_finish(config.finish, saved.joints)
-    batches = narrow(saved.batches(), saved.cut, config.cut)
+    batches: Iterable[TrackletBatch] = narrow(saved.batches(), saved.cut, config.cut)
+    corrected, links = None, None
+    if edits:
+        corrected, batches = read_rows(saved.path.parent, edits=False).table, list(batches)
+        links = links_of(corrected, read_edits(saved.path.parent), batches)
     with parsing(f"{saved.path}", "saved tracklets that say what their video was"):
-        info = _video_info(saved.about["video"])
+        info = video_info(saved.about["video"])
     fps = None if info.fps is None else float(info.fps)
     with NewResult(out) as result:
         if saved.path.resolve().parent == result.out:  # tracklets of an earlier result in the same place stay with it
             _keep(saved.path, result.path / TRACKLETS)
         writers = open_writers(formats, result.path, info, saved.joints)
-        with closing(associate(batches, saved.joints, config, fps=fps, report=report)) as segments:
+        with closing(associate(batches, saved.joints, config, fps=fps, report=report, links=links)) as segments:
             failure = _write(segments, writers, Beside(result.path, saved.joints), report, None, None)
+        if corrected is not None and failure is None:
+            lines = carried(
+                corrected, read_edits(saved.path.parent), read_rows(result.path).table, config.cut.clip_length // 2
+            )
+            write_edits(result.path, lines)
         summary = {
             "complete": failure is None,
             **saved.about,
@@ -313,14 +328,6 @@ def _failure_note(failure: BaseException | None) -> list[str]:
     )
 
 
-def _video_entry(info: VideoInfo) -> dict[str, Any]:
-    return {**asdict(info), "fps": None if info.fps is None else str(info.fps)}
-
-
-def _video_info(entry: dict[str, Any]) -> VideoInfo:
-    return VideoInfo(**{**entry, "fps": None if entry["fps"] is None else Fraction(entry["fps"])})
-
-
 def _models_entry(pipeline: Pipeline) -> dict[str, Any]:
     return {
         "detector": pipeline.detector.description,
@@ -328,6 +335,16 @@ def _models_entry(pipeline: Pipeline) -> dict[str, Any]:
         "joint_set": pipeline.joint_set.name,
         "joints": list(pipeline.joint_set.joints),
         "approximated_joints": list(pipeline.estimator.approximated),
+    }
+
+
+def _history_entry(source: VideoSource, config: TrackConfig, options: RunOptions) -> dict[str, Any]:
+    """What the run starts from."""
+    return {
+        "preset": options.preset,
+        "fingerprint": run_fingerprint(source, config, options),
+        "weights": weights_hashes(config),
+        "range_s": [options.start_s, options.end_s],
     }
 
 
@@ -344,4 +361,4 @@ def _report_entry(report: Report, seconds: float) -> dict[str, Any]:
 def _settings_entry(config: TrackConfig) -> dict[str, Any]:
     versions = {"dettrack": __version__, "python": platform.python_version(), "numpy": np.__version__}
     settings = json.loads(json.dumps(asdict(config)))  # as it will be read again: a tuple is a list
-    return {"settings": settings, "versions": versions}
+    return {"command": command_line(), "settings": settings, "versions": versions}

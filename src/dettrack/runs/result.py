@@ -17,15 +17,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from dettrack.edit import EDITS
 from dettrack.errors import OutputError
 from dettrack.formats import FORMATS, FRAMES, SUSPECTS
+from dettrack.formats.exports import EXPORT_LIST
+from dettrack.formats.read import SUMMARY, TRACKLETS
 from dettrack.runs.owner import OWNER, take_folder
 
-__all__ = ["RENDER", "SUMMARY", "TRACKLETS", "NewResult", "is_complete", "read_summary"]
+__all__ = ["EARLIER_EDITS", "EXPORTS", "RENDER", "SUMMARY", "TRACKLETS", "NewResult", "is_complete", "read_summary"]
 
-SUMMARY = "summary.json"
 RENDER = "render.mp4"
-TRACKLETS = "tracklets.parquet"
+EXPORTS = "export"
+"""Folder that `dettrack export` writes into; it lists its files in `export.json`."""
+EARLIER_EDITS = "edits.earlier.jsonl"
+"""Corrections of a result that was replaced: their track ids mean nothing in the new one."""
+
+REPORT = "report.html"
 
 _RESERVE = "reserve"
 _RESERVED_BYTES = 64 << 10  # a full disk still has room for the summary
@@ -102,6 +109,7 @@ class NewResult:
             target = self.out.with_name(f"{self.out.stem}.interrupted{self.out.suffix}")
         try:
             _refuse_strangers(target)
+            _keep_edits(target, self.path)
             _exchange(self.path, target, self._old)
             (target / OWNER).unlink(missing_ok=True)
         except OutputError:
@@ -133,6 +141,13 @@ class NewResult:
                 self._old.rename(self.out)
             elif read_summary(self._old) is not None:
                 shutil.rmtree(self._old)
+
+
+def _keep_edits(earlier: Path, new: Path) -> None:
+    """People's work is not lost with the result that it was made on."""
+    kept = [path for name in (EARLIER_EDITS, EDITS) if (path := earlier / name).is_file()]
+    if kept and not (new / EARLIER_EDITS).exists():
+        (new / EARLIER_EDITS).write_bytes(b"".join(path.read_bytes() for path in kept))
 
 
 def _exchange(new: Path, out: Path, old: Path) -> None:
@@ -169,13 +184,26 @@ def _refuse_strangers(out: Path) -> None:
 
 
 def _strangers(out: Path) -> Iterator[str]:
-    ours = {SUMMARY, RENDER, TRACKLETS, OWNER, FRAMES, SUSPECTS, *FORMATS.values()}
+    ours = {SUMMARY, RENDER, TRACKLETS, EDITS, EARLIER_EDITS, OWNER, FRAMES, SUSPECTS, REPORT, *FORMATS.values()}
     for path in out.iterdir():
+        if path.name == EXPORTS and (listed := exported_files(path)):
+            strange = (each for each in path.rglob("*") if each.is_file() and not _is_ours(each, each in listed))
+            yield from (str(each.relative_to(out)) for each in strange)
+            continue
         if path.name in _IN_FOLDERS and path.is_dir() and not path.is_symlink():
             known = set(path.glob(_IN_FOLDERS[path.name])) | set(path.glob("*.part"))
             yield from (f"{path.name}/{each.name}" for each in path.iterdir() if not _is_ours(each, each in known))
         elif not _is_ours(path, path.name in ours or ".part" in path.name):
             yield path.name
+
+
+def exported_files(folder: Path) -> frozenset[Path]:
+    """What `dettrack export` wrote into a folder, its list included; nothing where there is no list."""
+    try:
+        listed = json.loads((folder / EXPORT_LIST).read_text(encoding="utf-8"))["files"]
+        return frozenset({folder / EXPORT_LIST, *(folder / str(name) for name in listed)})
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
 
 
 def _is_ours(path: Path, known: bool) -> bool:

@@ -11,6 +11,7 @@ from jaxtyping import Int
 from dettrack.config import SewConfig
 from dettrack.report import Tally
 from dettrack.sew.baselines import KeyframeLinker
+from dettrack.sew.links import Links
 from dettrack.sew.sewer import Sewer
 from dettrack.skeleton import JointSet
 from dettrack.structures import CloseLink, Tracklets
@@ -49,7 +50,7 @@ class Linker(Protocol):
         ...
 
 
-def make_linker(config: SewConfig, joint_set: JointSet, clip_length: int) -> Linker:
+def make_linker(config: SewConfig, joint_set: JointSet, clip_length: int, links: Links | None = None) -> Linker:
     """The linker that `config.linking` names.
 
     At |C| = 1 tubes never overlap: "tubes" then links as "oks-gbm", the paper's 2D baseline (figure 5a).
@@ -58,6 +59,7 @@ def make_linker(config: SewConfig, joint_set: JointSet, clip_length: int) -> Lin
         config: Settings.
         joint_set: Joints of the tracklets.
         clip_length: |C|.
+        links: What people said of single tracklets; only "tubes" heeds it.
 
     Returns:
         The linker, for one video.
@@ -66,7 +68,7 @@ def make_linker(config: SewConfig, joint_set: JointSet, clip_length: int) -> Lin
         return KeyframeLinker(config, joint_set)
     if clip_length == 1:
         return KeyframeLinker(replace(config, linking="oks-gbm"), joint_set)
-    return Sewer(config, joint_set, clip_length)
+    return Sewer(config, joint_set, clip_length, links)
 
 
 def gap_frames(config: SewConfig) -> int:

@@ -32,6 +32,7 @@ from dettrack.geometry import extents
 from dettrack.matching import match, runners_up
 from dettrack.oks import MIN_JOINTS, PackedPoses, neighbours, object_areas, oks_nms, oks_of_rows, pack, reach
 from dettrack.report import Tally
+from dettrack.sew.links import Links
 from dettrack.skeleton import JointSet
 from dettrack.structures import CloseLink, Tracklets
 
@@ -183,8 +184,16 @@ class Sewer:
         close_links: Links of the last `add` that had a close second.
     """
 
-    def __init__(self, config: SewConfig, joint_set: JointSet, clip_length: int) -> None:
-        self.config = config
+    def __init__(self, config: SewConfig, joint_set: JointSet, clip_length: int, links: Links | None = None) -> None:
+        """Begin.
+
+        Args:
+            config: Similarities.
+            joint_set: Of the tracklets.
+            clip_length: |C|.
+            links: What people said of single tracklets.
+        """
+        self.config, self._links = config, links
         self.clip_length = clip_length
         self.last_similarity: Float[np.ndarray, " n"] = np.zeros(0)
         self.close_links: tuple[CloseLink, ...] = ()
@@ -217,6 +226,10 @@ class Sewer:
         rows, tracks, similarity = self._compare(new)
         allowed = keep[rows] & (similarity >= self.config.min_similarity) & (similarity > 0)
         rows, tracks, similarity = rows[allowed], tracks[allowed], similarity[allowed]
+        if self._links is not None:
+            live = {int(track) for past in self._past for track in past.ids}
+            pairs = (rows, tracks, similarity)
+            rows, tracks, similarity = self._links.decide(tracklets.keyframe, keep, live, pairs)
         columns, column = np.unique(tracks, return_inverse=True)
         chosen = match(rows, column, similarity, (len(tracklets), len(columns)))
         new.ids[rows[chosen]] = tracks[chosen]
@@ -225,6 +238,10 @@ class Sewer:
         new.ids[started] = self._next_id + np.arange(len(started))
         self._next_id += len(started)
         self.close_links = close_links(tracklets, new.ids, (rows, tracks, similarity), chosen)
+        if self._links is not None:
+            gone = self._links.settle(tracklets.keyframe, new.ids)
+            for past in self._past:
+                past.ids[np.isin(past.ids, gone)] = -1
         if len(new.ids):
             self._past.append(new)
         return new.ids

@@ -85,6 +85,11 @@ class TrackTable:
         return TrackTable(self.joint_set, **kept)
 
     @property
+    def shown_xy(self) -> Float[np.ndarray, "rows joints 2"]:
+        """Positions for formats that have room for one: smoothed where the rows are smoothed, else as found."""
+        return self.xy if self.xy_smooth is None else self.xy_smooth
+
+    @property
     def people(self) -> Int[np.ndarray, " people"]:
         """The track ids, each once, ascending."""
         return np.unique(self.track_id)
@@ -114,14 +119,16 @@ class TrackTable:
         xy = self.xy_smooth if smooth and self.xy_smooth is not None else self.xy
         return xy[:, self.joint_set.index(name)]
 
-    def to_arrow(self, *, smooth: bool | None = None) -> pa.Table:
+    def to_arrow(self, *, smooth: bool | None = None, human: bool | None = None) -> pa.Table:
         """The table as columns: for Parquet, or any library that reads Arrow. Missing is null.
 
         Columns: frame_index, time_s, track_id, source, score, box_x1, box_y1, box_x2, box_y2, and for every joint
-        `<joint>_x`, `_y`, `_score`, `_spread`, `_support` (and `_x_smooth`, `_y_smooth` after smoothing).
+        `<joint>_x`, `_y`, `_score`, `_spread`, `_support` (and `_x_smooth`, `_y_smooth` after smoothing, `_human` after
+        corrections of joints).
 
         Args:
             smooth: Add the smoothed positions (null where there are none); None adds them where there are any.
+            human: Add which joints a person placed or removed; None adds it where there are any.
 
         Returns:
             One row for each person and frame.
@@ -129,6 +136,7 @@ class TrackTable:
         import pyarrow as pa
 
         smooth = self.xy_smooth is not None if smooth is None else smooth
+        human = self.human is not None if human is None else human
 
         def real(values: np.ndarray) -> pa.Array:
             return pa.array(values.astype(np.float32), from_pandas=True)  # NaN becomes null
@@ -142,6 +150,7 @@ class TrackTable:
         }
         columns |= {name: real(self.box[:, i]) for i, name in enumerate(CORNERS)}
         xy_smooth = np.full_like(self.xy, np.nan) if self.xy_smooth is None else self.xy_smooth
+        marks = np.zeros(self.xy.shape[:2], bool) if self.human is None else self.human
         for i, joint in enumerate(self.joint_set.joints):
             columns[f"{joint}_x"] = real(self.xy[:, i, 0])
             columns[f"{joint}_y"] = real(self.xy[:, i, 1])
@@ -151,6 +160,8 @@ class TrackTable:
             if smooth:
                 columns[f"{joint}_x_smooth"] = real(xy_smooth[:, i, 0])
                 columns[f"{joint}_y_smooth"] = real(xy_smooth[:, i, 1])
+            if human:
+                columns[f"{joint}_human"] = pa.array(marks[:, i], pa.bool_())
         return pa.table(columns)
 
     def to_pandas(self) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from dettrack import edit
 from dettrack.edit import Edit
 from dettrack.errors import InputError
 from dettrack.formats import SUSPECTS, read_tracks
+from dettrack.formats.result import smoothing_again
 from dettrack.skeleton import POSETRACK15
 from dettrack.structures import FrameTimes, TrackTable
 from dettrack.view.frames import clock, frames_of_result, frames_of_video
@@ -74,6 +75,7 @@ class Opened:
         self.copy = BrowserCopy(source, frames, self.times) if source is not None and len(frames) else None
         self.version = 0
         self._lock = threading.Lock()
+        self._smooth = smoothing_again(about.get("summary", {}), self.fps)
         self._original = TrackTable.empty(POSETRACK15) if table is None else table
         self.packed = self._pack()
 
@@ -110,7 +112,7 @@ class Opened:
     def _pack(self) -> Packed:
         index = self.frames.index
         edits = [] if self.folder is None else edit.read(self.folder)
-        table = edit.apply(self._original, edits)
+        table = edit.apply(self._original, edits, self._smooth)
         lanes = pack_lanes(table, index)
         rows = pack_rows(table)
         files = {
@@ -190,7 +192,7 @@ def _open_folder(folder: Path, video: Path | None) -> Opened:
         about = summary["video"] if isinstance(summary, dict) and isinstance(summary.get("video"), dict) else {}
     except (OSError, ValueError, KeyError):
         summary, about = {}, {}
-    table = read_tracks(folder).sorted()
+    table = read_tracks(folder, edits=False).sorted()
     source = video or _find_video(folder, about)
     if video is not None and not video.exists():
         raise InputError(f"--video {video}: no such file or folder")

@@ -73,7 +73,7 @@ def draw_people(
     style = style or Style()
     unit = line_unit(*canvas.shape[:2])
     # Pixel centres are whole numbers: the centre of pixel 0 lies half a pixel from the border, at every zoom.
-    xy = np.clip((rows.xy + 0.5) * zoom - 0.5, -_FAR, _FAR)
+    xy = np.clip((rows.shown_xy + 0.5) * zoom - 0.5, -_FAR, _FAR)
     # Sides outside the picture stay outside, but are not dotted all the way to where they would be.
     margin = 20 * unit
     corner = np.array(canvas.shape[1::-1] * 2) + margin

@@ -200,7 +200,7 @@ def prediction_sequence(images: PoseSequence, table: TrackTable) -> tuple[PoseSe
     number[kept] = np.arange(len(kept))
     ids = number[np.searchsorted(known, table.track_id)]
     table, ids = table[ids >= 0], ids[ids >= 0]
-    xy, scores = JointMap(table.joint_set, images.joint_set)(table.xy, table.joint_scores)
+    xy, scores = JointMap(table.joint_set, images.joint_set)(table.shown_xy, table.joint_scores)
     people = People.build(table.frame, xy, scores=scores, track_id=ids, box=table.box, score=table.score)
     return replace(images, people=people), notes
 

@@ -306,7 +306,7 @@ def annotation_entries(
     Returns:
         One entry per row: ids, `keypoints` (0, 0, 0 where missing), `scores`, `score` and `bbox` (x, y, width, height).
     """
-    xy, scores = JointMap(rows.joint_set, joint_set)(rows.xy, rows.joint_scores)
+    xy, scores = JointMap(rows.joint_set, joint_set)(rows.shown_xy, rows.joint_scores)
     people = People.build(np.zeros(len(rows), int), xy, scores=scores, track_id=rows.track_id, score=rows.score)
     entries = _entries(people, [image], None)
     for entry, box in zip(entries, np.round(xywh_of(rows.box), digits).tolist(), strict=True):

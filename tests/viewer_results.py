@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -35,28 +36,39 @@ def write_video(path: Path, times: Sequence[float], *, rotation: int = 0, gop: i
     """H.264 with B-frames, each frame numbered and at its time.
 
     Args:
-        path: MP4 file.
+        path: MP4, MKV or AVI file.
         times: Seconds.
-        rotation: Degrees that a player turns the coded picture by, counter-clockwise; the pictures are written so that
-            they are upright when it does.
+        rotation: Degrees that a player turns the coded picture by, clockwise, as a phone's display matrix (MP4 only);
+            pictures are upright when it does.
         gop: Frames from keyframe to keyframe.
         frames: B-frames in a row.
     """
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=Fraction(30))
+        stream = container.add_stream("libx264", rate=Fraction(25))
         turned = rotation in (90, 270)
         stream.width, stream.height = (HEIGHT, WIDTH) if turned else (WIDTH, HEIGHT)
         stream.pix_fmt = "yuv420p"
         stream.options = {"preset": "ultrafast", "crf": "18", "g": str(gop), "bf": str(frames), "sc_threshold": "0"}
-        stream.time_base = stream.codec_context.time_base = Fraction(1, 90_000)
-        if rotation:
-            stream.set_display_rotation(rotation)
+        clock = Fraction(1, 25) if path.suffix == ".avi" else Fraction(1, 90_000)
+        stream.time_base = stream.codec_context.time_base = clock
         for number, time_s in enumerate(times):
-            image = np.rot90(numbered_frame(number), -rotation // 90)
+            image = np.rot90(numbered_frame(number), rotation // 90)
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-            frame.pts, frame.time_base = round(time_s * 90_000), Fraction(1, 90_000)
+            frame.pts, frame.time_base = round(time_s / clock), clock
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+    if rotation:
+        _set_rotation(path, rotation)
+
+
+def _set_rotation(path: Path, rotation: int) -> None:
+    """Write the display matrix of an MP4's track header."""
+    c, s = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[rotation]
+    data = bytearray(path.read_bytes())
+    start = data.index(b"tkhd") + 4 + 40  # version 0
+    ones = [c, s, 0, -s, c, 0, 0, 0]
+    data[start : start + 36] = struct.pack(">9i", *(one << 16 for one in ones), 1 << 30)
+    path.write_bytes(data)
 
 
 def people(times: Float[np.ndarray, " n"], tracks: int = 3, seed: int = 0) -> TrackTable:

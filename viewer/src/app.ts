@@ -153,8 +153,12 @@ export class App {
     requestAnimationFrame(() => this.tick());
   }
 
+  /** Milliseconds from the call of the page to its first frame; 0 before. */
+  firstFrame = 0;
+
   private shown(pane: Pane): void {
     if (pane !== this.active) return;
+    this.firstFrame ||= performance.now();
     const frame = pane.frame;
     $("time").textContent = clockText(this.times[frame]);
     const field = $<HTMLInputElement>("frame");
@@ -239,6 +243,15 @@ export class App {
     this.panels.selectionChanged();
   }
 
+  toggleHypotheses(): void {
+    const pane = this.active;
+    if (this.look.selected === null) return message("Select a person first.");
+    if (!pane.run.hypotheses) return message("This run kept no tracklets: dettrack track --save-tracklets keeps them.");
+    pane.showHypotheses = !pane.showHypotheses;
+    pane.draw();
+    this.panels.selectionChanged();
+  }
+
   zoomToSelected(): void {
     if (this.look.selected === null) return message("Select a person first.");
     this.active.zoomTo(this.look.selected);
@@ -280,6 +293,11 @@ export class App {
   }
 
   // --- tracks after a correction
+
+  /** Whether a correction is on its way. */
+  get correcting(): boolean {
+    return this.corrections.waiting;
+  }
 
   async reload(): Promise<void> {
     const pane = this.active;
@@ -450,6 +468,7 @@ export class App {
         key(["-"], ["-"], "zoom out", () => this.active.zoomBy(0.8)),
         key(["0"], ["0"], "the whole picture, the whole time", () => (this.panes.forEach((p) => p.fit()), this.timeline?.fit())),
         ...LAYERS.map(([layer, , name, about]) => key([name.toLowerCase()], [name], about.split(":")[0].toLowerCase(), () => this.toggleLayer(layer))),
+        key(["y"], ["Y"], "hypotheses of the selected person's joints, or of the chosen joint", () => this.toggleHypotheses()),
         key(["p"], ["P"], "plot of the selected person", () => this.panels.togglePlot()),
         key(["["], ["["], "suspect before", () => this.goToSuspect(this.suspect - 1)),
         key(["]"], ["]"], "next suspect", () => this.goToSuspect(this.suspect + 1)),

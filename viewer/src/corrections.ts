@@ -7,7 +7,7 @@ import { effective } from "./pane";
 import type { Edit } from "./types";
 
 export class Corrections {
-  private waiting = false;
+  waiting = false;
 
   constructor(private readonly app: App) {}
 

@@ -3,7 +3,7 @@
 
 import { paleColour, textColour, trackColour } from "./colours";
 import type { Person } from "./rows";
-import { DETECTED, HUMAN, INTERPOLATED, RECOVERED, STATES, type JointSetInfo } from "./types";
+import { DETECTED, HUMAN, INTERPOLATED, RECOVERED, STATES, type HypothesesInfo, type JointSetInfo } from "./types";
 
 export interface Layers {
   skeletons: boolean;
@@ -193,3 +193,66 @@ export function drawState(
 export const stateOf = (person: Person) => (person.human ? HUMAN : person.source);
 
 export const stateName = (source: number) => STATES[source] ?? "?";
+
+/**
+ * The hypotheses of a person's joints (of one joint, where one is chosen), and the path that was chosen through them:
+ * dots, paler the farther their keyframe is, a ring for each cluster, and the joint's way through the frames around.
+ */
+export function drawHypotheses(
+  context: CanvasRenderingContext2D, found: HypothesesInfo, person: Person, scale: number, frame: number, joint: number | null,
+): void {
+  const all = joint === null ? person.x.length : joint + 1;
+  const radius = Math.max(2, ((person.box[3] - person.box[1]) * 0.13) / 2) * scale; // half a head, as clustering takes it
+  for (let j = joint ?? 0; j < all; j++) {
+    context.lineWidth = 1.5;
+    if (joint !== null) {
+      context.strokeStyle = "rgba(255, 255, 255, 0.9)";
+      context.beginPath();
+      for (const each of found.path) {
+        const at = each.xy[j];
+        if (at) context.lineTo(at[0] * scale, at[1] * scale);
+      }
+      context.stroke();
+      for (const each of found.path) {
+        const at = each.xy[j];
+        if (!at) continue;
+        context.fillStyle = each.frame === frame ? "#fff" : trackColour(person.track);
+        context.fillRect(at[0] * scale - 2, at[1] * scale - 2, 4, 4);
+      }
+    }
+    for (const centre of clusters(found.poses.map((pose) => pose.xy[j]), radius / scale)) {
+      context.strokeStyle = trackColour(person.track);
+      context.setLineDash([3, 3]);
+      context.beginPath();
+      context.arc(centre[0] * scale, centre[1] * scale, radius, 0, 7);
+      context.stroke();
+      context.setLineDash([]);
+    }
+    for (const pose of found.poses) {
+      const at = pose.xy[j];
+      if (!at) continue;
+      context.fillStyle = `rgba(255, 255, 255, ${Math.max(0.35, 1 - Math.abs(pose.keyframe - frame) / 8)})`;
+      context.strokeStyle = "#000";
+      context.lineWidth = 1;
+      context.beginPath();
+      context.arc(at[0] * scale, at[1] * scale, 2.5, 0, 7);
+      context.fill();
+      context.stroke();
+    }
+  }
+}
+
+/** Middles of groups of points that lie within a radius, the way mean shift finds them, near enough for a drawing. */
+export function clusters(points: ([number, number] | null)[], radius: number): [number, number][] {
+  const known = points.filter((p): p is [number, number] => p !== null);
+  const centres: [number, number][] = [];
+  for (const start of known) {
+    let at = start;
+    for (let k = 0; k < 20; k++) {
+      const near = known.filter((p) => Math.hypot(p[0] - at[0], p[1] - at[1]) <= radius);
+      at = [near.reduce((s, p) => s + p[0], 0) / near.length, near.reduce((s, p) => s + p[1], 0) / near.length];
+    }
+    if (!centres.some((c) => Math.hypot(c[0] - at[0], c[1] - at[1]) < radius / 2)) centres.push(at);
+  }
+  return centres;
+}

@@ -2,10 +2,10 @@
 
 import { ServerAccess, type Access } from "./access";
 import { Unsupported } from "./mp4";
-import { drawPeople, isVisible, type Drawing, type Layers } from "./overlay";
+import { drawHypotheses, drawPeople, isVisible, type Drawing, type Layers } from "./overlay";
 import { BlankPicture, DecodedPicture, ElementPicture, MismatchError, type Picture } from "./picture";
 import { Rows, type Person } from "./rows";
-import type { RunInfo, TrackInfo } from "./types";
+import type { HypothesesInfo, RunInfo, TrackInfo } from "./types";
 
 const TRAIL_FRAMES = 40;
 
@@ -100,6 +100,7 @@ export class Pane {
         const place = await access.video(number, which, (done) => this.veilProgress("Preparing a copy that browsers can play", done));
         const zero = run.zero ?? (which === "copy" ? this.times[0] : 0);
         try {
+          if (!place.blob && location.protocol === "file:") throw new Error("a page without a server cannot read beside itself");
           this.setPicture(await DecodedPicture.open(place, run.size, this.times, zero, shown, failed));
         } catch (error) {
           if (which === "file" && (error instanceof MismatchError || error instanceof Unsupported)) throw error;
@@ -269,6 +270,32 @@ export class Pane {
       people = people.map((p) => (p.track === this.look.selected ? withJoint(p, joint, x, y) : p));
     }
     drawPeople(context, this.drawing(people));
+    this.paintHypotheses(context);
+  }
+
+  showHypotheses = false;
+  private hypotheses: { key: string; found: HypothesesInfo | null } = { key: "", found: null };
+
+  private paintHypotheses(context: CanvasRenderingContext2D): void {
+    const person = this.people.find((p) => p.track === this.look.selected);
+    if (!this.showHypotheses || !person) return;
+    const key = `${this.run.version}/${this.frame}/${person.track}`;
+    if (this.hypotheses.key !== key) {
+      this.hypotheses = { key, found: null };
+      const path = `/api/hypotheses/${this.number}/${this.frame + this.run.first_frame}/${person.track}`;
+      this.access.json<HypothesesInfo>(path).then(
+        (found) => {
+          if (this.hypotheses.key !== key) return;
+          this.hypotheses.found = found;
+          this.draw();
+        },
+        (error) => {
+          this.showHypotheses = false;
+          this.events.trouble(error.message);
+        });
+    }
+    const { found } = this.hypotheses;
+    if (found) drawHypotheses(context, found, person, this.scale, this.frame + this.run.first_frame, this.look.joint);
   }
 
   /** Where the person's middle was in the frames before, as far as these are loaded. */

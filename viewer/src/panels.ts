@@ -193,7 +193,8 @@ export class Panels {
       make("div", { class: "actions" },
         action("Alone", "A", () => app.isolate(), { "aria-pressed": String(app.look.alone) }),
         action("Zoom", "Z", () => app.zoomToSelected()),
-        action("Plot", "P", () => this.togglePlot(), { "aria-pressed": String(!$("plot").hidden), class: "wide" }),
+        action("Plot", "P", () => this.togglePlot(), { "aria-pressed": String(!$("plot").hidden) }),
+        action("Hypotheses", "Y", () => app.toggleHypotheses(), { "aria-pressed": String(app.active.showHypotheses), disabled: !app.active.run.hypotheses }),
         ...(app.access.writable ? corrections : [])));
     this.inspectorFacts();
   }

@@ -261,6 +261,7 @@ export class DecodedPicture implements Picture {
 export class ElementPicture implements Picture {
   readonly kind = "element";
   private wanted = -1;
+  private presented = -1;
   private seeking = false;
 
   private constructor(
@@ -306,19 +307,25 @@ export class ElementPicture implements Picture {
     const frame = this.wanted;
     this.seeking = true;
     let settled = false;
-    const arrived = (time: number | null) => {
+    const done = (got: number) => {
       if (settled) return;
       settled = true;
       this.seeking = false;
-      const got = time === null ? frame : nearestFrame(this.times, time + this.zero);
+      this.presented = got;
       if (this.wanted === frame) this.wanted = -1;
       this.shown(got, this.element);
       if (this.wanted >= 0) this.seek();
     };
-    if ("requestVideoFrameCallback" in this.element)
-      this.element.requestVideoFrameCallback((_now, meta) => arrived(meta.mediaTime));
-    // No new picture is composed for a seek within the frame that is shown already.
-    this.element.addEventListener("seeked", () => setTimeout(() => arrived(null), 60), { once: true });
+    const composed = (_now: number, meta: VideoFrameCallbackMetadata) => {
+      const got = nearestFrame(this.times, meta.mediaTime + this.zero);
+      if (got === frame || this.wanted !== frame) done(got);
+      else if (!settled) this.element.requestVideoFrameCallback(composed); // of an earlier seek
+    };
+    const says = "requestVideoFrameCallback" in this.element;
+    if (says) this.element.requestVideoFrameCallback(composed);
+    // No picture is composed anew where the frame is on the screen already; then there is nothing to wait for.
+    const patience = says && frame !== this.presented ? 1500 : 30;
+    this.element.addEventListener("seeked", () => setTimeout(() => done(frame), patience), { once: true });
     this.element.currentTime = Math.max(0, within(this.times, frame) - this.zero);
   }
 

@@ -111,7 +111,8 @@ export class Plot {
     const [left, right, top, bottom] = [44, width - 8, 24, height - 8];
     const [t0, t1] = this.span();
     const chosen = series.lines[this.choice];
-    const shown = series.lines.map((one, i) => ({ one, i })).filter(({ one }) => one.unit === chosen.unit);
+    const kind = (name: string) => name.replace(/^(left|right) /, "");
+    const shown = series.lines.map((one, i) => ({ one, i })).filter(({ one }) => kind(one.name) === kind(chosen.name));
     const values = shown.flatMap(({ one }) => one.values.filter((v): v is number => v !== null));
     const [low, high] = values.length ? [Math.min(...sample(values)), Math.max(...sample(values))] : [0, 1];
     const pad = Math.max(1e-6, (high - low) * 0.08);

@@ -66,6 +66,8 @@ export interface RunInfo {
   joint_set: JointSetInfo;
   edits: Edit[];
   suspects: Suspect[];
+  /** Whether the run kept its tracklets. */
+  hypotheses: boolean;
   notes: string[];
   complete: boolean;
   detector: string;
@@ -83,3 +85,9 @@ export const RECOVERED = 1;
 export const INTERPOLATED = 2;
 export const HUMAN = 3;
 export const STATES = ["detected", "recovered", "interpolated", "by hand"];
+
+/** What the tubes say of one person in one frame; see src/dettrack/view/hypotheses.py. */
+export interface HypothesesInfo {
+  poses: { keyframe: number; xy: ([number, number] | null)[]; scores: number[] }[];
+  path: { frame: number; xy: ([number, number] | null)[] }[];
+}

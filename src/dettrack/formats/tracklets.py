@@ -178,6 +178,11 @@ class TrackletFile:
                     unpacked = [self._unpack(row) for row in batch.to_struct_array()]
                 yield from unpacked
 
+    def batch(self, number: int) -> TrackletBatch:
+        """One batch of the run, by its number from 0."""
+        with pq.ParquetFile(self.path) as file, parsing(f"{self.path}", _EXPECTED):
+            return self._unpack(file.read_row_group(number).to_batches()[0].to_struct_array()[0])
+
     def _unpack(self, row: pa.StructScalar) -> TrackletBatch:
         stamps = [(one["index"], one["time_s"], one["shot"], one["name"]) for one in row["stamps"].as_py()]
         tracklets = []

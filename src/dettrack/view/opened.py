@@ -19,12 +19,13 @@ from dettrack.formats.result import smoothing_again
 from dettrack.skeleton import POSETRACK15
 from dettrack.structures import FrameTimes, TrackTable
 from dettrack.view.frames import clock, frames_of_result, frames_of_video
+from dettrack.view.hypotheses import Hypotheses
 from dettrack.view.media import BrowserCopy, plays_in_browsers
 from dettrack.view.packing import joint_names, pack_lanes, pack_rows, row_index
 
 __all__ = ["Opened", "Packed", "open_result"]
 
-_SUMMARY = "summary.json"
+_SUMMARY, TRACKLETS = "summary.json", "tracklets.parquet"
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Opened:
         self.version = 0
         self._lock = threading.Lock()
         self._smooth = smoothing_again(about.get("summary", {}), self.fps)
+        self._hypotheses: Hypotheses | None = None
         self._original = TrackTable.empty(POSETRACK15) if table is None else table
         self.packed = self._pack()
 
@@ -132,6 +134,27 @@ class Opened:
         }
         return Packed(table, files, about, edits)
 
+    def hypotheses(self, frame: int, track: int) -> dict[str, Any]:
+        """What the tubes say of one person in one frame (see `Hypotheses.of`).
+
+        Args:
+            frame: Frame index.
+            track: Id.
+
+        Returns:
+            Poses and path.
+
+        Raises:
+            InputError: The run saved no tracklets.
+        """
+        with self._lock:
+            if self._hypotheses is None:
+                path = None if self.folder is None else self.folder / TRACKLETS
+                if path is None or not path.is_file():
+                    raise InputError(f"{self.name}: hypotheses need the run's tracklets (track with --save-tracklets)")
+                self._hypotheses = Hypotheses(path)
+            return self._hypotheses.of(self.packed.table, frame, track)
+
     def describe(self) -> dict[str, Any]:
         """What a page must know to show it."""
         index, shots = self.frames.index, self.frames.shot
@@ -149,6 +172,7 @@ class Opened:
             "version": self.version,
             **self.packed.lanes,
             "edits": [each.as_json() for each in self.packed.edits],
+            "hypotheses": self.folder is not None and (self.folder / TRACKLETS).is_file(),
             "suspects": _suspects(self.folder),
             "notes": summary.get("notes", []),
             "complete": summary.get("complete", True),

@@ -36,6 +36,7 @@ _VIDEO = re.compile(r"/video/(\d{1,3})/(file|copy)")
 _STATE = re.compile(r"/api/copy/(\d{1,3})")
 _EDITS = re.compile(r"/api/edits/(\d{1,3})")
 _SERIES = re.compile(r"/api/series/(\d{1,3})/(\d{1,12})")
+_HYPOTHESES = re.compile(r"/api/hypotheses/(\d{1,3})/(\d{1,12})/(\d{1,12})")
 _DOWNLOAD = re.compile(r"/download/(\d{1,3})/([a-z0-9]{1,20})")
 _MOST_BODY = 1 << 16
 _BLOCK = 1 << 18
@@ -204,6 +205,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._video(self._one(found[1]), found[2])
         elif found := _SERIES.fullmatch(path):
             self._json(series(self._one(found[1]).packed.table, int(found[2])))
+        elif found := _HYPOTHESES.fullmatch(path):
+            self._json(self._one(found[1]).hypotheses(int(found[2]), int(found[3])))
         elif found := _DOWNLOAD.fullmatch(path):
             self._download(self._one(found[1]), found[2])
         else:

@@ -74,6 +74,7 @@ export class App {
         this.seek(frame);
       },
       suspect: (place) => this.goToSuspect(place),
+      moved: () => this.panels.themeChanged(),
     });
     this.panels.refresh();
     this.showLength();

@@ -22,7 +22,7 @@ export class Panels {
 
   constructor(private readonly app: App, private readonly corrections: Corrections) {
     this.people = new VirtualList($("people-list"), 34, (track) => this.personRow(track), "People");
-    this.suspects = new VirtualList($("suspects-list"), 52, (suspect, i) => this.suspectRow(suspect, i), "Suspects, worst first");
+    this.suspects = new VirtualList($("suspects-list"), 60, (suspect, i) => this.suspectRow(suspect, i), "Suspects, worst first");
     this.history = new VirtualList($("history-list"), 44, (edit) => this.editRow(edit), "Corrections, last first");
     this.plot = new Plot($<HTMLCanvasElement>("plot"), app);
     for (const name of TABS) {
@@ -107,6 +107,7 @@ export class Panels {
     this.suspects.reveal(this.app.suspect);
   }
 
+  /** Colours, or the stretch of time, are others. */
   themeChanged(): void {
     this.plot.draw();
   }
@@ -147,7 +148,7 @@ export class Panels {
       class: "row", "data-key": `s${place}`, "aria-current": String(place === app.suspect), title: suspect.reason, onclick: () => app.goToSuspect(place),
     },
       make("span", { class: "rank" }, String(suspect.rank)),
-      make("span", { class: "name two" }, suspect.reason),
+      make("span", { class: "name three" }, suspect.reason),
       make("span", { class: "side" }, clockText(app.times[frame] ?? 0)));
   }
 

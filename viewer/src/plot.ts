@@ -2,11 +2,10 @@
 
 import type { App } from "./app";
 import { make } from "./dom";
-import { frameAt } from "./times";
 
 interface Series {
-  time: number[];
-  lines: { name: string; unit: string; values: (number | null)[]; low?: (number | null)[]; high?: (number | null)[] }[];
+  frame: number[];
+  lines: { name: string; unit: string; values: (number | null)[]; sd?: (number | null)[] }[];
 }
 
 const SHADES = ["#0b84d8", "#d55e00", "#009e73", "#cc79a7", "#b08d00", "#7a5fd0", "#56b4e9", "#8a5f00"];
@@ -42,14 +41,7 @@ export class Plot {
   }
 
   private seek(x: number): void {
-    if (!this.series) return;
-    const [t0, t1] = this.span();
-    this.app.seek(frameAt(this.app.times, t0 + ((x - 44) / (this.canvas.clientWidth - 52)) * (t1 - t0)));
-  }
-
-  private span(): [number, number] {
-    const time = this.series!.time;
-    return [time[0], Math.max(time[time.length - 1], time[0] + 1e-3)];
+    if (this.series && this.app.timeline) this.app.seek(this.app.timeline.frameOf(x));
   }
 
   refresh(): void {
@@ -90,13 +82,13 @@ export class Plot {
     c.font = "12px system-ui, sans-serif";
     c.textBaseline = "middle";
     c.fillStyle = muted;
-    if (!this.series || !this.series.time.length) {
+    if (!this.series || !this.series.frame.length) {
       c.fillText(this.track === null ? "Select a person to see angles and speed." : "No angles here.", 12, height / 2);
       return;
     }
     const series = this.series;
     this.legend = [];
-    let x = 44;
+    let x = 12;
     for (const [i, one] of series.lines.entries()) {
       c.font = `${i === this.choice ? "600 " : ""}12px system-ui, sans-serif`;
       const w = c.measureText(one.name).width + 24;
@@ -108,15 +100,16 @@ export class Plot {
       this.legend.push([x, w, i]);
       x += w + 6;
     }
-    const [left, right, top, bottom] = [44, width - 8, 24, height - 8];
-    const [t0, t1] = this.span();
+    const timeline = this.app.timeline!; // the lanes below have the same axis
+    const [left, right, top, bottom] = [timeline.gutter, width, 24, height - 8];
     const chosen = series.lines[this.choice];
     const kind = (name: string) => name.replace(/^(left|right) /, "");
     const shown = series.lines.map((one, i) => ({ one, i })).filter(({ one }) => kind(one.name) === kind(chosen.name));
     const values = shown.flatMap(({ one }) => one.values.filter((v): v is number => v !== null));
     const [low, high] = values.length ? [Math.min(...sample(values)), Math.max(...sample(values))] : [0, 1];
     const pad = Math.max(1e-6, (high - low) * 0.08);
-    const px = (t: number) => left + ((t - t0) / (t1 - t0)) * (right - left);
+    const first = this.app.active.run.first_frame;
+    const px = (frame: number) => timeline.x(frame - first + 0.5);
     const py = (v: number) => bottom - ((v - low + pad) / (high - low + 2 * pad)) * (bottom - top);
     c.strokeStyle = line;
     c.lineWidth = 1;
@@ -131,12 +124,17 @@ export class Plot {
       c.fillText(`${v.toFixed(chosen.unit === "°" ? 0 : 1)}${chosen.unit === "°" ? "°" : ""}`, left - 5, py(v));
       c.textAlign = "left";
     }
-    if (chosen.low && chosen.high) {
+    c.save();
+    c.beginPath();
+    c.rect(left, 0, right - left, height);
+    c.clip();
+    if (chosen.sd) {
       c.fillStyle = SHADES[this.choice % SHADES.length];
-      c.globalAlpha = 0.18;
-      for (let k = 0; k < series.time.length; k++) {
-        const [a, b] = [chosen.low[k], chosen.high[k]];
-        if (a !== null && b !== null) c.fillRect(px(series.time[k]) - 0.8, py(b), 1.6, Math.max(1, py(a) - py(b)));
+      c.globalAlpha = 0.2;
+      const step = Math.max(1, px(series.frame[0] + 1) - px(series.frame[0]));
+      for (let k = 0; k < series.frame.length; k++) {
+        const [v, sd] = [chosen.values[k], chosen.sd[k]];
+        if (v !== null && sd !== null) c.fillRect(px(series.frame[k]) - step / 2, py(v + sd), step, Math.max(1, py(v - sd) - py(v + sd)));
       }
       c.globalAlpha = 1;
     }
@@ -147,13 +145,13 @@ export class Plot {
       c.beginPath();
       let pen = false;
       let before = -Infinity;
-      for (let k = 0; k < series.time.length; k++) {
+      for (let k = 0; k < series.frame.length; k++) {
         const v = one.values[k];
         if (v === null) {
           pen = false;
           continue;
         }
-        const at = px(series.time[k]);
+        const at = px(series.frame[k]);
         if (pen && at - before < 0.3) continue;
         if (pen) c.lineTo(at, py(v));
         else c.moveTo(at, py(v));
@@ -162,7 +160,8 @@ export class Plot {
       c.stroke();
       c.globalAlpha = 1;
     }
-    const now = px(this.app.times[Math.max(0, this.app.active.frame)]);
+    c.restore();
+    const now = px(Math.max(0, this.app.active.frame) + first);
     if (now >= left && now <= right) {
       c.strokeStyle = accent;
       c.lineWidth = 1.5;
@@ -171,7 +170,6 @@ export class Plot {
       c.lineTo(now, bottom);
       c.stroke();
     }
-    void ink;
   }
 }
 

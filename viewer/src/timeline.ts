@@ -24,6 +24,8 @@ interface Events {
   seek(frame: number): void;
   pick(track: number | null, frame: number, second: boolean): void;
   suspect(place: number): void;
+  /** Another stretch of time is shown. */
+  moved(): void;
 }
 
 export class Timeline {
@@ -71,7 +73,8 @@ export class Timeline {
     this.redraw(true);
   }
 
-  private get gutter(): number {
+  /** Width of the labels; time begins to the right of it. */
+  get gutter(): number {
     return this.width < 520 ? 62 : 112;
   }
 
@@ -90,6 +93,7 @@ export class Timeline {
 
   redraw(lanes = false): void {
     this.stale ||= lanes;
+    if (lanes) this.events.moved();
     if (this.pending) return;
     this.pending = true;
     requestAnimationFrame(() => {
@@ -137,11 +141,11 @@ export class Timeline {
     this.scroll = Math.max(0, Math.min(most, this.scroll));
   }
 
-  private x(frame: number): number {
+  x(frame: number): number {
     return this.gutter + ((frame - this.first) / (this.last - this.first)) * (this.width - this.gutter);
   }
 
-  private frameOf(x: number): number {
+  frameOf(x: number): number {
     const frame = this.first + ((x - this.gutter) / (this.width - this.gutter)) * (this.last - this.first);
     return Math.max(0, Math.min(this.run.frames - 1, Math.floor(frame)));
   }

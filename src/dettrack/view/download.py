@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dettrack.edit import names
 from dettrack.errors import UsageError
-from dettrack.formats import FORMATS, open_writers
-from dettrack.structures import Segment, VideoInfo
+from dettrack.formats.exports import export, export_names
+from dettrack.formats.result import Result
+from dettrack.structures import VideoInfo
 from dettrack.view.opened import Opened
 
 __all__ = ["DOWNLOADS", "write_download"]
 
-DOWNLOADS = tuple(FORMATS)
+DOWNLOADS = export_names()
 
 
 @contextmanager
@@ -31,6 +33,7 @@ def write_download(one: Opened, name: str) -> Iterator[Path]:
 
     Raises:
         UsageError: There are no tracks, or the format needs the video's size and it is not known.
+        MissingExtraError: The format needs an optional library.
         OutputError: The disk is full.
     """
     if one.folder is None or not len(one.frames):
@@ -39,16 +42,10 @@ def write_download(one: Opened, name: str) -> Iterator[Path]:
     if not width:
         raise UsageError("the result does not say how large its video is: track it again")
     info = VideoInfo(one.name, str(one.source or one.name), width, height, one.fps, len(one.frames))
+    edits = tuple(one.packed.edits)
+    result = Result(one.folder, one.packed.table, one.frames, info, names(edits), edits, one.summary)
     with tempfile.TemporaryDirectory(prefix="dettrack-") as folder:
-        table = one.packed.table
-        (writer,) = open_writers([name], folder, info, table.joint_set)
-        segment = Segment(one.frames, table)
-        try:
-            for (frame, time_s, rows), image in zip(segment.by_frame(), one.frames.name, strict=True):
-                writer.write(frame, time_s, rows, image)
-        finally:
-            writer.close()
-        path = Path(folder) / FORMATS[name]
+        (path,) = export(result, [name], folder)
         yield _zipped(path) if path.is_dir() else path
 
 

@@ -88,6 +88,11 @@ class Opened:
         return (int(width), int(height)) if width and height else None
 
     @property
+    def summary(self) -> dict[str, Any]:
+        """What the run wrote about itself; empty without a result."""
+        return dict(self._about.get("summary", {}))
+
+    @property
     def fps(self) -> Fraction | None:
         """Average frames per second; None for images."""
         rate = self._about.get("fps")
@@ -158,7 +163,7 @@ class Opened:
     def describe(self) -> dict[str, Any]:
         """What a page must know to show it."""
         index, shots = self.frames.index, self.frames.shot
-        summary = self._about.get("summary", {})
+        summary = self.summary
         return {
             "name": self.name,
             "folder": None if self.folder is None else str(self.folder),

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from dettrack.skeleton import JointSet
+from dettrack.measure.angles import SEGMENTS, angles_of
 from dettrack.structures import TrackTable
 
 __all__ = ["series"]
 
-# The angle at the middle joint between the two others, 180 degrees where the limb is straight.
-_ANGLES = {
-    "knee": ("hip", "knee", "ankle"),
-    "hip": ("shoulder", "hip", "knee"),
-    "elbow": ("shoulder", "elbow", "wrist"),
-    "shoulder": ("hip", "shoulder", "elbow"),
-}
-_LEAST_SCORE = 0.2
+_SPEED_WINDOW_S = 0.2  # the middle of the body is followed over so long: nearer rows differ by jitter alone
 
 
 def series(table: TrackTable, track: int) -> dict[str, Any]:
@@ -30,51 +24,48 @@ def series(table: TrackTable, track: int) -> dict[str, Any]:
         track: Id.
 
     Returns:
-        `time` in seconds, and `lines`: name, unit, values (None where missing).
+        `frame` and `time` of the rows, and `lines`: name, unit, values and their standard deviations (None where
+        missing).
     """
     rows = table[table.track_id == track]
-    lines = []
-    for name, parts in _ANGLES.items():
-        for side in ("left", "right"):
-            joints = [f"{side}_{part}" for part in parts]
-            if set(joints) <= set(rows.joint_set.joints):
-                lines.append(_line(f"{side} {name}", "°", _angle(rows, joints)))
-    lines.append(_line("speed", "heights/s", _speed(rows)))
-    return {"time": [round(float(t), 6) for t in rows.time_s], "lines": lines}
+    angles = angles_of(rows)
+    segments = {angle.name for angle in SEGMENTS}
+    lines = [
+        {"name": _words(name), "unit": "°", "values": _listed(values), "sd": _listed(sd)}
+        for name, values, sd in zip(angles.names, angles.degrees.T, angles.sd.T, strict=True)
+        if name not in segments and np.isfinite(values).any()
+    ]
+    lines.append({"name": "speed", "unit": "heights/s", "values": _listed(_speed(rows))})
+    return {"frame": rows.frame.tolist(), "time": _listed(rows.time_s), "lines": lines}
 
 
-def _line(name: str, unit: str, values: Float[np.ndarray, " rows"]) -> dict[str, Any]:
-    return {"name": name, "unit": unit, "values": [None if np.isnan(v) else round(float(v), 3) for v in values]}
+def _words(name: str) -> str:
+    """`knee_angle_l` as people say it."""
+    stem, _, side = name.rpartition("_")
+    words = (stem if side in ("l", "r") else name).removesuffix("_angle").replace("_", " ")
+    return f"{ {'l': 'left', 'r': 'right'}[side] } {words}" if side in ("l", "r") else words
 
 
-def _points(rows: TrackTable, joint: str) -> Float[np.ndarray, "rows 2"]:
-    place = rows.joint_set.index(joint)
-    xy = rows.xy if rows.xy_smooth is None else rows.xy_smooth
-    return np.where((rows.joint_scores[:, place] >= _LEAST_SCORE)[:, None], xy[:, place], np.nan)
-
-
-def _angle(rows: TrackTable, joints: list[str]) -> Float[np.ndarray, " rows"]:
-    a, b, c = (_points(rows, joint) for joint in joints)
-    u, v = a - b, c - b
-    cross = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
-    return np.degrees(np.arctan2(np.abs(cross), (u * v).sum(1)))
+def _listed(values: Float[np.ndarray, " n"]) -> list[float | None]:
+    return [round(v, 4) if math.isfinite(v) else None for v in values.tolist()]
 
 
 def _speed(rows: TrackTable) -> Float[np.ndarray, " rows"]:
-    """Of the middle of the trunk, in heights of the box a second, between neighbouring rows."""
-    middle = _middle(rows, rows.joint_set)
-    height = rows.box[:, 3] - rows.box[:, 1]
-    out = np.full(len(rows), np.nan)
-    if len(rows) > 1:
-        step = np.linalg.norm(np.diff(middle, axis=0), axis=1)
-        seconds = np.diff(rows.time_s)
-        near = (np.diff(rows.frame) == 1) & (seconds > 0)
-        out[1:] = np.where(near, step / np.maximum(height[1:], 1) / np.where(near, seconds, 1), np.nan)
+    """Of the middle of the box, in its heights a second, over a short window around each row."""
+    n = len(rows)
+    out = np.full(n, np.nan)
+    if n < 3 or np.isnan(rows.time_s).any():
+        return out
+    middle = (rows.box[:, :2] + rows.box[:, 2:]) / 2
+    height = np.maximum(rows.box[:, 3] - rows.box[:, 1], 1)
+    before = np.searchsorted(rows.time_s, rows.time_s - _SPEED_WINDOW_S / 2 - 1e-6)
+    after = np.searchsorted(rows.time_s, rows.time_s + _SPEED_WINDOW_S / 2 + 1e-6, side="right") - 1
+    before, after = (
+        np.minimum(before, np.maximum(np.arange(n) - 1, 0)),
+        np.maximum(after, np.minimum(np.arange(n) + 1, n - 1)),
+    )
+    seconds = rows.time_s[after] - rows.time_s[before]
+    whole = (rows.frame[after] - rows.frame[before] == after - before) & (seconds > 0)
+    step = np.linalg.norm(middle[after] - middle[before], axis=1)
+    out[whole] = step[whole] / height[whole] / seconds[whole]
     return out
-
-
-def _middle(rows: TrackTable, joints: JointSet) -> Float[np.ndarray, "rows 2"]:
-    trunk = [name for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip") if name in joints.joints]
-    if not trunk:
-        return np.stack([rows.box[:, [0, 2]].mean(1), rows.box[:, [1, 3]].mean(1)], 1)
-    return np.mean([rows.xy[:, joints.index(name)] for name in trunk], axis=0)

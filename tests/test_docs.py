@@ -86,7 +86,8 @@ def test_every_module_and_file_exists(page: Path) -> None:
 def is_ours(path: str) -> bool:
     """Whether a path in the documentation is one of this repository: Python, or in one of its folders."""
     first = path.split("/")[0]
-    known = first in ("src", "docs", "configs", "tests") or (PACKAGE / first).is_dir()
+    # What is no Python below runs/ is what training and tracking write.
+    known = first in ("src", "docs", "configs", "tests") or ((PACKAGE / first).is_dir() and first != "runs")
     return not PLACEHOLDER.search(path) and (path.endswith(".py") or ("/" in path.rstrip("/") and known))
 
 
@@ -130,8 +131,8 @@ def help_texts() -> dict[str, str]:
     words = [[command] for command in COMMANDS] + [
         [command, sub]
         for command, subs in {
-            "data": ("check", "pack", "score", "thin"),
-            "evaluate": ("thresholds", "compare", "oracles"),
+            "data": ("check", "pack", "score", "thin", "split", "boxes", "ap"),
+            "evaluate": ("thresholds", "compare", "oracles", "submission"),
             "weights": ("calibrate",),
         }.items()
         for sub in subs

@@ -31,6 +31,7 @@ else:
 
 __all__ = [
     "Range",
+    "changed",
     "check",
     "field_types",
     "fit",
@@ -273,6 +274,49 @@ def read_table(cls: type[T], table: Any, where: str, defaults: T | None = None, 
         return cls(**values) if defaults is None else dataclasses.replace(defaults, **values)  # type: ignore[type-var]
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from error
+
+
+def changed(table: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """The contents of a TOML file with some values replaced.
+
+    Args:
+        table: The contents.
+        changes: Each `KEY=VALUE`: the keys of tables joined by points, and a value as TOML has it, or a text without
+            quotes. Of a list of tables all are changed, or the one whose number, from 0, follows:
+            "loop.batch=8", "data.images=frames", "held_out.0.every=2".
+
+    Returns:
+        The new contents.
+
+    Raises:
+        UsageError: Not of that form, or a key leads through something that is no table.
+    """
+    out = dict(table)
+    for change in changes:
+        key, equals, text = change.partition("=")
+        keys = key.strip().split(".")
+        if not equals or not all(keys):
+            raise UsageError(f"--set is {change!r}: expected KEY=VALUE, such as loop.batch=8")
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text.strip()
+        out = _replaced(out, keys, value, change)
+    return out
+
+
+def _replaced(table: Any, keys: Sequence[str], value: Any, change: str) -> Any:
+    """A table, or list of tables, with one value replaced."""
+    if not keys:
+        return value
+    if isinstance(table, list):
+        numbers, rest = (range(len(table)), keys) if not keys[0].isdecimal() else ([int(keys[0])], keys[1:])
+        if any(number >= len(table) for number in numbers):
+            raise UsageError(f"--set is {change!r}: there are {len(table)} of them, counted from 0")
+        return [_replaced(one, rest, value, change) if i in numbers else one for i, one in enumerate(table)]
+    if not isinstance(table, Mapping):
+        raise UsageError(f"--set is {change!r}: {keys[0]} is below {table!r}, which is no table")
+    return {**table, keys[0]: _replaced(table.get(keys[0], {}), keys[1:], value, change)}
 
 
 def without_removed(cls: type, saved: Mapping[str, Any]) -> dict[str, Any]:

@@ -162,7 +162,7 @@ def test_a_posetrack_sequence_gives_a_prediction_file_of_its_images(scene, pipel
     content = {"images": images, "annotations": [{"keypoints": "never read"}], "categories": []}
     (tmp_path / f"{name}.json").write_text(json.dumps(content))
     target = tmp_path / "pred" / f"{name}.json"
-    notes = track_sequence(pipeline, tmp_path / f"{name}.json", tmp_path, target)
+    notes = track_sequence(pipeline, tmp_path / f"{name}.json", tmp_path, target).notes
     assert notes == []
     predicted = read_sequence(target)
     assert [image.file_name for image in predicted.images] == [image["file_name"] for image in images]

@@ -93,13 +93,13 @@ import sys; sys.path.insert(0, {tests!r})
 from pathlib import Path
 import torch; torch.set_num_threads(1)
 from test_training_loop import CONFIG, Toy
-from dettrack.training.loop import train
-train(Toy({dies_at}), CONFIG, Path(sys.argv[1]))
+from dettrack.training.loop import LoopConfig, train
+train(Toy({dies_at}), LoopConfig(**{{**CONFIG.__dict__, "accumulation": {pieces}}}), Path(sys.argv[1]))
 """
 
 
-def start(folder: Path, dies_at: int = 0, **environment: str) -> subprocess.Popen[bytes]:
-    script = _SCRIPT.format(tests=str(Path(__file__).parent), dies_at=dies_at)
+def start(folder: Path, dies_at: int = 0, pieces: int = 1, **environment: str) -> subprocess.Popen[bytes]:
+    script = _SCRIPT.format(tests=str(Path(__file__).parent), dies_at=dies_at, pieces=pieces)
     command = [sys.executable, "-c", script, str(folder)]
     return subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE)
 
@@ -120,14 +120,15 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
         assert all(torch.equal(x, b[part][name]) for name, x in a[part].items())
 
 
-def test_two_processes_give_the_curve_of_one(tmp_path: Path) -> None:
-    """Two gloo processes with synchronised batch norm: the same losses, running statistics and weights."""
-    run_here(tmp_path / "one")
+@pytest.mark.parametrize("pieces", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_two_processes_give_the_curve_of_one(tmp_path: Path, pieces: int) -> None:
+    """Two gloo processes, synchronised batch norm, pieces or none: the same losses, running statistics and weights."""
+    run_here(tmp_path / "one", accumulation=pieces)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    processes = [start(tmp_path / "two", **common, RANK=str(r), LOCAL_RANK=str(r)) for r in range(2)]
+    processes = [start(tmp_path / "two", pieces=pieces, **common, RANK=str(r), LOCAL_RANK=str(r)) for r in range(2)]
     for process in processes:
         errors = process.communicate()[1].decode()
         assert process.returncode == 0, errors
@@ -167,7 +168,7 @@ def test_refusals(tmp_path: Path) -> None:
 
 
 def test_max_hours_stops_with_a_checkpoint(tmp_path: Path) -> None:
-    assert run_here(tmp_path, max_hours=1e-9, validate_every=0) == {}
+    assert run_here(tmp_path, max_hours=1e-9, validate_every=0) is None
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 1
     assert (tmp_path / "partial.safetensors").is_file()
     assert not (tmp_path / "model.safetensors").exists()
@@ -178,7 +179,7 @@ def test_compact_checkpoints_are_small_and_go_on(tmp_path: Path) -> None:
     """The first call is out of time; the second goes on from a file without the optimiser."""
     whole = run_here(tmp_path / "whole", steps=150, validate_every=0)
     for folder, changes in (("plain", {}), ("compact", {"compact": True})):
-        assert run_here(tmp_path / folder, steps=150, validate_every=0, max_hours=1e-9, **changes) == {}
+        assert run_here(tmp_path / folder, steps=150, validate_every=0, max_hours=1e-9, **changes) is None
     small, large = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("compact", "plain"))
     assert set(large) - set(small) == {"optimizer", "scaler"}
     assert {value.dtype for value in small["model"].values()} == {torch.float16, torch.int64}

@@ -25,6 +25,10 @@ class AblateArgs:
     Attributes:
         config: Study (TOML); `configs/reproduce_*.toml` are the ones of this project.
         only: Tables, separated by commas: table1, table7, figure5a, lost_boxes, calibration ...; "" for all.
+        row: Write one row's predictions instead, TABLE:ROW, such as "table7:3D, spatial + temporal merge": zips for the
+            official evaluator or server, in the folder predictions of the study's out.
+        set: Values that go before the study's, KEY=VALUE: data.images=FOLDER, networks.3d=FILE,
+            settings.polish.lam=0.3.
         jobs: Processes for linking, merging and evaluating; networks run one at a time.
         plots: Draw the plots (needs matplotlib).
         quiet: Print errors only.
@@ -32,6 +36,8 @@ class AblateArgs:
 
     config: tyro.conf.Positional[Path]
     only: str = ""
+    row: str = ""
+    set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     jobs: int = 1
     plots: bool = True
     quiet: bool = False
@@ -50,8 +56,16 @@ def run(args: Sequence[str]) -> int:
         if not parsed.quiet:
             sys.stderr.write(f"{time.perf_counter() - start:6.0f} s  {line}\n")
 
+    study = read_study(parsed.config, parsed.set)
+    if parsed.row:
+        from dettrack.lab.ablation.predictions import write_row
+
+        key, _, name = parsed.row.partition(":")
+        written = write_row(study, key, name, study.out / "predictions", log)
+        sys.stdout.write("".join(f"{path}\n" for path in written))
+        return 0
     only = tuple(key.strip() for key in parsed.only.split(",") if key.strip())
-    for path in run_study(read_study(parsed.config), only, jobs=parsed.jobs, log=log, plots=parsed.plots):
+    for path in run_study(study, only, jobs=parsed.jobs, log=log, plots=parsed.plots):
         if not parsed.quiet:
             sys.stdout.write(f"{path}\n")
     return 0

@@ -6,11 +6,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 
 from dettrack.cli.settings import config_option, format_names
-from dettrack.config import FinishConfig, PolishConfig, SewConfig
+from dettrack.config import DEFAULT_PRESET, FinishConfig, PolishConfig, Preset, SewConfig, TrackConfig
+from dettrack.errors import DettrackError, UsageError
+
+if TYPE_CHECKING:
+    from dettrack.formats.tracklets import TrackletFile
 
 __all__ = ["AssociateArgs", "run"]
 
@@ -21,7 +26,10 @@ class AssociateArgs:
 
     Attributes:
         run: Result folder that holds tracklets.parquet.
-        out: Result folder to write; RUN itself if not given.
+        out: Result folder to write; RUN itself if not given. With --posetrack: folder of the prediction files.
+        posetrack: Folder of the annotation files whose frame lists were tracked (`dettrack track --posetrack
+            --save-tracklets`): RUN is then the folder of those predictions, and prediction files are written.
+        preset: Settings to start from; --config and options given here win.
         clip_length: Use a shorter |C| than saved; 0 keeps it.
         step: Use fewer keyframes than saved; 0 keeps them.
         formats: Comma-separated: jsonl, parquet, csv, posetrack18, coco, mot, trc, openpose.
@@ -31,8 +39,10 @@ class AssociateArgs:
         quiet: Print errors only.
     """
 
-    run: tyro.conf.Positional[Path]
+    run: tyro.conf.Positional[Path | None] = None
     out: Path | None = None
+    posetrack: Path | None = None
+    preset: Preset = DEFAULT_PRESET
     clip_length: int = 0
     step: int = 0
     formats: str = "jsonl,parquet"
@@ -51,9 +61,13 @@ def run(args: Sequence[str]) -> int:
         AssociateArgs,
         args=list(args),
         prog="dettrack associate",
-        default=AssociateArgs(tyro.MISSING, sew=defaults.sew, polish=defaults.polish, finish=defaults.finish),
+        default=AssociateArgs(sew=defaults.sew, polish=defaults.polish, finish=defaults.finish),
         config=(tyro.conf.OmitArgPrefixes,),
     )
+    if parsed.run is None:
+        raise UsageError("nothing to associate: name the result folder of a run with --save-tracklets; see --help")
+    if parsed.posetrack is not None:
+        return _associate_dataset(parsed, parsed.run, defaults)
     from dettrack.formats.tracklets import TrackletFile
     from dettrack.runs.folder import associate_to_folder, check_formats
     from dettrack.runs.result import TRACKLETS
@@ -61,16 +75,49 @@ def run(args: Sequence[str]) -> int:
     formats = format_names(parsed.formats)
     check_formats(formats)
     saved = TrackletFile.open(parsed.run / TRACKLETS if parsed.run.is_dir() else parsed.run)
-    cut = replace(
-        saved.cut,
-        clip_length=parsed.clip_length or saved.cut.clip_length,
-        step=parsed.step or saved.cut.step,
-        adaptive=saved.cut.adds_keyframes,
-    )
-    config = replace(defaults, cut=cut, sew=parsed.sew, polish=parsed.polish, finish=parsed.finish)
+    config = _settings(parsed, defaults, saved)
     out = parsed.out or (parsed.run if parsed.run.is_dir() else parsed.run.parent)
     summary = associate_to_folder(saved, out, config, formats, edits=parsed.edits)
     if not parsed.quiet:
         counts = summary["counts"]
         sys.stdout.write(f"{out}: {counts['frames']} frames, {counts['tracks']} tracks\n")
     return 0
+
+
+def _settings(parsed: AssociateArgs, defaults: TrackConfig, saved: TrackletFile) -> TrackConfig:
+    """The settings of a run that starts from saved tracklets."""
+    cut = replace(
+        saved.cut,
+        clip_length=parsed.clip_length or saved.cut.clip_length,
+        step=parsed.step or saved.cut.step,
+        adaptive=saved.cut.adds_keyframes,
+    )
+    return replace(defaults, cut=cut, sew=parsed.sew, polish=parsed.polish, finish=parsed.finish)
+
+
+def _associate_dataset(parsed: AssociateArgs, run: Path, defaults: TrackConfig) -> int:
+    """Link and merge the saved tracklets of every sequence of a data set again; one that cannot be is said."""
+    from dettrack.formats.posetrack.files import sequence_files
+    from dettrack.formats.tracklets import TrackletFile
+    from dettrack.runs.dataset import associate_sequence
+
+    if parsed.posetrack is None or parsed.out is None:
+        raise UsageError("--posetrack needs --out DIR (for the predictions)")
+    files = sequence_files(parsed.posetrack)
+    folder = run / "tracklets" if (run / "tracklets").is_dir() else run
+    failed = 0
+    for path in files:
+        try:
+            saved = TrackletFile.open(folder / f"{path.stem}.parquet")
+            notes = associate_sequence(
+                path, saved, parsed.out / f"{path.stem}.json", _settings(parsed, defaults, saved)
+            )
+        except DettrackError as error:
+            sys.stderr.write(f"dettrack associate: {path.stem}: {error}\n")
+            failed += 1
+            continue
+        for note in notes:
+            sys.stderr.write(f"{path.stem}: note: {note}\n")
+    if not parsed.quiet or failed:
+        sys.stdout.write(f"{parsed.out}: {len(files) - failed} of {len(files)} sequences\n")
+    return 1 if failed else 0

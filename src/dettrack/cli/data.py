@@ -1,4 +1,4 @@
-"""`dettrack data check | pack | score | thin`: try sets and draw tubes; pack; score models; make packs small."""
+"""`dettrack data check | pack | score | thin | split`: try sets, draw tubes; pack, thin; score; hold videos out."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class CheckArgs:
 
     Attributes:
         path: File or folder of the set.
-        format: pack (ours), posetrack (17, 18, 21; a file or a folder of them), coco, mpii, lsp, or tracks (the result
-            folder of a run; its video is `images`).
+        format: pack (ours), posetrack (17, 18, 21; a file or a folder of them), coco, mpii, lsp, harmony4d, or tracks
+            (the result folder of a run; its video is `images`).
         images: Folder that image names are relative to; the default is the annotation file's own.
         joints: Joint set to read into.
         draw: Picture that receives the tubes.
@@ -38,7 +38,7 @@ class CheckArgs:
     """
 
     path: tyro.conf.Positional[Path]
-    format: Literal["pack", "posetrack", "coco", "mpii", "lsp", "tracks"] = "pack"
+    format: Literal["pack", "posetrack", "coco", "mpii", "lsp", "harmony4d", "tracks"] = "pack"
     images: Path | None = None
     joints: str = "posetrack15"
     draw: Path = Path("tubes.png")
@@ -82,7 +82,7 @@ class PackArgs:
         out: Packed set (.npz).
         sets: FORMAT=PATH, or FORMAT=PATH@IMAGES where image names are relative to another folder; formats: see check.
         joints: Joint set of the pack.
-        least_joints: People with fewer known joints are left out.
+        least_joints: People in stills with fewer known joints are left out.
         longest: Larger images are shrunk to this longer side in pixels, which makes training on tubes faster; 0 keeps
             them.
     """
@@ -111,11 +111,42 @@ class ThinArgs:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class SplitArgs:
+    """Hold training videos out: copies annotation files into the folders fit (to train on) and held_out.
+
+    On the held-out ones checkpoints are chosen and per-joint thresholds learned (paper 4.1). The choice depends on the
+    files' names and the seed alone; sequences of one video stay together.
+
+    Attributes:
+        train: Folder of annotation files.
+        out: Folder that receives the two; the default is the folder that TRAIN is in.
+        share: Of the videos that are held out.
+        seed: Another one holds out others.
+    """
+
+    train: tyro.conf.Positional[Path]
+    out: Path | None = None
+    share: float = 0.1
+    seed: int = 0
+
+
 def run(args: Sequence[str]) -> int:
     """Run the command."""
-    commands = {"check": _check, "pack": _pack, "score": _score, "thin": _thin}
+    from dettrack.cli.data_boxes import run_ap, run_boxes
+
+    commands = {
+        "check": _check,
+        "pack": _pack,
+        "score": _score,
+        "thin": _thin,
+        "split": _split,
+        "boxes": run_boxes,
+        "ap": run_ap,
+    }
     if not args or args[0] in ("--help", "-h"):
-        sys.stdout.write("usage: dettrack data check|pack|score|thin ...\n\ndettrack data COMMAND --help says more.\n")
+        names = "|".join(commands)
+        sys.stdout.write(f"usage: dettrack data {names} ...\n\ndettrack data COMMAND --help says more.\n")
         return 0 if args else 2
     if args[0] not in commands:
         raise UsageError(f"unknown command {args[0]!r}; expected: dettrack data {' or '.join(commands)}")
@@ -135,7 +166,9 @@ def _pack(args: list[str]) -> int:
             raise UsageError(f"{one!r}: expected FORMAT=PATH or FORMAT=PATH@IMAGES")
         file, _, images = path.partition("@")
         people, said = read_set(Path(file), format, Path(images) if images else None, joint_set(options.joints))
-        parts.append(people.people((people.weight > 0).sum(1) >= options.least_joints))
+        # Whoever is in a video stays: frames in which little of them is known are not frames without them.
+        kept = ((people.weight > 0).sum(1) >= options.least_joints) | (people.video >= 0)[people.person_image]
+        parts.append(people.people(kept))
         notes += said
     for note in notes:
         sys.stdout.write(f"{note}\n")
@@ -174,6 +207,16 @@ def _thin(args: list[str]) -> int:
         sys.stdout.write(f"{options.out / path.name}: {len(small)} of {len(people)} people\n")
     written = sum((options.out / name).stat().st_size for name in names)
     sys.stdout.write(f"{written / 2**20:.1f} MiB\n")
+    return 0
+
+
+def _split(args: list[str]) -> int:
+    options = tyro.cli(SplitArgs, args=args, prog="dettrack data split")
+    from dettrack.training.labels.split import split_videos
+
+    out = options.out or options.train.parent
+    for name, count in split_videos(options.train, out, options.share, options.seed).items():
+        sys.stdout.write(f"{out / name}: {count} sequences\n")
     return 0
 
 

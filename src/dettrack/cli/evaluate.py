@@ -29,12 +29,15 @@ MAX_NOTES = 10
 class EvaluateArgs:
     """Evaluate PoseTrack predictions (2017, 2018 or 2021; JSON, or .mat annotations).
 
-    Further commands, each with its own --help: dettrack evaluate thresholds | compare | oracles.
+    Further commands, each with its own --help: dettrack evaluate thresholds | compare | oracles | submission.
 
     Attributes:
         gt: Folder with one annotation file per sequence, or one file.
         pred: Folder with prediction files of the same names, or one file.
         mode: official: the organisers' evaluator to the last digit; clean: without its accidents (docs/evaluation.md).
+        protocol: A published protocol by name, before --mode. posetrack17, posetrack18: that evaluator; posetrack21: AP
+            and HOTA of PoseTrack21's kit; boxes-iou: MOTA and IDF1 of boxes by that kit's script with ignore regions;
+            boxes-coverage: the same as CoMotion changed it. The last two do not compare (docs/evaluation.md).
         threshold: TOML file of per-joint score thresholds, or one number: joints below do not count for tracking
             measures. AP always keeps all joints.
         hota: Measure keypoint HOTA too.
@@ -49,6 +52,7 @@ class EvaluateArgs:
     gt: Path
     pred: Path
     mode: Literal["official", "clean"] = "official"
+    protocol: Literal["", "posetrack17", "posetrack18", "posetrack21", "boxes-iou", "boxes-coverage"] = ""
     threshold: str | None = None
     hota: bool = False
     per_sequence: bool = False
@@ -127,9 +131,26 @@ class OraclesArgs:
     json: Path | None = None
 
 
+@dataclass(frozen=True)
+class SubmissionArgs:
+    """Check a folder of predictions and pack it as the evaluation servers want it.
+
+    Attributes:
+        gt: Folder of annotation files, or of the test split's files without annotations: only image lists are read.
+        pred: Folder of prediction files of the same names.
+        out: Zip file.
+        threshold: TOML file or number: joints below are left out, for MOTA. AP wants all joints: pack them without.
+    """
+
+    gt: Path
+    pred: Path
+    out: Path
+    threshold: str | None = None
+
+
 def run(args: Sequence[str]) -> int:
     """Entry point; see `dettrack.cli.main` for the exit codes."""
-    commands = {"thresholds": _thresholds, "compare": _compare, "oracles": _oracles}
+    commands = {"thresholds": _thresholds, "compare": _compare, "oracles": _oracles, "submission": _submission}
     if args and args[0] in commands:
         return commands[args[0]](list(args[1:]))
     return _evaluate(tyro.cli(EvaluateArgs, args=list(args), prog="dettrack evaluate"))
@@ -139,7 +160,11 @@ def _evaluate(parsed: EvaluateArgs) -> int:
     from dettrack.evaluation.tables import figure_tables, interval_table, sequence_table
 
     pairs, notes = _pairs(parsed.gt, parsed.pred)
-    result = _measure(pairs, parsed.mode, parsed.threshold, parsed.hota)
+    if parsed.protocol.startswith("boxes-"):
+        return _box_tracking(parsed, pairs, notes)
+    kit21 = parsed.protocol == "posetrack21"
+    mode = "posetrack21" if kit21 else "official" if parsed.protocol else parsed.mode
+    result = _measure(pairs, mode, parsed.threshold, parsed.hota or kit21)
     content = result.to_json()
     content["notes"] = [*notes, *content["notes"]]
     tables = figure_tables(result)
@@ -156,6 +181,33 @@ def _evaluate(parsed: EvaluateArgs) -> int:
         tables.append(table)
     _show(tables, content["notes"])
     _write(parsed.json, content)
+    return 0
+
+
+def _box_tracking(parsed: EvaluateArgs, pairs: list[FilePair], notes: list[str]) -> int:
+    from rich.table import Table
+
+    from dettrack.evaluation.box_tracking import track_boxes
+
+    found = track_boxes((pair.load() for pair in pairs), parsed.protocol)
+    table = Table(title=f"Boxes, protocol {parsed.protocol}", title_justify="left", title_style="bold")
+    content = found.to_json()
+    for name in content:
+        table.add_column(name, justify="right")
+    table.add_row(*(f"{value:.1f}" if isinstance(value, float) else str(value) for value in content.values()))
+    _show([table], notes)
+    _write(parsed.json, {"protocol": parsed.protocol, **content, "notes": notes})
+    return 0
+
+
+def _submission(args: list[str]) -> int:
+    parsed = tyro.cli(SubmissionArgs, args=args, prog="dettrack evaluate submission")
+    from dettrack.evaluation.submission import write_submission
+
+    pairs, notes = _pairs(parsed.gt, parsed.pred)
+    people = write_submission(pairs, parsed.out, _limits(parsed.threshold))
+    _show([], notes)
+    sys.stdout.write(f"{parsed.out}: {len(pairs)} sequences, {people} poses\n")
     return 0
 
 

@@ -49,6 +49,8 @@ def run(args: list[str]) -> int:
 
     source = find_model(options.model)
     checkpoint = open_checkpoint(source)
+    if checkpoint.note:
+        sys.stderr.write(f"note: {checkpoint.note}: dettrack weights import {source} --joints posetrack17\n")
     out = options.out or Path(source.stem + {"onnx": ".onnx", "openvino": ".xml", "tensorrt": ".engine"}[options.to])
     export_network(checkpoint, out, options.to, options.clip_length)
     settings = EstimateConfig(device="cpu", precision="fp32")

@@ -48,12 +48,13 @@ class TrackArgs:
         formats: Comma-separated: jsonl, parquet, csv, posetrack18, coco, mot, trc, openpose.
         render: Write render.mp4: skeletons and ids on the video; detected boxes solid, recovered ones dotted.
         save_tracklets: Write tracklets.parquet (100 to 250 kB a minute of video), from which `dettrack associate` links
-            and merges again in seconds.
+            and merges again in seconds. With --posetrack: a file for each sequence in the folder tracklets of --out.
         start: Skip what comes before this time, in seconds from the first frame.
         end: Stop at this time, in seconds from the first frame.
         fps: Frames per second of folders and lists of images, which have no clock: their times are missing without it.
         max_pixels: Largest picture, in pixels, that is decoded; one that a header announces to be larger is refused.
-        resume: Leave out inputs whose result is complete, and of the same input, settings, weights and formats.
+        resume: Leave out inputs whose result is complete, and of the same input, settings, weights and formats. With
+            --posetrack: sequences whose predictions are there and were made of images that could all be read.
         posetrack: Folder of PoseTrack17 or 18 annotation files: their frame lists are tracked (poses and boxes in
             them are never read).
         images: With --posetrack: folder that the image names in the annotation files start from.
@@ -244,9 +245,7 @@ def _result_line(out: Path, summary: dict) -> str:
 
 
 def _run_dataset(parsed: TrackArgs) -> int:
-    from dettrack.cli.progress import RunProgress
-    from dettrack.formats.posetrack.files import sequence_files
-    from dettrack.runs.dataset import track_sequence
+    from dettrack.cli.dataset import DatasetJob, run_dataset
 
     if parsed.posetrack is None or parsed.inputs:
         raise UsageError("give either inputs or --posetrack, not both")
@@ -257,26 +256,16 @@ def _run_dataset(parsed: TrackArgs) -> int:
     if any(given.values()):
         unused = ", ".join(name for name, used in given.items() if used)
         raise UsageError(f"{unused}: not for --posetrack, which writes prediction files of whole sequences")
-    files = sequence_files(parsed.posetrack)
-    pipeline = _load(parsed)
-    failed: list[DettrackError] = []
-    for number, path in enumerate(files, 1):
-        target = parsed.out / f"{path.stem}.json"
-        if parsed.resume and target.exists():
-            continue
-        try:
-            with RunProgress(f"{path.stem} ({number}/{len(files)})", quiet=parsed.quiet) as progress:
-                notes = track_sequence(pipeline, path, parsed.images, target, progress)
-        except DettrackError as error:
-            _refuse(error)
-            failed.append(error)
-            continue
-        if not parsed.quiet:
-            for note in notes:
-                _say(f"  note: {note}")
-    if not parsed.quiet:
-        _say(f"{parsed.out}: {len(files) - len(failed)} of {len(files)} sequences")
-    return max((error.exit_code for error in failed), default=0)
+    job = DatasetJob(
+        parsed.posetrack,
+        parsed.images,
+        parsed.out,
+        parsed.detect.detector,
+        save_tracklets=parsed.save_tracklets,
+        resume=parsed.resume,
+        quiet=parsed.quiet,
+    )
+    return run_dataset(job, lambda: _load(parsed), _say)
 
 
 def _say(line: str) -> None:

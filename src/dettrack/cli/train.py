@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 import tyro
 
 from dettrack.errors import UsageError
-from dettrack.settings import read_toml
+from dettrack.settings import changed, read_toml
 
 __all__ = ["run"]
 
@@ -29,6 +30,8 @@ class TrainArgs:
         out: Folder of the run; each stage has a folder in it with model.safetensors, log.csv, curve.png and a
             checkpoint. The default is runs/ and the recipe's name.
         stage: Train this stage of the recipe alone.
+        set: Values that go before the recipe's, KEY=VALUE: loop.batch=8, network.width=32, data.path=FOLDER (of all
+            [[data]]), held_out.0.every=2; with a stage's name in front for that stage alone: early.loop.lr=1e-5.
         fresh: Refuse to continue an earlier run in the same folder.
         quiet: Say nothing but warnings.
     """
@@ -36,6 +39,7 @@ class TrainArgs:
     recipe: tyro.conf.Positional[Path]
     out: Path | None = None
     stage: str = ""
+    set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     fresh: bool = False
     quiet: bool = False
 
@@ -51,7 +55,7 @@ def run(args: Sequence[str]) -> int:
     from dettrack.training.pose.recipe import stages
     from dettrack.training.pose.run import run_stages
 
-    planned = stages(table, str(options.recipe))
+    planned = stages(table, str(options.recipe), options.set)
     names = [stage.name for stage in planned]
     if options.stage and options.stage not in names:
         raise UsageError(f"--stage is {options.stage!r}: {options.recipe} has {', '.join(names)}")
@@ -60,9 +64,12 @@ def run(args: Sequence[str]) -> int:
     return _report(metrics, out / (options.stage or names[-1]))
 
 
-def _report(metrics: dict[str, float], folder: Path) -> int:
-    if not metrics:
+def _report(metrics: dict[str, float] | None, folder: Path) -> int:
+    if int(os.environ.get("RANK", 0)):  # the first process speaks for all
+        return 0
+    if metrics is None:
         sys.stdout.write("stopped at max_hours; the same command continues\n")
+        return 0
     for name, value in metrics.items():
         sys.stdout.write(f"{name} {value:.4f}\n")
     sys.stdout.write(f"weights: {folder / 'model.safetensors'}\n")
@@ -75,5 +82,5 @@ def _train_detector(options: TrainArgs, table: dict[str, Any]) -> int:
     if options.stage:
         raise UsageError(f"--stage is {options.stage!r}: a detector's recipe has no stages")
     out = options.out or Path("runs") / options.recipe.stem
-    recipe = detector_recipe(table, str(options.recipe))
+    recipe = detector_recipe(changed(table, options.set), str(options.recipe))
     return _report(run_detector(recipe, out, options.recipe.parent, resume=not options.fresh), out)

@@ -34,8 +34,9 @@ class WeightsArgs:
         name: Name in the store; the file's own by default.
         sha256: SHA-256 that a file fetched by its address must have.
         mirror: With fetch NAME: folder or web address to take the files from, instead of their source.
-        joints: With import of an official HRNet .pth: its joint set (17 joints are COCO's unless said otherwise).
-        size: With import of an official HRNet .pth: its input as HEIGHTxWIDTH, if the file name does not say it.
+        joints: With import of a .pth of HRNet or mmpose: its joint set; "auto" takes the joints that the file names,
+            else goes by its name and their number (17 are COCO's).
+        size: With import of a .pth of HRNet or mmpose: its input as HEIGHTxWIDTH, if the file name does not say it.
     """
 
     action: Annotated[Literal["list", "info", "verify", "import", "fetch"], tyro.conf.Positional]
@@ -117,7 +118,8 @@ def _import(options: WeightsArgs) -> list[str]:
         converted.unlink(missing_ok=True)
     spec = checkpoint.spec
     about = f"HRNet-W{spec.width}, {spec.size[1]}x{spec.size[0]}, {spec.joints}"
-    return [f"{name}: {kept.path} ({about})"]
+    notes = [f"note: {checkpoint.note}: --joints"] if checkpoint.note else []
+    return [f"{name}: {kept.path} ({about})", *notes]
 
 
 def _size(text: str) -> tuple[int, int] | None:

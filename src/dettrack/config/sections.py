@@ -135,6 +135,8 @@ class EstimateConfig:
         calibration: From the model's scores to the probability that a joint lies within half a head: "auto" where that
             was measured (the model carries it, or NAME.calibration.toml beside it); a file of `dettrack weights
             calibrate`; "none" keeps the model's own scores.
+        model_joints: Joint set of a .pth model; "auto" takes the joints that the file names, else goes by its name and
+            their number (17 are COCO's). A checkpoint of ours says its own.
         flip: Average the heatmaps of the crop and of its mirror image (paper 4.2).
         small_crops_below: People lower than this many pixels are cut out smaller, at two thirds of the network's size
             (128x96 for 192x160), where the network takes that; 0 for none.
@@ -151,6 +153,7 @@ class EstimateConfig:
     variant: Literal["auto", "none", "early", "last", "all"] = "auto"
     joints: Literal["auto", "posetrack15", "posetrack17", "coco17", "mpii16"] = "auto"
     calibration: str = "auto"
+    model_joints: Literal["auto", "posetrack15", "posetrack17", "coco17", "mpii16"] = "auto"
     flip: bool = True
     small_crops_below: Amount = 130.0
     decoding: Literal["quarter", "dark"] = "dark"
@@ -178,6 +181,7 @@ class SewConfig:
         min_similarity: OKS floor below which a tracklet does not join a track (docs/recovery.md has the measurement).
         nms_similarity: OKS above which the weaker of two tracklets of one keyframe is dropped.
         joint_confidence: A joint counts in OKS where both sides have at least this confidence.
+        min_joints: Poses that share fewer such joints have no similarity: one joint agrees by chance too easily.
         link_to: Compare with all overlapping tracklets of a track (paper) or its last one only.
         memory: Frames that "oks-velocity" keeps a lost person.
         bridge: With "tubes": longest gap in frames, longer than any tube, across which tracks are joined by their
@@ -188,6 +192,7 @@ class SewConfig:
     min_similarity: Share = 0.2
     nms_similarity: Share = 0.7
     joint_confidence: Share = 0.2
+    min_joints: Positive = 3
     link_to: Literal["all", "last"] = "all"
     memory: Positive = 16
     bridge: Count = 16

@@ -1,9 +1,10 @@
 """The rules of evaluation, each in one named place with its reason.
 
-Two modes. `OFFICIAL` reproduces the PoseTrack organisers' evaluator to the last digit, accidents included, so that a
-figure may stand beside a published one. `CLEAN` does better where a rule is an accident of that code; `Rules` lists
-what differs. What both share are the constants below and the definitions in `prepare` (which frames, people and joints
-count), `persons` (distance, who is whose prediction), `precision` (AP) and `tracking` (MOTA).
+Two modes, and one for PoseTrack21. `OFFICIAL` reproduces the PoseTrack organisers' evaluator of 2017 and 2018 to the
+last digit, accidents included, so that a figure may stand beside a published one. `CLEAN` does better where a rule is
+an accident of that code; `Rules` lists what differs. What both share are the constants below and the definitions in
+`prepare` (which frames, people and joints count), `persons` (distance, who is whose prediction), `precision` (AP) and
+`tracking` (MOTA).
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ __all__ = [
     "MAX_TRACK_ID",
     "MISSING_SCORE",
     "OFFICIAL",
+    "POSETRACK21",
     "Mode",
     "Rules",
     "rules_of",
 ]
 
-Mode = Literal["official", "clean"]
+Mode = Literal["official", "clean", "posetrack21"]
 
 EVALUATION15 = JointSet("posetrack_evaluation15", JOINTS)
 """The 15 joints in the order of PoseTrack17's ids, which is the order of all per-joint figures. Ears do not count."""
@@ -102,13 +104,16 @@ CLEAN = Rules(
     group_skips_nan=True,
 )
 
+POSETRACK21 = Rules("posetrack21", by_flag=True, positive_only=True)
+"""AP as PoseTrack21's kit measures it. It has no MOTA of joints: ours is then that of 2017 and 2018 in these frames."""
+
 HOTA_RULES = Rules("hota", by_flag=True, last_frame=True, singly=True, positive_only=True)
 """HOTA is PoseTrack21's: it has its own rules, the same in both modes."""
 
 
 def rules_of(mode: str) -> Rules:
     """The rules called `mode`; raises `UsageError` for another name."""
-    for rules in (OFFICIAL, CLEAN):
+    for rules in (OFFICIAL, CLEAN, POSETRACK21):
         if rules.name == mode:
             return rules
-    raise UsageError(f"--mode is {mode!r}: expected official or clean")
+    raise UsageError(f"--mode is {mode!r}: expected official, clean or posetrack21")

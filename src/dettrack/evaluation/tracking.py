@@ -6,6 +6,7 @@ memory of earlier matches. The assignment of whole people (`persons.assign_peopl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,7 +19,17 @@ from dettrack.evaluation.prepare import Prepared
 from dettrack.evaluation.rules import Rules
 from dettrack.matching import match_matrix
 
-__all__ = ["COUNTS", "JointFrame", "Outcome", "TrackCounts", "clear_mot", "count_tracking", "joint_frames", "step"]
+__all__ = [
+    "COUNTS",
+    "JointFrame",
+    "Outcome",
+    "TrackCounts",
+    "clear_mot",
+    "count_tracking",
+    "identity_counts",
+    "joint_frames",
+    "step",
+]
 
 JOINTS = 15
 COUNTS = ("num_objects", "num_detections", "num_misses", "num_false_positives", "num_switches", "sumD")
@@ -179,12 +190,12 @@ def count_tracking(data: Prepared, rules: Rules) -> TrackCounts:
         mine = [frame[j] for frame in frames]
         for frame in mine:
             clear[:, j] += step(last, frame)
-        identity[:, j] = _identity(mine)
+        identity[:, j] = identity_counts(mine)
     return TrackCounts(clear, identity, len(frames))
 
 
-def _identity(frames: list[JointFrame]) -> tuple[int, int, int]:
-    """Identity true positives, false positives, false negatives of one joint (IDF1).
+def identity_counts(frames: Sequence[JointFrame]) -> tuple[int, int, int]:
+    """Identity true positives, false positives, false negatives of one joint, or of boxes (IDF1).
 
     Each annotated track is given to at most one predicted track and the reverse, so that most frames agree.
     """

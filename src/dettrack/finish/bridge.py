@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, Int
 from dettrack.config import SewConfig
 from dettrack.finish.gaps import interpolate
 from dettrack.matching import match
-from dettrack.oks import MIN_JOINTS, object_areas, oks
+from dettrack.oks import object_areas, oks
 from dettrack.report import Tally
 from dettrack.sew.links import Links
 from dettrack.skeleton import JointSet
@@ -135,7 +135,7 @@ class Bridge:
             young.sure[j],
             (old.area[i] + young.area[j]) / 2,
             self._sigmas,
-            MIN_JOINTS,
+            self._config.min_joints,
         )
         good = np.nan_to_num(similar) >= max(self._config.min_similarity, np.finfo(float).tiny)
         for a, b in self._forbidden:

@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Int
 from dettrack.config import SewConfig
 from dettrack.geometry import extents
 from dettrack.matching import match, match_greedily
-from dettrack.oks import MIN_JOINTS, neighbours, object_areas, oks, oks_nms, reach
+from dettrack.oks import neighbours, object_areas, oks, oks_nms, reach
 from dettrack.report import Tally
 from dettrack.sew.sewer import close_links
 from dettrack.skeleton import JointSet
@@ -135,7 +135,7 @@ class KeyframeLinker:
             reach(b.area, self._sigmas, floor),
         )
         area = (a.area[i] + b.area[j]) / 2
-        values = oks(a.xy[i], a.has[i], b.xy[j], b.has[j], area, self._sigmas, MIN_JOINTS)
+        values = oks(a.xy[i], a.has[i], b.xy[j], b.has[j], area, self._sigmas, self.config.min_joints)
         return i, j, np.nan_to_num(values, nan=0.0)
 
     def _live(self, keyframe: int) -> _Tracks:

@@ -8,7 +8,7 @@ algorithm maximises its sum.
 What the paper leaves open:
 
 * a joint counts where both poses have it with `SewConfig.joint_confidence`; a frame counts where the poses share
-  `MIN_JOINTS` joints (one joint agrees by chance too easily);
+  `SewConfig.min_joints` joints (one joint agrees by chance too easily);
 * pairs below `SewConfig.min_similarity` are never joined;
 * duplicates of one person in a keyframe go first, by OKS-NMS over the whole tubes: two people who cross in one
   frame are not duplicates. Strength is box score times mean joint score;
@@ -30,7 +30,7 @@ from jaxtyping import Bool, Float, Int
 from dettrack.config import SewConfig
 from dettrack.geometry import extents
 from dettrack.matching import match, runners_up
-from dettrack.oks import MIN_JOINTS, PackedPoses, neighbours, object_areas, oks_nms, oks_of_rows, pack, reach
+from dettrack.oks import PackedPoses, neighbours, object_areas, oks_nms, oks_of_rows, pack, reach
 from dettrack.report import Tally
 from dettrack.sew.links import Links
 from dettrack.skeleton import JointSet
@@ -98,6 +98,7 @@ def _sum_oks(
     i: Int[np.ndarray, " pairs"],
     b: _Prepared,
     j: Int[np.ndarray, " pairs"],
+    min_joints: int,
 ) -> tuple[Float[np.ndarray, " pairs"], Float[np.ndarray, " pairs"]]:
     """Sum of the OKS of tracklets `a[i]` and `b[j]` over their common frames, and the weight of the frames summed."""
     first, stop = np.maximum(a.first[i], b.first[j]), np.minimum(a.stop[i], b.stop[j])
@@ -105,7 +106,7 @@ def _sum_oks(
     row_a = (a.start[i] + first - a.first[i])[pair] + frame
     row_b = (b.start[j] + first - b.first[j])[pair] + frame
     area = ((a.area[i] + b.area[j]) / 2)[pair]
-    values, known = oks_of_rows(a.poses, row_a, b.poses, row_b, area, MIN_JOINTS)
+    values, known = oks_of_rows(a.poses, row_a, b.poses, row_b, area, min_joints)
     weight = known.astype(np.float64)
     # without pairs bincount counts in integers
     return (
@@ -120,7 +121,7 @@ def _mean(total: Float[np.ndarray, " n"], weight: Float[np.ndarray, " n"]) -> Fl
 
 
 def strongest(
-    tracklets: Tracklets, prepared: _Prepared, sigmas: Float[np.ndarray, " joints"], threshold: float
+    tracklets: Tracklets, prepared: _Prepared, sigmas: Float[np.ndarray, " joints"], threshold: float, min_joints: int
 ) -> Bool[np.ndarray, " n"]:
     """Survivors of OKS-NMS among one keyframe's tracklets; a mean OKS over the clip above `threshold` is a duplicate.
 
@@ -129,13 +130,14 @@ def strongest(
         prepared: The same.
         sigmas: Tolerance of each joint.
         threshold: In [0, 1].
+        min_joints: See `SewConfig`.
 
     Returns:
         Which of the tracklets stay.
     """
     i, j = prepared.near(prepared, sigmas, threshold)
     i, j = i[i < j], j[i < j]
-    duplicate = _mean(*_sum_oks(prepared, i, prepared, j)) > threshold
+    duplicate = _mean(*_sum_oks(prepared, i, prepared, j, min_joints)) > threshold
     has = np.isfinite(tracklets.xy.sum(-1))
     joints = np.where(has, tracklets.scores, 0).sum((1, 2)) / np.maximum(has.sum((1, 2)), 1)
     return oks_nms((i[duplicate], j[duplicate]), tracklets.boxes.scores * joints)
@@ -217,7 +219,7 @@ class Sewer:
             Track ids from 0, never used twice; -1 for a tracklet that OKS-NMS dropped.
         """
         new = _Prepared.of(tracklets, self.config.joint_confidence, self._sigmas)
-        keep = strongest(tracklets, new, self._sigmas, self.config.nms_similarity)
+        keep = strongest(tracklets, new, self._sigmas, self.config.nms_similarity, self.config.min_joints)
         self._dropped["oks_nms"] += int((~keep).sum())
         # Tubes of added keyframes may be short: it is the reach of a whole one that decides what may still be needed.
         earliest = tracklets.keyframe - self.clip_length // 2
@@ -268,7 +270,7 @@ class Sewer:
         if self.config.link_to == "last":
             begin = end - 1
         pair, place = _expand(end - begin)
-        total, weight = _sum_oks(new, rows[pair], old, order[begin[pair] + place])
+        total, weight = _sum_oks(new, rows[pair], old, order[begin[pair] + place], self.config.min_joints)
         n = len(rows)
         # without pairs bincount counts in integers
         sums = (np.bincount(pair, values, n).astype(np.float64) for values in (total, weight))

@@ -1,7 +1,7 @@
 """The training loop of every network: plain PyTorch, resumable to the step, data parallel by torchrun.
 
 A run is a pure function of its configuration: sample `i` depends on `(seed, i)` alone and step `s` takes the samples
-`s * batch ... (s + 1) * batch - 1`, whatever the number of processes, workers and accumulated pieces. A resumed run
+`s * batch ... (s + 1) * batch - 1`, whatever the number of processes and workers. A resumed run
 therefore needs the state of model and optimiser and one number, the step.
 """
 
@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -29,12 +30,13 @@ from dettrack.threads import cpu_threads
 from dettrack.training.batchnorm import synchronise_batch_norm
 from dettrack.training.depthwise import fast_depthwise
 from dettrack.training.journal import Journal
+from dettrack.training.selection import Exporter, keep_weights
 
 __all__ = ["LoopConfig", "Task", "learning_rate", "train"]
 
 
 @runtime_checkable
-class Task(Protocol):
+class Task(Exporter, Protocol):
     """What is trained: a network, its samples and its loss."""
 
     model: nn.Module
@@ -56,15 +58,6 @@ class Task(Protocol):
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Figures of `model` (averaged weights, evaluation mode) on data that is not trained on."""
 
-    def export(self, model: nn.Module, path: Path, metrics: dict[str, float]) -> None:
-        """Write the weights that users load to `path` (.safetensors).
-
-        Args:
-            model: The network with averaged weights.
-            path: The file.
-            metrics: Of the last validation.
-        """
-
 
 @dataclass(frozen=True)
 class LoopConfig:
@@ -73,8 +66,8 @@ class LoopConfig:
     Attributes:
         steps: Optimiser steps of the whole run.
         batch: Samples in one step, over all processes and pieces together.
-        accumulation: Pieces that each process cuts its share of the batch into, to save memory. Batch norm sees a
-            piece at a time.
+        accumulation: Pieces that a batch is cut into, to save memory. Batch norm sees a piece at a time, of all
+            processes together, so it is the pieces that decide the result and not the processes.
         optimizer: "adam" or "adamw".
         lr: Highest learning rate.
         warmup: Steps over which it rises from 0.
@@ -94,6 +87,8 @@ class LoopConfig:
         compact: Checkpoints hold weights in fp16 and no state of the optimiser, a quarter of the size: for machines
             that are lent for minutes and give back small files. A run that is resumed from one warms up again, and
             differs a little from an uninterrupted one.
+        keep: What `model.safetensors` holds: the "last" weights, or the "best" validated so far (`selection.score_of`);
+            the last ones are then in `last.safetensors`.
         device: "auto", "cpu", "cuda" or "cuda:N".
     """
 
@@ -116,6 +111,7 @@ class LoopConfig:
     seed: int = 0
     max_hours: float = 0.0
     compact: bool = False
+    keep: Literal["last", "best"] = "last"
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -151,7 +147,7 @@ def learning_rate(config: LoopConfig, step: int) -> float:
 
 # Otherwise two runs of one seed differ on CUDA; it has no meaning on a CPU. In force as long as the training runs.
 @torch.backends.cudnn.flags(enabled=True, deterministic=True)
-def train(task: Task, config: LoopConfig, folder: Path, *, resume: bool = True) -> dict[str, float]:
+def train(task: Task, config: LoopConfig, folder: Path, *, resume: bool = True) -> dict[str, float] | None:
     """Train until `config.steps`, from the checkpoint in `folder` where there is one.
 
     Args:
@@ -161,7 +157,8 @@ def train(task: Task, config: LoopConfig, folder: Path, *, resume: bool = True) 
         resume: Continue an earlier run in `folder`; otherwise a folder with a checkpoint is refused.
 
     Returns:
-        The last validation's figures; empty if `max_hours` ended the run first.
+        The last validation's figures, known to the first process alone and empty without held-out data; None if
+        `max_hours` ended the run first.
 
     Raises:
         UsageError: Settings that do not fit the machine or the earlier run.
@@ -198,17 +195,17 @@ def train(task: Task, config: LoopConfig, folder: Path, *, resume: bool = True) 
             done = step + 1
             if journal and (done % config.log_every == 0 or done == config.steps or figures["skipped"]):
                 journal.add(done, {**figures, "lr": rate, "step_s": (time.monotonic() - began) / (done - start)})
-            late = bool(config.max_hours) and time.monotonic() - began > config.max_hours * 3600
+            late = bool(config.max_hours) and _agreed(time.monotonic() - began > config.max_hours * 3600, device)
             if rank == 0 and (done % config.checkpoint_every == 0 or done == config.steps or late):
                 _save(folder / "checkpoint.pt", state, config, done)
             if done == config.steps or (config.validate_every and done % config.validate_every == 0):
-                metrics = _validate(task, ema, folder, journal, done)
+                metrics = _validate(task, ema, folder, journal, done, config.keep)
             if late and done < config.steps:
                 if rank == 0:
                     task.export(ema.eval(), folder / "partial.safetensors", {})
-                return {}
+                return None
         if start == config.steps:  # finished before
-            metrics = _validate(task, ema, folder, journal, start)
+            metrics = _validate(task, ema, folder, journal, start, config.keep)
     return metrics
 
 
@@ -278,13 +275,12 @@ class _Samples(Dataset[dict[str, Tensor]]):
 
 
 def _batches(task: Task, config: LoopConfig, start: int, rank: int, world: int) -> Iterator[list[dict[str, Tensor]]]:
-    """The pieces of each step's batch that belong to this process."""
+    """This process's share of each piece of each step's batch; a piece has the same samples however many share it."""
     share = config.batch // (world * config.accumulation)
-    size = share * config.accumulation
     pieces = [
         list(range(first, first + share))
         for step in range(start, config.steps)
-        for first in range(step * config.batch + rank * size, step * config.batch + (rank + 1) * size, share)
+        for first in range(step * config.batch + rank * share, (step + 1) * config.batch, world * share)
     ]
     workers = cpu_threads(0) if config.workers < 0 else config.workers
     loader = iter(DataLoader(_Samples(task), batch_sampler=pieces, num_workers=workers, pin_memory=False))
@@ -297,8 +293,11 @@ def _join(config: LoopConfig) -> tuple[int, int, torch.device]:
     cuda = torch.cuda.is_available() if config.device == "auto" else config.device.startswith("cuda")
     world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_RANK", 0))
     if world > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if cuda else "gloo")
+        # The others wait for the first process while it validates, which may take hours on a whole data set.
+        dist.init_process_group("nccl" if cuda else "gloo", timeout=timedelta(days=1))
     name = config.device if config.device not in ("auto", "cuda") else f"cuda:{local}" if cuda else "cpu"
+    if cuda:
+        torch.cuda.set_device(name)
     return dist.get_rank() if world > 1 else 0, world, torch.device(name)
 
 
@@ -320,7 +319,18 @@ def _average(ema: nn.Module, model: nn.Module, decay: float) -> None:
             mean.copy_(value)
 
 
-def _validate(task: Task, ema: nn.Module, folder: Path, journal: Journal | None, step: int) -> dict[str, float]:
+def _agreed(mine: bool, device: torch.device) -> bool:
+    """Whether any process says so: their clocks differ, and they must stop after the same step."""
+    if not dist.is_initialized():
+        return mine
+    said = torch.tensor(float(mine), device=device)
+    dist.all_reduce(said)
+    return bool(said > 0)
+
+
+def _validate(
+    task: Task, ema: nn.Module, folder: Path, journal: Journal | None, step: int, keep: Literal["last", "best"]
+) -> dict[str, float]:
     """Validate and export on the first process while the others wait."""
     metrics: dict[str, float] = {}
     if journal:
@@ -329,7 +339,7 @@ def _validate(task: Task, ema: nn.Module, folder: Path, journal: Journal | None,
             metrics = task.validate(ema)
         journal.add(step, {f"val_{name}": value for name, value in metrics.items()})
         journal.draw()
-        task.export(ema, folder / "model.safetensors", metrics)
+        keep_weights(task, ema, folder, metrics, step, keep)
     if dist.is_initialized():
         dist.barrier()
     return metrics

@@ -98,6 +98,7 @@ class ImageFrames:
     Attributes:
         notes: What went wrong on the way.
         complete: False once an image could not be used.
+        unreadable: Images that could not be used; complete after the last frame.
     """
 
     def __init__(self, images: ImageList, max_pixels: int = MAX_PIXELS) -> None:
@@ -111,6 +112,7 @@ class ImageFrames:
         self._bits = self._several = 0
         self.notes: list[str] = list(images.notes)
         self.complete = True
+        self.unreadable = 0
 
     def info(self, first: Frame, start_s: float, end_s: float | None) -> VideoInfo:
         """What is known before reading on; the size is that of the first frame read.
@@ -171,7 +173,7 @@ class ImageFrames:
         if self._several:
             self.notes.append(f"{self._several} files hold several pictures: only the first of each is read")
         if refused:
-            self.complete = False
+            self.complete, self.unreadable = False, len(refused)
             where = ", ".join(str(index) for index, _ in refused[:5]) + (" ..." if len(refused) > 5 else "")
             self.notes.append(
                 f"{len(refused)} of {len(self._images.paths)} images could not be used, and the picture before stands "

@@ -114,8 +114,13 @@ class VideoReader:
 
     @property
     def complete(self) -> bool:
-        """False once reading has stopped before the end of the source; `notes` says why."""
+        """False once something could not be read, or reading stopped before the end; `notes` says what."""
         return self._raw.complete
+
+    @property
+    def unreadable(self) -> int:
+        """Images of a list or folder that could not be read, and for which a neighbour stands in."""
+        return self._raw.unreadable if isinstance(self._raw, ImageFrames) else 0
 
     def __iter__(self) -> Iterator[Frame]:
         return self._frames

@@ -85,6 +85,9 @@ def test_written_scenes_are_whole_and_equal_for_any_number_of_workers(tmp_path):
     for name in names:
         if name.suffix != ".mp4":  # a container may carry its time of writing
             assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
+    listed = (tmp_path / "one" / "scenes.json").read_bytes()
+    write_scenes(jobs[1:], tmp_path / "one", frames=False, video=False)  # a second call adds, and drops nobody
+    assert (tmp_path / "one" / "scenes.json").read_bytes() == listed
     with open_video(tmp_path / "one" / "videos" / f"{jobs[0].name}.mp4") as video:
         frames = list(video)
     assert len(frames) == 4

@@ -36,7 +36,7 @@ def test_small_crops_go_through_the_same_weights(checkpoint, monkeypatch, runtim
     """The checkpoint is read once for both sizes, and each gives what it gives alone."""
     pytest.importorskip({"pytorch": "torch"}.get(runtime, runtime))
     read, opened = [], official.open_checkpoint
-    monkeypatch.setattr(official, "open_checkpoint", lambda path: read.append(path) or opened(path))
+    monkeypatch.setattr(official, "open_checkpoint", lambda path, joints: read.append(path) or opened(path, joints))
     large, small = load_estimators(options(checkpoint, runtime, small_crops_below=100.0), CutConfig())
     assert len(read) == 1
     assert small is not None

@@ -95,6 +95,7 @@ def _padding(rows: Rows) -> Table:
 # Key -> tables; the order is that of the report.
 _MAKERS: dict[str, Callable[[Rows], Table | list[Table]]] = {
     "sota": grid.sota_tables,
+    "leaderboard": grid.leaderboard,
     "table7": grid.table7,
     "table8": grid.table8,
     "table9": grid.table9,
@@ -137,7 +138,9 @@ def _with_baseline(table: Table, rows: Rows) -> Table:
     if table.axis == "clip_length":
         note = "The baseline oks-velocity sees keyframes alone, so |C| does not matter to it: see table7."
         return replace(table, notes=(*table.notes, note))
-    if table.axis or table.key == "right_person" or any(row.config.sew.linking == "oks-velocity" for row in table.rows):
+    if not table.rows or table.axis or table.key == "right_person":
+        return table
+    if any(row.config.sew.linking == "oks-velocity" for row in table.rows):
         return table
     return replace(table, rows=(*table.rows, rows.baseline("oks-velocity", "2D + oks-velocity, interpolated")))
 

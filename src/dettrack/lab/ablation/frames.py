@@ -17,7 +17,7 @@ from pathlib import Path
 from dettrack.config import CutConfig, DetectConfig, TrackConfig
 from dettrack.errors import InputError
 from dettrack.evaluation.rules import OFFICIAL
-from dettrack.files import write_json
+from dettrack.files import write_json, write_text
 from dettrack.formats.posetrack import PoseSequence
 from dettrack.formats.posetrack.files import read_sequence, sequence_files
 from dettrack.formats.tracklets import TrackletFile, TrackletWriter
@@ -27,8 +27,10 @@ from dettrack.lab.ablation.seen_boxes import SeenBoxes
 from dettrack.lab.ablation.sources import Log, SequenceTubes
 from dettrack.lab.ablation.study import Study
 from dettrack.models.detector import DEFAULT_WEIGHTS, load_detector
+from dettrack.models.detector.protocol import on_images
 from dettrack.models.pose.load import find_model
 from dettrack.pipeline import Pipeline
+from dettrack.runs.dataset import image_keys
 from dettrack.video import ImageList, open_video
 
 __all__ = ["FrameSource"]
@@ -147,14 +149,16 @@ class FrameSource:
             pipeline = Pipeline(config, detector=seen)
             for sequence, _, path in missing:
                 start = time.perf_counter()
-                with seen.sequence(self._boxes_file(sequence, config)):
-                    self._run(pipeline, sequence, path)
+                with on_images(seen.detector, image_keys(sequence)), seen.sequence(self._boxes_file(sequence, config)):
+                    for note in self._run(pipeline, sequence, path):
+                        log(f"  {sequence.name}: {note}")
                 log(f"  {sequence.name}: {len(sequence)} frames, {time.perf_counter() - start:.1f} s")
         for row in rows:
             if row.timed:
                 self._time(row, log)
 
-    def _run(self, pipeline: Pipeline, sequence: PoseSequence, path: Path) -> None:
+    def _run(self, pipeline: Pipeline, sequence: PoseSequence, path: Path) -> list[str]:
+        """Save a sequence's tracklets, and beside them what could not be read; returns that."""
         path.parent.mkdir(parents=True, exist_ok=True)
         source = ImageList(self._paths(sequence), name=sequence.name)
         cut = pipeline.config.cut
@@ -164,6 +168,23 @@ class FrameSource:
         ):
             for batch in pipeline.tracklets(video):
                 writer.write(batch)
+        if not video.complete:
+            write_text(path.with_suffix(".notes"), "".join(f"{note}\n" for note in video.notes))
+        return video.notes
+
+    def notes(self, rows: Sequence[Row]) -> list[str]:
+        """What could not be read of the sequences behind the rows' tracklets, also in earlier runs."""
+        files = {
+            self._file(sequence, row).with_suffix(".notes"): sequence.name
+            for row in rows
+            for sequence in (*self.test, *self.held_out)
+        }
+        return [
+            f"{name}: {note}"
+            for path, name in sorted(files.items())
+            if path.is_file()
+            for note in path.read_text(encoding="utf-8").splitlines()
+        ]
 
     def _boxes_file(self, sequence: PoseSequence, config: TrackConfig) -> Path:
         detect = asdict(replace(config.detect, detector=""))

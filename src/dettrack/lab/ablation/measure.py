@@ -31,7 +31,7 @@ from dettrack.lab.ablation.tubes import lose_boxes, unlinked
 from dettrack.sew.replay import narrow, with_keyframes
 from dettrack.structures import TrackTable
 
-__all__ = ["Result", "measure", "track_row"]
+__all__ = ["Result", "folds", "measure", "track_row"]
 
 MISSES = COUNTS.index("num_misses")
 
@@ -106,7 +106,7 @@ def measure(source: SequenceSource, row: Row, *, seeds: int, bootstrap: int) -> 
         else np.ones(len(EVALUATION15), bool)
     )
     results = []
-    for numbers, limits in _folds(source, predicted, seeds, row.linked):
+    for numbers, limits in folds(source, predicted, seeds, row.linked):
         for i in numbers:
             parts = [
                 count_sequence(source.test[i], predicted["test", i, seed], source.rules, thresholds=limits)
@@ -139,10 +139,20 @@ def _right_person(source: SequenceSource, sequence: PoseSequence, row: Row, seed
     return total
 
 
-def _folds(
+def folds(
     source: SequenceSource, predicted: dict[tuple[str, int, int], PoseSequence], seeds: int, linked: bool
 ) -> list[tuple[list[int], dict[str, float]]]:
-    """Sequences to evaluate, and the thresholds for them, learned on others."""
+    """Sequences to evaluate, and the thresholds for them, learned on others.
+
+    Args:
+        source: The sequences.
+        predicted: Predictions by split, number of the sequence and draw of chance.
+        seeds: Draws.
+        linked: Whether tracks exist at all.
+
+    Returns:
+        Numbers of test sequences, with the thresholds by joint name that hold for them.
+    """
     every = list(range(len(source.test)))
     if not linked:
         return [(every, {})]

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 
+from dettrack.errors import InputError
 from dettrack.files import write_json
 from dettrack.lab.ablation.beyond import all_tables, tables_of
 from dettrack.lab.ablation.cache import content_key, read_json
@@ -57,7 +58,7 @@ def run_study(
 
     Raises:
         UsageError: An unknown table.
-        InputError: Data or weights cannot be used.
+        InputError: Data or weights cannot be used; or, when everything is written, some images could not be read.
         MissingExtraError: Plots need matplotlib.
         OutputError: Results cannot be written.
     """
@@ -75,6 +76,14 @@ def run_study(
         from dettrack.lab.ablation.plots import write_plots  # matplotlib is an extra
 
         written += write_plots(study.out, found, calibration)
+    unread = source.notes(rows)
+    for note in unread:
+        log(f"could not be read: {note}")
+    if unread:
+        raise InputError(
+            f"{study.out} is written, but {len(unread)} images could not be read (a neighbour stood in for each): "
+            f"{unread[0]}; mend the data set and run again"
+        )
     return written
 
 

@@ -19,7 +19,7 @@ class SeenBoxes:
     """Stands for a detector (`models.detector.Detector`) and keeps what it found, one file for each sequence."""
 
     def __init__(self, detector: Detector) -> None:
-        self._detector = detector
+        self.detector = detector
         self._boxes: dict[int, Boxes] = {}
         self.description = detector.description
 
@@ -50,7 +50,7 @@ class SeenBoxes:
         """See `Detector`."""
         unseen = [frame for frame in frames if frame.index not in self._boxes]
         if unseen:
-            found = self._detector.detect(unseen)
+            found = self.detector.detect(unseen)
             self._boxes.update((frame.index, boxes) for frame, boxes in zip(unseen, found, strict=True))
         return [self._boxes[frame.index] for frame in frames]
 

@@ -88,6 +88,10 @@ class SequenceSource(Protocol):
         """
         ...
 
+    def notes(self, rows: Sequence[Row]) -> list[str]:
+        """What could not be read of the images behind the rows, one line each."""
+        ...
+
     def speed(self, row: Row) -> float | None:
         """Frames per second of the whole pipeline with the row's settings; None where there are no pixels."""
         ...
@@ -149,6 +153,10 @@ class SimulatedSource:
             rows: The settings.
             log: Takes a line of progress.
         """
+
+    def notes(self, rows: Sequence[Row]) -> list[str]:
+        """No images are read."""
+        return []
 
     def speed(self, row: Row) -> float | None:
         """Without pixels there is no pipeline to time."""

@@ -14,20 +14,21 @@ held_out = "path"                       # annotations on which joint thresholds 
 [networks]                              # weights by role: 2d, 3d, start, none, early, last, all, zero-padding,
                                         # none-long and early-long (the same, trained longer)
 [detectors]                             # strong, weak; "default@256" is the default at an input of 256 pixels
+preset = "paper"                        # settings that all rows start from; "": those of our own experiments
 [settings.sew]                          # any setting of a tracking run, by section
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from dettrack.config import CutConfig, EstimateConfig, FinishConfig, SewConfig, TrackConfig
+from dettrack.config import CutConfig, EstimateConfig, FinishConfig, SewConfig, TrackConfig, preset_config
 from dettrack.errors import UsageError
 from dettrack.lab.simulate import SimulateConfig
-from dettrack.settings import read_table, read_toml
+from dettrack.settings import changed, read_table, read_toml
 
 __all__ = ["NETWORKS", "DataConfig", "Study", "read_study"]
 
@@ -104,6 +105,9 @@ class Study:
         speed_frames: Frames on which the speed of a setting is measured.
         networks: Weights by role.
         detectors: Detectors by role.
+        preset: Where the settings of all rows start from: "paper" for `dettrack track --preset paper`; "" for those of
+            our own experiments.
+        light_clip: |C| of table 8's networks; 0 for that of the settings.
         settings: Settings of all rows, where a row says nothing else.
         simulate: Errors of simulated tubes.
     """
@@ -118,6 +122,8 @@ class Study:
     speed_frames: int = 60
     networks: Mapping[str, str] = field(default_factory=dict)
     detectors: Mapping[str, str] = field(default_factory=dict)
+    preset: Literal["", "paper"] = ""
+    light_clip: int = 0
     settings: TrackConfig = _BASE
     simulate: SimulateConfig = field(default_factory=SimulateConfig)
 
@@ -126,14 +132,25 @@ class Study:
             raise UsageError("a study needs seeds >= 1, bootstrap >= 20 and speed_frames >= 1")
 
 
-def read_study(path: Path) -> Study:
+def read_study(path: Path, changes: Sequence[str] = ()) -> Study:
     """Read a study.
+
+    Args:
+        path: TOML file.
+        changes: Values that go before the file's (`settings.changed`).
+
+    Returns:
+        The study.
 
     Raises:
         InputError: The file cannot be read.
         UsageError: Something in it is unknown, missing or out of range.
     """
-    study = read_table(Study, read_toml(path), str(path))
+    table = changed(read_toml(path), changes)
+    if table.get("preset") == "paper":
+        start = read_table(TrackConfig, table.pop("settings", {}), f"{path} [settings]", preset_config("paper"))
+        table["settings"] = start
+    study = read_table(Study, table, str(path))
     for section, roles, known in (("networks", study.networks, NETWORKS), ("detectors", study.detectors, DETECTORS)):
         for role in roles:
             if role not in known:

@@ -9,7 +9,7 @@ import numpy as np
 
 from dettrack.config import PolishConfig, SewConfig
 from dettrack.lab.lost_boxes import BoxDropper
-from dettrack.oks import MIN_JOINTS, object_areas, oks_nms, pairwise_oks
+from dettrack.oks import object_areas, oks_nms, pairwise_oks
 from dettrack.skeleton import JointSet
 from dettrack.structures import Frame, Source, TrackletBatch, Tracklets, TrackTable
 
@@ -75,7 +75,7 @@ def _thinned(
     here = np.flatnonzero(own | (np.where(there, scores, 0).max(1, initial=0) >= polish.presence))
     has = there[here] & (scores[here] >= sew.joint_confidence)
     area = object_areas(boxes[here])
-    similar = pairwise_oks(xy[here], has, area, xy[here], has, area, joint_set.sigmas, MIN_JOINTS)
+    similar = pairwise_oks(xy[here], has, area, xy[here], has, area, joint_set.sigmas, sew.min_joints)
     i, j = np.nonzero(np.triu(np.nan_to_num(similar) > sew.nms_similarity, 1))
     kept = here[oks_nms((i, j), (strength * mean)[here])]
     n = len(kept)

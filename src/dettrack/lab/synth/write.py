@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 
 from dettrack.errors import OutputError
-from dettrack.files import write_bytes, write_json
+from dettrack.files import load_json, parsing, write_bytes, write_json
 from dettrack.formats.posetrack.year2018 import write_posetrack18
 from dettrack.lab.synth.annotate import sequence_name, to_sequence
 from dettrack.lab.synth.render import Renderer
@@ -133,6 +133,8 @@ def write_scenes(
 ) -> list[dict[str, object]]:  # fmt: skip
     """Write many scenes, several at a time, and a list of them (`scenes.json`).
 
+    Scenes that are listed there already stay listed: a folder may be filled by several calls.
+
     Args:
         jobs: The scenes; the same files come out whatever the number of workers.
         out: Folder.
@@ -152,8 +154,18 @@ def write_scenes(
         entries.append(entry)
         done(entry)
     entries.sort(key=lambda entry: str(entry["name"]))
-    write_json(out / "scenes.json", entries, indent=1)
+    listed = {(entry["split"], entry["name"]): entry for entry in (*_listed(out / "scenes.json"), *entries)}
+    write_json(out / "scenes.json", sorted(listed.values(), key=lambda entry: str(entry["name"])), indent=1)
     return entries
+
+
+def _listed(path: Path) -> list[dict[str, object]]:
+    """Scenes of earlier calls."""
+    if not path.is_file():
+        return []
+    with parsing(f"{path}", "the list of scenes that `dettrack synth` writes"):
+        entries = load_json(path)
+        return [{**entry, "split": str(entry["split"]), "name": str(entry["name"])} for entry in entries]
 
 
 def _run(jobs: list[SceneJob], out: Path, frames: bool, video: bool, workers: int) -> Iterator[dict[str, object]]:

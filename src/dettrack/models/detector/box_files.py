@@ -32,7 +32,7 @@ __all__ = ["BoxFile", "read_boxes"]
 
 _PERSON = 1  # category of COCO, PoseTrack and MOT
 _PERSON_NAMES = frozenset({"person", "people", "pedestrian", "human"})
-_POSETRACK_ID = 10**10  # PoseTrack18 image ids have eleven digits and start with 1
+_POSETRACK_ID = 10**10  # PoseTrack18 image ids have eleven digits: kind of video, its number, frame
 _LARGEST = 1e9  # pixels: beyond any picture
 
 
@@ -43,9 +43,10 @@ class BoxFile:
     Attributes:
         kind: What the file is.
         by_index: By frame index, from 0.
-        by_name: By file name, with folders, and without them where that is unique.
-        by_sequence: By PoseTrack's number of the sequence and of the frame.
+        by_name: By file name, as the file has it.
+        by_id: By PoseTrack's image id.
         listed: Names of all images that the file knows, also of those without boxes.
+        repeated: Names that several of its images have.
         unplaced: Why frames without a name cannot be looked up; "" where they can.
         total: Number of boxes.
         left_out: Detections that are no people, by reason.
@@ -54,8 +55,9 @@ class BoxFile:
     kind: str
     by_index: dict[int, Boxes] = field(default_factory=dict)
     by_name: dict[str, Boxes] = field(default_factory=dict)
-    by_sequence: dict[tuple[int, int], Boxes] = field(default_factory=dict)
+    by_id: dict[int, Boxes] = field(default_factory=dict)
     listed: frozenset[str] = frozenset()
+    repeated: frozenset[str] = frozenset()
     unplaced: str = ""
     total: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
@@ -143,9 +145,8 @@ def _read_coco(path: Path) -> BoxFile:
     if images is not None:
         return BoxFile("COCO detections, by image list", **_by_list(path, ids, images, xywh, scores), **common)
     numbers = [i for i in ids if isinstance(i, int)]
-    if ids and len(numbers) == len(ids) and all(_POSETRACK_ID <= i < 2 * _POSETRACK_ID for i in numbers):
-        keys = [divmod(i - _POSETRACK_ID, 10000) for i in numbers]
-        return BoxFile("COCO detections, PoseTrack image ids", by_sequence=_group(keys, xywh, scores), **common)
+    if ids and len(numbers) == len(ids) and all(_POSETRACK_ID <= i < 10 * _POSETRACK_ID for i in numbers):
+        return BoxFile("COCO detections, PoseTrack image ids", by_id=_group(numbers, xywh, scores), **common)
     if len(numbers) == len(ids) and all(i >= 0 for i in numbers):
         return BoxFile("COCO detections, image id = frame index", by_index=_group(ids, xywh, scores), **common)
     if all(isinstance(i, str) for i in ids):
@@ -214,15 +215,12 @@ def _by_list(
         raise InputError(f"{path}: detections of image {missing[0]!r}, which is not in its images list")
     at = [places[image_id] for image_id in ids]
     boxes = _group(at, xywh, scores)
-    bases = [PurePosixPath(name).name for name in names]
-    shared = Counter(bases)  # a base name that several folders share says nothing
-    by_name = {names[i]: found for i, found in boxes.items() if names[i]}
-    by_name |= {bases[i]: found for i, found in boxes.items() if names[i] and shared[bases[i]] == 1}
     indices, unplaced = _frame_indices(path, images, names, complete)
     return {
-        "by_name": by_name,
+        "by_name": {names[i]: found for i, found in boxes.items() if names[i]},
         "by_index": {indices[i]: found for i, found in boxes.items()} if indices else {},
-        "listed": frozenset({*names, *bases} - {""}),
+        "listed": frozenset({*names} - {""}),
+        "repeated": frozenset(name for name, count in Counter(names).items() if name and count > 1),
         "unplaced": unplaced,
     }
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol, runtime_checkable
 
 from dettrack.structures import Boxes, Frame
 
-__all__ = ["Detector", "PerVideo", "on_video"]
+__all__ = ["Detector", "PerSequence", "PerVideo", "on_images", "on_video"]
 
 
 @runtime_checkable
@@ -58,3 +58,35 @@ def on_video(detector: Detector) -> Iterator[None]:
     yield
     if isinstance(detector, PerVideo):
         detector.end()
+
+
+@runtime_checkable
+class PerSequence(Protocol):
+    """What a detector offers beside `Detector` if it must know which images of a data set it sees."""
+
+    @property
+    def tells_sequences(self) -> bool:
+        """Whether it can tell the images of several sequences apart."""
+        ...
+
+    @property
+    def unmet(self) -> int:
+        """Boxes that it has and that belong to no image seen so far."""
+        ...
+
+    def sequence(self, images: Sequence[tuple[str, int]]) -> AbstractContextManager[None]:
+        """The next frames are these images, by file name and id, until the block ends."""
+        ...
+
+
+def on_images(detector: Detector, images: Sequence[tuple[str, int]]) -> AbstractContextManager[None]:
+    """A block in which the detector sees the images of one sequence of a data set.
+
+    Args:
+        detector: Any.
+        images: File name and id of each frame of the sequence.
+
+    Returns:
+        The block; it raises `InputError` at once where the detector knows boxes, but of none of the images.
+    """
+    return detector.sequence(images) if isinstance(detector, PerSequence) else nullcontext()

@@ -84,12 +84,14 @@ class Checkpoint:
         spec: What it is.
         metrics: What it reached, as its training wrote it down.
         source: Where the weights come from, for people.
+        note: What had to be guessed about them; "" for nothing.
     """
 
     network: nn.Module
     spec: NetworkSpec
     metrics: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
+    note: str = ""
 
 
 def build_network(spec: NetworkSpec) -> nn.Module:

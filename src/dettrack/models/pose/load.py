@@ -87,18 +87,18 @@ def load_estimators(estimate: EstimateConfig, cut: CutConfig | None = None) -> t
     from dettrack.models.pose.official import open_checkpoint
 
     clip_length = (cut or CutConfig()).clip_length
-    checkpoint = open_checkpoint(path)
-    note, trained = "", checkpoint.spec
+    checkpoint = open_checkpoint(path, estimate.model_joints)
+    note, trained = f"; {checkpoint.note}: --model-joints" if checkpoint.note else "", checkpoint.spec
     sizes, small = [trained.size], smaller(trained.size) if estimate.small_crops_below else None
     if estimate.variant != "auto" and estimate.variant != trained.variant:
         from dettrack.models.pose.checkpoint import inflate_checkpoint
 
         checkpoint = inflate_checkpoint(checkpoint, estimate.variant, clip_length)
-        note = "; its temporal filters are means of 2D ones, not trained"
+        note += "; its temporal filters are means of 2D ones, not trained"
     else:
         sizes += [small] if small else []
         if trained.variant != "none" and trained.clip_length != clip_length:
-            note = f"; trained with |C| = {trained.clip_length}, run with {clip_length}"
+            note += f"; trained with |C| = {trained.clip_length}, run with {clip_length}"
     note += _reached(checkpoint.metrics)
     networks = open_networks(checkpoint, path.name, estimate, clip_length, sizes)
     calibration = find_calibration(path, estimate.calibration, trained.calibration)

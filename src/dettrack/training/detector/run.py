@@ -47,7 +47,7 @@ def detector_recipe(table: Mapping[str, Any], where: str) -> DetectorRecipe:
     return read_table(DetectorRecipe, table, where)
 
 
-def run_detector(recipe: DetectorRecipe, out: Path, base: Path, *, resume: bool = True) -> dict[str, float]:
+def run_detector(recipe: DetectorRecipe, out: Path, base: Path, *, resume: bool = True) -> dict[str, float] | None:
     """Train, or continue.
 
     Args:
@@ -57,7 +57,7 @@ def run_detector(recipe: DetectorRecipe, out: Path, base: Path, *, resume: bool 
         resume: Continue an earlier run in `out`.
 
     Returns:
-        The last validation's figures; empty if the time ran out first.
+        The last validation's figures; None if the time ran out first.
     """
     config = recipe.detector
     config = replace(

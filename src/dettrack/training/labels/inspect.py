@@ -34,7 +34,7 @@ def find_faults(people: PeopleSet) -> Iterator[str]:
     for video, frame in unique[counts > 1].tolist():
         yield f"video {video}: frame {frame} is listed twice"
     size = sizes[people.person_image]
-    readable = size[:, 0] > 0
+    readable = size[:, 0] > 0  # a box of NaN is no fault: nothing is cut at it
     low, high = people.boxes[:, :2], people.boxes[:, 2:]
     for row in np.flatnonzero(readable & ((high <= 0) | (low >= size)).any(1)).tolist():
         yield f"person {row}: box {people.boxes[row].round().tolist()} outside {_name(people, row)} of {size[row]}"

@@ -47,7 +47,8 @@ class PeopleSet:
             loss.
         person_image: `(people,)` the image a person is in.
         track: `(people,)` identity, unique in the whole set.
-        boxes: `(people, 4)` corners in pixels, not enlarged.
+        boxes: `(people, 4)` corners in pixels, not enlarged; NaN of people who are there, but at whom no tube can be
+            cut: too few of their joints are known.
         xy: `(people, joints, 2)` in pixels; NaN where unknown.
         height: `(people, joints)` height of the target's peak: 1 for a joint known to be there, 0 for one known to
             be hidden, between the two a teacher's confidence.

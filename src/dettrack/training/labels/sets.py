@@ -1,4 +1,4 @@
-"""Data sets of the field read into one description: PoseTrack 17, 18 and 21, COCO, MPII, LSP, our own packs and tracks.
+"""Data sets of the field read into one description: PoseTrack, COCO, MPII, LSP, Harmony4D, our own packs and tracks.
 
 What is broken in a file (a box without area, a list of joints of the wrong length, an unknown image) is left out and
 said, one note each; nothing is dropped in silence and nothing of it is fatal.
@@ -17,11 +17,12 @@ from dettrack.errors import InputError
 from dettrack.formats.posetrack.files import read_sequence, sequence_files
 from dettrack.formats.posetrack.sequence import load_object
 from dettrack.geometry import xyxy_of
-from dettrack.skeleton import LSP14, MPII16, JointMap, JointSet
+from dettrack.skeleton import COCO17, LSP14, MPII16, JointMap, JointSet
+from dettrack.training.labels.harmony4d import camera_videos
 from dettrack.training.labels.people import PeopleSet, concatenate, load_people
 from dettrack.training.labels.tracks import read_track_labels
 
-__all__ = ["FORMATS", "read_coco", "read_lsp", "read_mpii", "read_posetrack", "read_set"]
+__all__ = ["FORMATS", "read_coco", "read_harmony4d", "read_lsp", "read_mpii", "read_posetrack", "read_set"]
 
 # Other names of joints, after lower case and underscores; None where the place on the body is not one of ours.
 _ALIASES = {"neck": "head_bottom", "upper_neck": "head_bottom", "top_head": "head_top", "headtop": "head_top"}
@@ -30,7 +31,9 @@ _LEAST_JOINTS = 2  # a box needs an extent
 Notes = list[str]
 
 
-def read_set(path: Path, format: str, images: Path | None, joints: JointSet) -> tuple[PeopleSet, Notes]:
+def read_set(
+    path: Path, format: str, images: Path | None, joints: JointSet, *, own_boxes: bool = False, margin: float = 0.0
+) -> tuple[PeopleSet, Notes]:
     """Read a data set.
 
     Args:
@@ -38,6 +41,8 @@ def read_set(path: Path, format: str, images: Path | None, joints: JointSet) -> 
         format: One of `FORMATS`.
         images: Folder that the files' image names are relative to; None for the annotation file's own.
         joints: Joint set of the result; joints that a set lacks are unknown in it.
+        own_boxes: See `read_posetrack`; other formats have their own boxes anyway.
+        margin: See `read_posetrack`.
 
     Returns:
         The set, and notes on what was left out.
@@ -47,7 +52,10 @@ def read_set(path: Path, format: str, images: Path | None, joints: JointSet) -> 
     """
     if format not in FORMATS:
         raise InputError(f"unknown format {format!r} of {path}: expected one of {', '.join(FORMATS)}")
-    return FORMATS[format](path, images or (path if path.is_dir() else path.parent), joints)
+    images = images or (path if path.is_dir() else path.parent)
+    if format == "posetrack":
+        return read_posetrack(path, images, joints, own_boxes=own_boxes, margin=margin)
+    return FORMATS[format](path, images, joints)
 
 
 def read_pack(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, Notes]:
@@ -70,13 +78,20 @@ def read_pack(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, No
     return people, []
 
 
-def read_posetrack(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, Notes]:
+def read_posetrack(
+    path: Path, images: Path, joints: JointSet, *, own_boxes: bool = False, margin: float = 0.0
+) -> tuple[PeopleSet, Notes]:
     """PoseTrack of any year: tubes need the frames, so every image of a sequence is listed, labelled or not.
+
+    Everybody who is annotated is in the set, with few joints, one or none: they are there, whatever else is known of
+    them. Whose joints span no box has a box of NaN: no tube can be cut at it.
 
     Args:
         path: A file, or a folder of files.
         images: Folder that the image names start from.
         joints: Joint set of the result.
+        own_boxes: Take the file's boxes of people, where it has them (2018 and 2021), and not their joints' extent.
+        margin: The joints' extent grows by this share in both directions, half of it on each side.
 
     Returns:
         The people, and notes on what was left out.
@@ -92,15 +107,16 @@ def read_posetrack(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSe
             notes.append(f"sequence left out: {error}")
             continue
         people = sequence.people
-        collect = _Collector(joints, JointMap(sequence.joint_set, joints, approximate=False), notes)
+        convert = JointMap(sequence.joint_set, joints, approximate=False)
+        collect = _Collector(joints, convert, notes, margin=margin, everybody=True)
         with_people = set(people.image.tolist())
         for place, info in enumerate(sequence.images):
             labelled = place in with_people if info.is_labeled is None else info.is_labeled
             collect.image(images / info.file_name, 0, _frame_number(info.file_name, info.imgnum, place), labelled)
         for row in range(len(people)):
-            if people.listed[row]:
-                where = f"{file.name}, person {row}"
-                collect.person(where, int(people.image[row]), people.xy[row], None, int(people.track_id[row]))
+            where, box = f"{file.name}, person {row}", people.box[row]
+            own = box if own_boxes and np.isfinite(box).all() else None
+            collect.person(where, int(people.image[row]), people.xy[row], own, int(people.track_id[row]))
         parts.append(collect.finish())
     if not parts:
         raise InputError(f"{path}: no sequence can be read: {notes[0] if notes else 'there is none'}")
@@ -226,6 +242,38 @@ def read_lsp(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, Not
     return collect.finish(), notes
 
 
+def read_harmony4d(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, Notes]:
+    """Harmony4D: close contact of two people, each still camera a video (see `harmony4d`).
+
+    Args:
+        path: A sequence, or a folder above some.
+        images: Not used: the images lie in the sequences.
+        joints: Joint set of the result.
+
+    Returns:
+        The people, and notes on what was left out.
+
+    Raises:
+        InputError: No sequence is there.
+    """
+    parts, notes = [], Notes()
+    for video in camera_videos(path):
+        collect = _Collector(joints, JointMap(COCO17, joints, approximate=False), notes, everybody=True)
+        tracks: dict[str, int] = {}
+        for number, file in video.frames:
+            try:
+                people, boxes = video.poses(file), video.boxes(file)
+            except InputError as error:
+                notes.append(str(error))
+                people, boxes = None, {}
+            image = collect.image(file, 0, number, people is not None)
+            for person, xy in (people or {}).items():
+                track = tracks.setdefault(person, len(tracks))
+                collect.person(f"{video.name}, frame {number}, {person}", image, xy, boxes.get(person), track)
+        parts.append(collect.finish())
+    return concatenate(parts), notes
+
+
 FORMATS: Mapping[str, Callable[[Path, Path, JointSet], tuple[PeopleSet, Notes]]] = {
     "pack": read_pack,
     "posetrack": read_posetrack,
@@ -233,14 +281,18 @@ FORMATS: Mapping[str, Callable[[Path, Path, JointSet], tuple[PeopleSet, Notes]]]
     "mpii": read_mpii,
     "lsp": read_lsp,
     "tracks": read_track_labels,
+    "harmony4d": read_harmony4d,
 }
 
 
 class _Collector:
     """Gathers images and people; people who cannot be used become notes."""
 
-    def __init__(self, joints: JointSet, convert: JointMap, notes: Notes) -> None:
+    def __init__(
+        self, joints: JointSet, convert: JointMap, notes: Notes, *, margin: float = 0.0, everybody: bool = False
+    ) -> None:
         self._joints, self._convert, self._notes = joints, convert, notes
+        self._margin, self._everybody = margin, everybody
         self._images: list[Path] = []
         self._about: list[tuple[int, int, bool]] = []
         self._people: list[tuple[int, int, np.ndarray, np.ndarray]] = []
@@ -254,12 +306,18 @@ class _Collector:
         xy = self._convert(xy, np.ones(len(xy)))[0]
         known = xy[np.isfinite(xy).all(-1)]
         if box is None and len(known) >= _LEAST_JOINTS:
-            box = np.concatenate([known.min(0), known.max(0)])  # paper 3.1 enlarges it where the tube is cut
-        if box is None or not len(known):
-            self._notes.append(f"{where}: {len(known)} joints, too few for a box")
-        elif not np.isfinite(box).all() or (box[2:] - box[:2] < 1).any():
-            self._notes.append(f"{where}: its box {box.round(1).tolist()} has no area")
-        else:
+            grown = self._margin / 2 * (known.max(0) - known.min(0))
+            box = np.concatenate([known.min(0) - grown, known.max(0) + grown])  # 3.1 enlarges it where tubes are cut
+        fault = ""
+        if box is not None and (not np.isfinite(box).all() or (box[2:] - box[:2] < 1).any()):
+            fault = f"its box {box.round(1).tolist()} has no area"
+        elif not self._everybody and (box is None or not len(known)):
+            fault = f"{len(known)} joints, too few for a box"
+        if fault:
+            self._notes.append(f"{where}: {fault}")
+        if fault or box is None:
+            box = np.full(4, np.nan)
+        if not fault or self._everybody:
             self._people.append((image, track, box, xy))
 
     def finish(self) -> PeopleSet:

@@ -46,6 +46,8 @@ def lay_over(
         return crops, weight
     row = int(rng.integers(len(people)))
     other = people.boxes[row]
+    if not np.isfinite(other).all():
+        return crops, weight
     sides = np.maximum(other[2:] - other[:2], 1.0)
     low, high = known.min(0), known.max(0)
     scale = float(rng.uniform(0.7, 1.3)) * max(high - low) / max(sides)

@@ -35,7 +35,7 @@ def draw_tubes(
     Returns:
         RGB.
     """
-    maker = TubeMaker(people, config)
+    maker = TubeMaker(people, config, np.isfinite(people.boxes).all(1).astype(float))
     tiles = [draw_tube(maker(seed, index)) for index in range(count)]
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % across)
     return np.concatenate([np.concatenate(tiles[i : i + across], axis=1) for i in range(0, len(tiles), across)], axis=0)

@@ -19,6 +19,8 @@ from dettrack.training.pose.augment import AugmentConfig
 __all__ = ["Framing", "draw_framing"]
 
 _LOWER = ("hip", "knee", "ankle")
+_HALF_BODY_JOINTS = 8  # HRNet cuts halves of people of whom more are known
+_HALF_BODY_SIZE = 1.5  # of the half's extent
 _PAD = 0.06  # of a pose's extent: from joints to a person's box, as labels are made
 _LEAST_TURN = np.deg2rad(20.0)  # people who lean less keep their labelled box
 # Sides that a picture's edge may take away, as (axis, side), and how often each is drawn.
@@ -90,7 +92,10 @@ def draw_framing(
         xy = xy @ turn.T
         box = _around(xy[known], _PAD)
     if rng.random() < config.half_body:
-        box = _half_body(xy, known, joints, box, rng)
+        if config.rule == "hrnet":
+            box = _hrnet_half_body(xy, known, joints, box, enlarge, rng)
+        else:
+            box = _half_body(xy, known, joints, box, rng)
     edge = None
     if rng.random() < config.truncate:
         box, edge = _truncated(xy[known], box, rng)
@@ -119,6 +124,27 @@ def _half_body(
     return _around(chosen, 0.2) if len(chosen) >= 3 else box
 
 
+def _hrnet_half_body(
+    xy: Float[np.ndarray, "joints 2"],
+    known: Bool[np.ndarray, " joints"],
+    joints: JointSet,
+    box: Float[np.ndarray, " 4"],
+    enlarge: float,
+    rng: np.random.Generator,
+) -> Float[np.ndarray, " 4"]:
+    """See `AugmentConfig.rule`; `box` itself where too little is known."""
+    if known.sum() <= _HALF_BODY_JOINTS:
+        return box
+    is_lower = np.array([joint.rpartition("_")[2] in _LOWER for joint in joints.joints])
+    upper, lower = xy[known & ~is_lower], xy[known & is_lower]
+    wants_upper = rng.normal() < 0.5
+    chosen = upper if (wants_upper and len(upper) > 2) or len(lower) <= 2 else lower
+    if len(chosen) < 2:
+        return box
+    reach = _HALF_BODY_SIZE / enlarge * (chosen.max(0) - chosen.min(0)) / 2  # `enlarge` is still to come
+    return np.concatenate([chosen.mean(0) - reach, chosen.mean(0) + reach])
+
+
 def _truncated(
     xy: Float[np.ndarray, "n 2"], box: Float[np.ndarray, " 4"], rng: np.random.Generator
 ) -> tuple[Float[np.ndarray, " 4"], tuple[int, int, float] | None]:
@@ -141,9 +167,12 @@ def _affine(
     rng: np.random.Generator,
 ) -> tuple[Float[np.ndarray, "2 3"], bool]:
     """The map from pixels of the (turned) picture to crop pixels, and whether it mirrors."""
-    zoom = float(np.clip(1 + config.scale * rng.normal() / 2, 1 - config.scale, 1 + config.scale))
-    angle = np.deg2rad(np.clip(config.rotation * rng.normal() / 2, -config.rotation, config.rotation))
-    angle *= rng.random() < 0.6
+    own = config.rule == "own"
+    spread, limit = (0.5, 1.0) if own else (1.0, 2.0)
+    zoom = float(np.clip(1 + config.scale * spread * rng.normal(), 1 - config.scale, 1 + config.scale))
+    zoom = zoom if own else 1 / zoom  # HRNet's factor is on the box
+    turned = config.rotation * np.clip(spread * rng.normal(), -limit, limit)
+    angle = np.deg2rad(turned) * (rng.random() < 0.6)
     mirrored = bool(rng.random() < config.flip)
     turn = zoom * rotation(angle)
     if mirrored:

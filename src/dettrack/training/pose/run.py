@@ -16,15 +16,14 @@ from dettrack.models.pose.checkpoint import NetworkSpec, build_network, fit_stat
 from dettrack.models.pose.efficientnet_lite import load_trunk
 from dettrack.models.pose.inflate import inflate_state_dict
 from dettrack.models.pose.lite import LiteNet
-from dettrack.models.pose.official import load_official, map_head
+from dettrack.models.pose.official import load_official, load_trunk_state, map_head
 from dettrack.skeleton import joint_set
-from dettrack.training.labels.people import PeopleSet
 from dettrack.training.labels.sets import read_set
 from dettrack.training.loop import train
 from dettrack.training.memory import recompute_activations
 from dettrack.training.pose.differences import learn_differences
 from dettrack.training.pose.recipe import SetConfig, StageConfig
-from dettrack.training.pose.task import PoseTask, TrainingSet
+from dettrack.training.pose.task import HeldOut, PoseTask, TrainingSet
 from dettrack.training.pose.tubes import TubeConfig
 from dettrack.training.recipe import read_trunk, resolve
 
@@ -35,7 +34,7 @@ _LOG = logging.getLogger("dettrack.training")
 
 def run_stages(
     stages: Iterable[StageConfig], out: Path, base: Path, *, only: str = "", resume: bool = True
-) -> dict[str, float]:
+) -> dict[str, float] | None:
     """Train stage after stage, each from the weights of the one before; finished stages are not repeated.
 
     Args:
@@ -46,15 +45,16 @@ def run_stages(
         resume: Continue an interrupted stage.
 
     Returns:
-        The last stage's validation figures.
+        The last stage's validation figures (see `loop.train`); None where a stage ran out of time.
     """
     before: Path | None = None
     began = time.monotonic()
-    metrics: dict[str, float] = {}
+    made: dict[str, Path] = {}
+    metrics: dict[str, float] | None = {}
     for stage in stages:
         weights = out / stage.name / "model.safetensors"
         if stage.name == only or not only:
-            task = make_task(stage, base, before)
+            task = make_task(stage, base, made.get(stage.start.stage, before))
             loop = stage.loop
             if loop.max_hours:  # of all stages together
                 spent = (time.monotonic() - began) / 3600
@@ -63,9 +63,9 @@ def run_stages(
                 loop = replace(loop, steps=max(1, round(stage.epochs * task.people / loop.batch)))
             _LOG.info("stage %s: %d people, %d steps of %d", stage.name, task.people, loop.steps, loop.batch)
             metrics = train(task, loop, out / stage.name, resume=resume)
-            if not metrics:
+            if metrics is None:
                 break  # out of time: the next stage must not start from a half-trained network
-        before = weights
+        before = made[stage.name] = weights
     return metrics
 
 
@@ -91,9 +91,10 @@ def make_task(stage: StageConfig, base: Path, before: Path | None = None) -> Pos
         learn_differences(network)
     if stage.checkpointing:
         recompute_activations(network)
-    sources = [
-        TrainingSet(open_set(data, spec, base), _tubes(stage, data), data.share, data.behind) for data in stage.data
-    ]
+    sources = []
+    for data in stage.data:
+        opened = open_set(data, spec, base)
+        sources.append(TrainingSet(opened.people, _tubes(stage, data), opened.rows, data.share, data.behind))
     held_out = {data.name or Path(data.path).stem: open_set(data, spec, base) for data in stage.held_out}
     loss = stage.loss
     return PoseTask(
@@ -109,12 +110,15 @@ def make_task(stage: StageConfig, base: Path, before: Path | None = None) -> Pos
         teacher_share=loss.teacher_share,
         sizes=stage.sizes,
         batch=stage.loop.batch,
+        epochs=stage.order == "epochs",
         about=about,
     )
 
 
-def open_set(data: SetConfig, spec: NetworkSpec, base: Path) -> PeopleSet:
-    """A data set of a recipe; what is broken in it is reported and left out.
+def open_set(data: SetConfig, spec: NetworkSpec, base: Path) -> HeldOut:
+    """A data set of a recipe, and whom in it tubes are cut at; what is broken in it is reported and left out.
+
+    Nobody else is taken out of the set: in the tubes of others they are still there, and what is known of them counts.
 
     Args:
         data: Which set, and what of it is used.
@@ -122,23 +126,26 @@ def open_set(data: SetConfig, spec: NetworkSpec, base: Path) -> PeopleSet:
         base: Folder that relative paths start from.
 
     Returns:
-        The people that are used.
+        The set, and the people that are used.
 
     Raises:
         InputError: The set cannot be read, or no one is left.
     """
     images = resolve(data.images, base) if data.images else None
-    people, notes = read_set(resolve(data.path, base), data.format, images, joint_set(spec.joints))
+    own = data.boxes == "own"
+    people, notes = read_set(
+        resolve(data.path, base), data.format, images, joint_set(spec.joints), own_boxes=own, margin=data.margin
+    )
     for note in notes[:10]:
         _LOG.warning("%s", note)
     if notes:
         _LOG.warning("%s: %d broken annotations left out; `dettrack data check` lists them", data.path, len(notes))
-    usable = (people.weight > 0).sum(1) >= data.least_joints
-    chosen = people.people(np.flatnonzero(usable)[:: data.every])
-    if not len(chosen):
+    usable = ((people.weight > 0).sum(1) >= data.least_joints) & np.isfinite(people.boxes).all(1)
+    rows = np.flatnonzero(usable)[:: data.every]
+    if not len(rows):
         raise InputError(f"{data.path}: no one in it has {data.least_joints} known joints")
-    _LOG.info("%s: %d people in %d images", data.path, len(chosen), len(people.images))
-    return chosen
+    _LOG.info("%s: %d of %d people in %d images", data.path, len(rows), len(people), len(people.images))
+    return HeldOut(people, rows)
 
 
 def _tubes(stage: StageConfig, data: SetConfig) -> TubeConfig:
@@ -149,6 +156,7 @@ def _tubes(stage: StageConfig, data: SetConfig) -> TubeConfig:
         enlarge=stage.enlarge,
         sigma=spec.sigma,
         stride=spec.stride,
+        targets=stage.targets,
         absent=data.absent,
         augment=stage.augment,
     )
@@ -158,15 +166,20 @@ def _start(network: torch.nn.Module, spec: NetworkSpec, stage: StageConfig, base
     """Load the starting weights; returns where they come from."""
     start = stage.start
     if start.trunk:
-        if not isinstance(network, LiteNet):
-            raise InputError(f"start.trunk = {start.trunk!r} is for architecture lite, not {spec.architecture}")
-        load_trunk(network.trunk, read_trunk(start.trunk, base))
+        if isinstance(network, LiteNet):
+            load_trunk(network.trunk, read_trunk(start.trunk, base))
+        else:
+            own = {name: value for name, value in network.state_dict().items() if name.startswith("final_layer.")}
+            state = {**load_trunk_state(resolve(start.trunk, base)), **own}
+            fit_state(network, inflate_state_dict(state, network, start=start.inflation), start.trunk)
         return f"trunk {start.trunk}"
     path = resolve(start.weights, base) if start.weights else before
     if path is None:
         return "random weights"
     if path.suffix == ".pth":
-        earlier = load_official(path, size=spec.size)
+        earlier = load_official(path, joints=start.joints, size=spec.size)
+        if earlier.note:
+            _LOG.warning("%s: %s: start.joints", path, earlier.note)
         state, joint_map = map_head(
             earlier.network.state_dict(), joint_set(earlier.spec.joints), joint_set(spec.joints)
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import nn
 
 from dettrack.errors import InputError
@@ -54,6 +54,7 @@ def predict(
     people: PeopleSet,
     spec: NetworkSpec,
     *,
+    rows: Int[np.ndarray, " chosen"] | None = None,
     offset: int = 0,
     enlarge: float = 1.25,
     flip: bool = True,
@@ -66,6 +67,8 @@ def predict(
         network: `(n, clip, 3, h, w)` to heatmaps `(n, clip, joints, h / 4, w / 4)`.
         people: The people.
         spec: What the network takes; a network without temporal filters sees single frames.
+        rows: Whose joints are wanted; None for everybody's. The others are needed too: with `offset` the tube is cut
+            at the same person's box in another frame.
         offset: The tube is cut at the person's box `offset` frames earlier, and read `offset` frames from its
             keyframe; people without such a frame are NaN. 0 reads the keyframe.
         enlarge: Factor on the boxes.
@@ -74,8 +77,9 @@ def predict(
         asked: Whose joints are found, if not everybody's; the others are NaN.
 
     Returns:
-        The joints, and scores.
+        The joints, and scores, of `rows`.
     """
+    wanted = np.arange(len(people)) if rows is None else rows
     clip_length = spec.clip_length if spec.variant != "none" else 1
     device = next(network.parameters()).device
     most = max(batch // 2, 1) if flip else batch
@@ -83,27 +87,28 @@ def predict(
     def run(tubes: np.ndarray) -> np.ndarray:
         return network(to_input(torch.from_numpy(tubes).to(device), spec)).float().cpu().numpy()
 
-    xy = np.full((len(people), len(people.joint_set), 2), np.nan)
+    xy = np.full((len(wanted), len(people.joint_set), 2), np.nan)
     scores = np.zeros(xy.shape[:2])
-    rows: list[int] = []
+    places: list[int] = []
     crops: list[np.ndarray] = []
     affines: list[np.ndarray] = []
-    for row, cut in enumerate(_tubes(people, spec.size, offset, clip_length, enlarge, asked)):
+    for place, cut in enumerate(_tubes(people, wanted, spec.size, offset, clip_length, enlarge, asked)):
         if cut is not None:
-            rows.append(row)
+            places.append(place)
             crops.append(cut[0])
             affines.append(cut[1])
-        if crops and (len(crops) == most or row == len(people) - 1):
+        if crops and (len(crops) == most or place == len(wanted) - 1):
             stack = np.stack(crops)
             maps = flip_averaged(run, stack, people.joint_set.flip_permutation, stride=4) if flip else run(stack)
             found, score = decode_heatmaps(maps[:, (clip_length // 2 + offset) if clip_length > 1 else 0], "dark")
-            xy[rows], scores[rows] = to_image(found, np.stack(affines)), score
-            rows, crops, affines = [], [], []
+            xy[places], scores[places] = to_image(found, np.stack(affines)), score
+            places, crops, affines = [], [], []
     return Poses(xy, scores)
 
 
 def _tubes(
     people: PeopleSet,
+    wanted: Int[np.ndarray, " chosen"],
     size: tuple[int, int],
     offset: int,
     clip_length: int,
@@ -115,8 +120,8 @@ def _tubes(
     rows = {(int(t), int(i)): p for p, (t, i) in enumerate(zip(people.track, people.person_image, strict=True))}
     cache: dict[int, np.ndarray] = {}
     reach = range(-(clip_length // 2), clip_length // 2 + 1)
-    wanted = np.ones(len(people), bool) if asked is None else asked
-    for track, image, this in zip(people.track, people.person_image, wanted, strict=True):
+    use = np.ones(len(people), bool) if asked is None else asked
+    for track, image, this in zip(people.track[wanted], people.person_image[wanted], use[wanted], strict=True):
         video, frame = int(people.video[image]), int(people.frame[image]) - offset
         key = int(image) if offset == 0 else where.get((video, frame), -1)
         keyed = rows.get((int(track), key), -1)
@@ -126,7 +131,7 @@ def _tubes(
             frames = [key] * clip_length
         else:
             frames = [where.get((video, frame + d), -1) for d in reach]
-        if not this or keyed < 0 or min(frames) < 0:
+        if not this or keyed < 0 or min(frames) < 0 or not np.isfinite(people.boxes[keyed]).all():
             yield None
             continue
         affine = crop_affines(people.boxes[[keyed]], size, enlarge)[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -33,6 +34,7 @@ class TubeConfig:
         enlarge: Factor on boxes (paper: 1.25).
         sigma: Of the target Gaussians, in heatmap pixels.
         stride: Crop pixels per heatmap pixel.
+        targets: Where the Gaussians are: "exact", or "rounded" to whole heatmap pixels, as in HRNet's code.
         absent: Target of labelled frames in which the person is not found: "empty" (the paper's: the network learns
             to give no answer), or "unknown" (no loss) for sets labelled by machines that miss people.
         augment: How samples are varied.
@@ -43,6 +45,7 @@ class TubeConfig:
     enlarge: float = 1.25
     sigma: float = 2.0
     stride: int = 4
+    targets: Literal["exact", "rounded"] = "exact"
     absent: str = "empty"
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
@@ -95,11 +98,24 @@ class TubeMaker:
             (int(t), int(i)): p for p, (t, i) in enumerate(zip(people.track, people.person_image, strict=True))
         }
 
-    def __call__(self, seed: int, index: int) -> Tube:
-        """Tube `index`; a person whose image or labels are broken is reported, counted and replaced by another."""
+    def __call__(self, seed: int, index: int, first: int | None = None) -> Tube:
+        """Tube `index`; a person whose image or labels are broken is reported, counted and replaced by another.
+
+        Args:
+            seed: Of the samples.
+            index: Of the tube.
+            first: Whose it is; None draws somebody.
+
+        Returns:
+            The tube.
+
+        Raises:
+            InputError: Nobody can be used.
+        """
         rng = np.random.default_rng((seed, index))
         for skipped in range(_MAX_SKIPS):
-            person = int(np.searchsorted(self._draw, rng.random(), side="right"))
+            drawn = int(np.searchsorted(self._draw, rng.random(), side="right"))
+            person = drawn if first is None or skipped else first
             try:
                 return self._cut(person, rng, skipped)
             except InputError as error:
@@ -189,7 +205,8 @@ class TubeMaker:
     def _tube(self, crops: np.ndarray, xy: np.ndarray, height: np.ndarray, weight: np.ndarray, skipped: int) -> Tube:
         config = self.config
         size = (config.size[0] // config.stride, config.size[1] // config.stride)
-        targets, inside = gaussian_heatmaps(xy / config.stride, height > 0, size, sigma=config.sigma)
+        places = xy / config.stride if config.targets == "exact" else np.floor(xy / config.stride + 0.5)
+        targets, inside = gaussian_heatmaps(places, height > 0, size, sigma=config.sigma)
         targets = targets * height[..., None, None]
         if config.clip_length > 1:  # a person who has left the crop must not be found in another one (paper 3.1)
             inside = np.isfinite(xy).all(-1) | np.asarray(inside, bool)

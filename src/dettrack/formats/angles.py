@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,7 @@ def write(path: Path, result: Result, scale: Scale | None = None) -> list[Path]:
     return files
 
 
-_STEPS = ["track_id", "name", "side", "frame_index", "time_s", "step_s"]
+_STEPS: list[object] = ["track_id", "name", "side", "frame_index", "time_s", "step_s"]
 
 
 def _contact(result: Result, track: int, step: Step) -> list[object]:
@@ -88,7 +89,7 @@ def samples(
     """
     side = {1: "right", -1: "left", 0: ""}[facing(rows)]
     fast = speeds(body_centre(rows, scale), rows.time_s)
-    by_hand = np.zeros(len(rows), bool) if rows.human is None else rows.human.any(1)
+    by_hand = np.zeros(len(rows), bool) if rows.human is None else np.any(rows.human, axis=1)
     both = np.stack([angles.degrees, angles.sd], -1).reshape(len(rows), -1)
     name = result.name_of(track)
     out = []
@@ -104,7 +105,7 @@ def _cell(value: float, digits: int) -> float | None:
     return round(float(value), digits) if np.isfinite(value) else None
 
 
-def _csv(lines: list[list[object]]) -> str:
+def _csv(lines: Sequence[Sequence[object]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(lines)
     return text.getvalue()

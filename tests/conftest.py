@@ -11,6 +11,9 @@ from jaxtyping import install_import_hook
 
 import dettrack.config  # noqa: F401  before the hook: settings check their own values, as tests of them show
 
+# What nobody foresaw is a traceback in tests, not the one line that users get.
+os.environ.setdefault("DETTRACK_TRACEBACK", "1")
+
 # Checks every jaxtyping shape in the package while the tests run, and only then.
 install_import_hook("dettrack", "beartype.beartype")
 

@@ -10,26 +10,31 @@ import hashlib
 import json
 import os
 import re
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from dettrack.errors import InputError, OutputError
+from dettrack.errors import DettrackError, InputError, MissingExtraError, OutputError
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "NewFile",
+    "base_name",
     "file_sha256",
+    "load_arrays",
     "load_json",
     "output_error",
     "parsing",
+    "path_inside",
     "write_bytes",
     "write_json",
     "write_text",
 ]
 
+_MOST_EXPANSION = 50
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".jp2", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"})
 """Endings of pictures, in lower case."""
 
@@ -163,15 +168,19 @@ def parsing(where: str, expected: str) -> Iterator[None]:
         Nothing.
 
     Raises:
-        InputError: The block failed on the content, a setting in it included. Its own errors that name the file pass
+        InputError: The block failed, on the content or on reading it. Its own errors that name the file pass
             unchanged.
     """
     try:
         yield
-    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        if isinstance(error, InputError) and re.split("[,:] ", where)[0] in str(error):
+    except MissingExtraError:
+        raise
+    except Exception as error:
+        if isinstance(error, DettrackError) and re.split("[,:] ", where)[0] in str(error):
             raise
         said = f"no {error}" if isinstance(error, KeyError) else (str(error).splitlines() or [""])[0]
+        if isinstance(error, OSError) and not isinstance(error, DettrackError):
+            said = error.strerror or said
         raise InputError(f"{where}: {said[:200] or type(error).__name__}; expected {expected}") from error
 
 
@@ -181,8 +190,63 @@ def load_json(path: str | os.PathLike[str]) -> Any:
         return json.loads(Path(path).read_bytes())
     except OSError as error:
         raise InputError(f"cannot read {os.fspath(path)}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:  # the second where it is nested too deeply
-        raise InputError(f"{os.fspath(path)}: not JSON ({str(error).splitlines()[0]})") from error
+    except (ValueError, RecursionError, MemoryError) as error:  # the second where it is nested too deeply
+        raise InputError(f"{os.fspath(path)}: not JSON ({(str(error).splitlines() or ['too large'])[0]})") from error
+
+
+def load_arrays(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The arrays of an `.npz` file, without pickles; to be called within `parsing`.
+
+    Raises:
+        InputError: It would unpack to far more than it is: arrays are packed without compression here.
+    """
+    import numpy as np
+
+    path = Path(path)
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > _MOST_EXPANSION * path.stat().st_size + (1 << 20):
+        raise InputError(f"{os.fspath(path)}: its arrays unpack to {size} bytes, {_MOST_EXPANSION} times the file")
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def base_name(name: Any, where: str) -> str:
+    """A name that stands in a file, before a path is made of it: it must name a file in a folder and no other place.
+
+    Args:
+        name: The name.
+        where: The file that it stands in, for the message.
+
+    Returns:
+        The same name.
+
+    Raises:
+        InputError: It has folders in it, or is none.
+    """
+    if not isinstance(name, str) or name in ("", ".", "..") or re.search(r"[/\\\x00-\x1f]", name) or len(name) > 250:
+        raise InputError(f"{where}: the name {str(name)[:80]!r} cannot be that of a file")
+    return name
+
+
+def path_inside(folder: Path, name: str, where: str) -> Path:
+    """A path that stands in a file, below a folder.
+
+    Args:
+        folder: The folder.
+        name: The path, from the folder on.
+        where: The file that it stands in, for the message.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: It leaves the folder.
+    """
+    parts = re.split(r"[/\\]", name)
+    if ".." in parts or "\x00" in name or not parts[0] or ":" in parts[0]:
+        raise InputError(f"{where}: the path {name[:80]!r} leaves the folder {folder}")
+    return folder / name
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:

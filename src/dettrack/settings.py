@@ -222,8 +222,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not valid TOML: {error}") from error
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, and lists nested as deep, too
+        raise InputError(f"{path} is not valid TOML: {str(error).splitlines()[0]}") from error
 
 
 def read_table(cls: type[T], table: Any, where: str, defaults: T | None = None, label: Callable[[str], str] = str) -> T:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from dettrack import __version__
+from dettrack.cli.failures import unforeseen, write_safely
 from dettrack.cli.interrupts import INTERRUPTED, ending_by_signals
 from dettrack.errors import DettrackError
 from dettrack.threads import tune_process
@@ -51,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 done, 1 failed input or run, 2 wrong usage, 3 done but not all of the input could be read, 130 interrupted.
     """
     args = list(sys.argv[1:] if argv is None else argv)
+    write_safely()
     if args[:1] == ["--version"]:
         sys.stdout.write(f"dettrack {__version__}\n")
         return 0
@@ -74,3 +76,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return 0
+    except Exception as error:  # noqa: BLE001 (the last resort)
+        sys.stderr.write(f"dettrack {args[0]}: {unforeseen(error, args)}\n")
+        return 1

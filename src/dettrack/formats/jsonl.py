@@ -99,7 +99,7 @@ def iter_jsonl(path: Path) -> Iterator[tuple[int, float, TrackTable]]:
             for number, text in enumerate(file, 1):
                 yield _parse(path, number, text)
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
+        raise InputError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
 
 
 def _parse(path: Path, number: int, text: str) -> tuple[int, float, TrackTable]:

@@ -45,7 +45,8 @@ def from_arrow(table: pa.Table, path: Path) -> TrackTable:
     Raises:
         InputError: The columns are not those of a track table.
     """
-    joints = tuple(name.removesuffix("_support") for name in table.column_names if name.endswith("_support"))
+    with parsing(f"{path}", "a track table with names of columns"):
+        joints = tuple(name.removesuffix("_support") for name in table.column_names if name.endswith("_support"))
     if not joints:
         raise InputError(f"{path}: no track table: it has no columns <joint>_support")
     with parsing(f"{path}", "a track table"):
@@ -242,10 +243,8 @@ def read_parquet(path: Path) -> TrackTable:
     Raises:
         InputError: No such file, no Parquet, or no track table.
     """
-    try:
+    with parsing(f"{path}", "a Parquet file"):
         table = pq.ParquetFile(path).read()
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"{path}: cannot be read as Parquet: {str(error).splitlines()[0]}") from error
     with parsing(f"{path}", "the metadata of a track table"):
         about = json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
         if (schema := about.get("schema", SCHEMA)) > SCHEMA:
@@ -266,8 +265,6 @@ def read_csv(path: Path) -> TrackTable:
     Raises:
         InputError: No such file, no CSV, or no track table.
     """
-    try:
+    with parsing(f"{path}", "a CSV file"):
         table = pa_csv.read_csv(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"{path}: cannot be read as CSV: {str(error).splitlines()[0]}") from error
     return from_arrow(table, path)

@@ -73,7 +73,7 @@ class TrackletWriter:
         Raises:
             OutputError: The file cannot be written.
         """
-        self._path, self._new = path, NewFile(path)
+        self._path, self._new, self._failed = path, NewFile(path), False
         header = {
             "version": _VERSION,
             "joint_set": joints.name,
@@ -98,6 +98,7 @@ class TrackletWriter:
         try:
             self._writer.write_table(pa.Table.from_pylist([row], self._writer.schema))
         except OSError as error:
+            self._failed = True  # what it holds now cannot be read
             raise output_error(self._path, error) from error
 
     def close(self) -> None:
@@ -106,8 +107,13 @@ class TrackletWriter:
             self._writer.close()
         except OSError as error:
             self._new.discard()
-            raise output_error(self._path, error) from error
-        self._new.commit()
+            if not self._failed:  # else it is said already
+                raise output_error(self._path, error) from error
+            return
+        if self._failed:
+            self._new.discard()
+        else:
+            self._new.commit()
 
     def __enter__(self) -> TrackletWriter:
         return self
@@ -155,10 +161,8 @@ class TrackletFile:
     @staticmethod
     def open(path: Path) -> TrackletFile:
         """Read the header; raises `InputError` if the file is missing or is no tracklet file of this version."""
-        try:
+        with parsing(f"{path}", _EXPECTED):
             metadata = pq.read_schema(path).metadata or {}
-        except (OSError, pa.ArrowInvalid) as error:
-            raise InputError(f"cannot read {path}: {error}; expected {_EXPECTED}") from error
         if _KEY not in metadata:
             raise InputError(f"{path} holds no tracklets; make it with `dettrack track --save-tracklets`")
         with parsing(f"{path}", _EXPECTED):
@@ -172,10 +176,16 @@ class TrackletFile:
 
     def batches(self) -> Iterator[TrackletBatch]:
         """The batches of the run, in order, read one at a time."""
-        with pq.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(batch_size=16):
+        with parsing(f"{self.path}", _EXPECTED):
+            file = pq.ParquetFile(self.path)
+        with file:
+            rows = file.iter_batches(batch_size=16)
+            while True:
                 with parsing(f"{self.path}", _EXPECTED):
-                    unpacked = [self._unpack(row) for row in batch.to_struct_array()]
+                    batch = next(rows, None)
+                    unpacked = [] if batch is None else [self._unpack(row) for row in batch.to_struct_array()]
+                if batch is None:
+                    return
                 yield from unpacked
 
     def batch(self, number: int) -> TrackletBatch:

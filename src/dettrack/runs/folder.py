@@ -24,7 +24,7 @@ from dettrack.cut.known import KnownBatches
 from dettrack.edit import read as read_edits
 from dettrack.edit import write_edits
 from dettrack.errors import DettrackError, UsageError
-from dettrack.files import output_error, parsing, write_json
+from dettrack.files import base_name, output_error, parsing, write_json
 from dettrack.finish.stages import check_finish
 from dettrack.formats import FORMATS, Writer, open_writers
 from dettrack.formats.exports import command_line
@@ -216,6 +216,7 @@ def associate_to_folder(
         links = links_of(corrected, read_edits(saved.path.parent), batches)
     with parsing(f"{saved.path}", "saved tracklets that say what their video was"):
         info = video_info(saved.about["video"])
+        base_name(info.name, f"{saved.path}")
     fps = None if info.fps is None else float(info.fps)
     with NewResult(out) as result:
         if saved.path.resolve().parent == result.out:  # tracklets of an earlier result in the same place stay with it

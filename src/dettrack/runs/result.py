@@ -45,7 +45,7 @@ def read_summary(out: Path) -> dict[str, Any] | None:
     """Summary of a result folder, or None if it holds no readable one."""
     try:
         summary = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return summary if isinstance(summary, dict) else None
 

@@ -25,7 +25,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
 
 from dettrack.errors import DettrackError, InputError, UsageError
-from dettrack.files import NewFile
+from dettrack.files import NewFile, parsing
 from dettrack.threads import cpu_threads
 from dettrack.training.batchnorm import synchronise_batch_norm
 from dettrack.training.depthwise import fast_depthwise
@@ -363,7 +363,8 @@ def _load(path: Path, state: dict[str, Any], config: LoopConfig, device: torch.d
     """Take up the checkpoint at `path`; returns its step, 0 where there is none."""
     if not path.exists():
         return 0
-    saved = torch.load(path, map_location=device, weights_only=True)
+    with parsing(f"{path}", "a checkpoint of this training"):
+        saved = torch.load(path, map_location=device, weights_only=True)
     now = asdict(config)
     for name in _SAME_ON_RESUME:
         if tuple(_listed(saved["config"][name])) != tuple(_listed(now[name])):

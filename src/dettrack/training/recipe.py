@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from dettrack.errors import InputError
+from dettrack.files import parsing
 
 __all__ = ["TRUNK_PACKAGES", "read_trunk", "resolve"]
 
@@ -53,4 +54,7 @@ def read_trunk(trunk: str, base: Path) -> Mapping[str, Tensor]:
         path = next((Path(found.origin).parent / "models").glob("*.pth"))
     if not path.is_file():
         raise InputError(f"no such trunk weights: {path}")
-    return load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
+    with parsing(f"{path}", "weights of a trunk"):
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)

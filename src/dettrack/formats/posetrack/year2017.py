@@ -14,6 +14,7 @@ import numpy as np
 
 from dettrack.errors import InputError
 from dettrack.files import NewFile, parsing, write_json
+from dettrack.formats.mat import load_mat
 from dettrack.formats.posetrack.sequence import NO_ID, ImageInfo, People, PoseSequence, load_object, polygons
 from dettrack.skeleton import POSETRACK15
 
@@ -232,35 +233,7 @@ def load_annolist_mat(path: Path) -> dict[str, Any]:
     Raises:
         InputError: The file is not one of MATLAB's, or has no `annolist`.
     """
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    try:
-        content = loadmat(path, struct_as_record=True, squeeze_me=False)
-    except (OSError, ValueError, NotImplementedError, MatReadError) as error:
-        raise InputError(
-            f"{path}: cannot be read as a .mat file ({error}); save it with MATLAB's -v7 or older"
-        ) from None
-    if "annolist" not in content:
-        names = ", ".join(name for name in content if not name.startswith("__")) or "nothing"
-        raise InputError(f"{path}: no variable 'annolist' in it, only {names}; expected PoseTrack17 annotations")
-    return {"annolist": _plain(content["annolist"])}
-
-
-def _plain(value: Any) -> Any:
-    """MATLAB arrays to lists: a struct array to a list of dictionaries, a number or a string to a list of one."""
-    if not isinstance(value, np.ndarray):
-        return value
-    if value.dtype.names:
-        # An unset field of a struct is an empty array: the same as a field that is not there.
-        return [
-            {name: _plain(item[name]) for name in value.dtype.names if np.size(item[name])} for item in value.ravel()
-        ]
-    if value.dtype.kind == "U":
-        return str(value.ravel()[0]) if value.size else ""
-    if value.dtype.kind == "O":
-        return [_plain(item) for item in value.ravel()]
-    return value.ravel().tolist()
+    return {"annolist": load_mat(path, "annolist")}
 
 
 def _save_mat(content: dict[str, Any], file: BinaryIO) -> None:

@@ -7,16 +7,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+import torch
 from safetensors.torch import save_file
 
 from dettrack.errors import InputError
-from dettrack.files import NewFile
+from dettrack.files import NewFile, parsing
 from dettrack.models.detector.network import DetectorSpec, PersonDetector
+from dettrack.models.tensors import check_fit, read_tensors
+from dettrack.settings import read_table
 
 __all__ = ["DetectorCheckpoint", "read_detector", "save_detector"]
 
 _FORMAT = "dettrack detector 1"
+_MOST_PIXELS = 8192
 
 
 @dataclass(frozen=True)
@@ -66,22 +69,21 @@ def read_detector(path: Path) -> DetectorCheckpoint:
     """
     if not path.is_file():
         raise InputError(f"no such detector: {path}")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a readable .safetensors file: {error}") from None
+    metadata, state = read_tensors(path)
     if metadata.get("format") != _FORMAT:
         raise InputError(
             f"{path}: not a detector of dettrack (its metadata says {metadata.get('format', 'nothing')!r}, "
             f"expected {_FORMAT!r}); detectors are trained with dettrack train, or given as ONNX files"
         )
-    try:
-        model = PersonDetector(DetectorSpec(**json.loads(metadata["spec"])))
+    with parsing(f"{path}", "a detector checkpoint of dettrack"):
+        spec = read_table(DetectorSpec, json.loads(metadata["spec"]), f"{path}: its description")
+        size = int(metadata["size"])
+        if not 32 <= size <= _MOST_PIXELS:
+            raise InputError(f"{path}: an input of {size} pixels; expected 32 to {_MOST_PIXELS}")
+        with torch.device("meta"):  # a description may ask for any amount of memory
+            check_fit(PersonDetector(spec), state, str(path))
+        model = PersonDetector(spec)
         state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
         state |= {name: value for name, value in model.state_dict().items() if name.endswith("num_batches_tracked")}
         model.load_state_dict(state, strict=True)
-        return DetectorCheckpoint(model.eval(), int(metadata["size"]), dict(json.loads(metadata["metrics"])))
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{path}: a broken detector checkpoint: {' '.join(str(error).split())[:200]}") from None
+        return DetectorCheckpoint(model.eval(), size, dict(json.loads(metadata["metrics"])))

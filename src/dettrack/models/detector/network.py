@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dettrack.models.detector.backbones import STRIDES, build_backbone
+from dettrack.settings import Range
 
 __all__ = ["BoxLogits", "DetectorSpec", "PersonDetector", "cell_boxes", "cell_centres", "expected_distances"]
 
@@ -35,9 +37,9 @@ class DetectorSpec:
     """
 
     backbone: str = "efficientnet-lite0"
-    width: int = 96
-    bins: int = 16
-    kernel: int = 5
+    width: Annotated[int, Range(1, 4096)] = 96
+    bins: Annotated[int, Range(2, 256)] = 16
+    kernel: Annotated[int, Range(1, 31)] = 5
 
 
 @dataclass(frozen=True)

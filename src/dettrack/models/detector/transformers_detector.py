@@ -7,7 +7,6 @@ torchvision, which must fit torch's build exactly. A folder is read from disk; o
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from jaxtyping import Float
 
 from dettrack.config import DetectConfig
 from dettrack.errors import InputError, MissingExtraError
+from dettrack.files import load_json
 from dettrack.models.detector.layouts import SCORE_FLOOR
 from dettrack.structures import Boxes, Frame
 
@@ -192,8 +192,7 @@ def _preprocessor_config(name: str) -> dict[str, Any]:
         path = Path(found) if found else None
     if path is None or not path.is_file():
         raise InputError(f"hf:{name}: it has no preprocessor_config.json, which says how images are prepared")
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON: {error}") from error
+    content = load_json(path)
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: not an image recipe: expected a JSON object")
     return content

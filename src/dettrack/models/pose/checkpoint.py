@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dettrack.errors import InputError
-from dettrack.files import NewFile, output_error
+from dettrack.errors import InputError, UsageError
+from dettrack.files import NewFile, output_error, parsing
 from dettrack.models.pose.calibration import Table
 from dettrack.models.pose.frame_layout import IMAGENET_MEAN, IMAGENET_STD
 from dettrack.models.pose.heatmap import Decoding
 from dettrack.models.pose.hrnet import HRNet
 from dettrack.models.pose.inflate import TimePadding, Variant, inflate_state_dict
 from dettrack.models.pose.lite import LiteNet
+from dettrack.models.tensors import check_fit, read_tensors
+from dettrack.settings import Range, read_table
 from dettrack.skeleton import joint_set
 
 __all__ = [
@@ -37,6 +39,8 @@ __all__ = [
 
 FORMAT_VERSION = 1
 _KEY = "dettrack"  # of our JSON in the file's metadata
+_Level = Annotated[float, Range(-10, 10)]
+_Spread = Annotated[float, Range(0, 10, above=True)]
 _TRUNKS = {"lite": "lite0", "lite1": "lite1", "lite2": "lite2"}
 
 
@@ -61,17 +65,17 @@ class NetworkSpec:
     """
 
     architecture: Literal["hrnet", "lite", "lite1", "lite2"] = "hrnet"
-    width: int = 32
+    width: Annotated[int, Range(1, 4096)] = 32
     variant: Variant = "early"
-    clip_length: int = 9
+    clip_length: Annotated[int, Range(1, 999)] = 9
     joints: str = "posetrack15"
-    size: tuple[int, int] = (384, 288)
+    size: tuple[Annotated[int, Range(8, 4096)], Annotated[int, Range(8, 4096)]] = (384, 288)
     time_padding: TimePadding = "replicate"
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
+    mean: tuple[_Level, _Level, _Level] = IMAGENET_MEAN
+    std: tuple[_Spread, _Spread, _Spread] = IMAGENET_STD
     decoding: Decoding = "dark"
-    sigma: float = 2.0
-    stride: int = 4
+    sigma: Annotated[float, Range(0, 100, above=True)] = 2.0
+    stride: Annotated[int, Range(1, 64)] = 4
     calibration: Table = ()
 
 
@@ -168,10 +172,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"{path}: written by a newer dettrack (format {about['format']}, this one reads {FORMAT_VERSION}): upgrade"
         )
     spec = _spec(path, about["spec"])
+    with torch.device("meta"):  # a description may ask for any amount of memory
+        check_fit(build_network(spec), state, str(path))
     network = build_network(spec)
     state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
     fit_state(network, state, str(path))
-    return Checkpoint(network.eval(), spec, about.get("metrics", {}), about.get("source", ""))
+    metrics = about.get("metrics", {})
+    return Checkpoint(network.eval(), spec, metrics if isinstance(metrics, dict) else {}, str(about.get("source", "")))
 
 
 def write_calibrated(path: Path, table: Table, out: Path) -> None:
@@ -216,31 +223,21 @@ def inflate_checkpoint(checkpoint: Checkpoint, variant: Variant, clip_length: in
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if _KEY not in metadata:
-                raise InputError(f"{path}: a safetensors file, but not one of dettrack's pose checkpoints")
-            about = json.loads(metadata[_KEY])
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except FileNotFoundError as error:
-        raise InputError(f"no such checkpoint: {path}") from error
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: not a readable safetensors file: {error}") from error
-    if not isinstance(about, dict) or "format" not in about or "spec" not in about:
+    metadata, state = read_tensors(path)
+    if _KEY not in metadata:
+        raise InputError(f"{path}: a safetensors file, but not one of dettrack's pose checkpoints")
+    with parsing(f"{path}", "a pose checkpoint of dettrack"):
+        about = json.loads(metadata[_KEY])
+    if not isinstance(about, dict) or not isinstance(about.get("format"), int) or "spec" not in about:
         raise InputError(f"{path}: a safetensors file, but not one of dettrack's pose checkpoints")
     return about, state
 
 
-def _spec(path: Path, values: dict[str, Any]) -> NetworkSpec:
-    unknown = values.keys() - {f.name for f in fields(NetworkSpec)}
-    if unknown:
-        raise InputError(f"{path}: its description has unknown entries {', '.join(sorted(unknown))}")
-    return NetworkSpec(**{name: _tuples(value) for name, value in values.items()})
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+def _spec(path: Path, values: Any) -> NetworkSpec:
+    try:
+        return read_table(NetworkSpec, values, f"{path}: its description")
+    except UsageError as error:
+        raise InputError(str(error)) from error
 
 
 def fit_state(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
@@ -254,22 +251,6 @@ def fit_state(network: nn.Module, state: Mapping[str, Tensor], what: str) -> Non
     Raises:
         InputError: Entries are missing, left over or of another shape; the message names them.
     """
-    own = network.state_dict()
-    missing = [name for name in own if name not in state and not name.endswith("num_batches_tracked")]
-    left = [name for name in state if name not in own]
-    shapes = [
-        f"{name} {tuple(state[name].shape)} for {tuple(value.shape)}"
-        for name, value in own.items()
-        if name in state and state[name].shape != value.shape
-    ]
-    if missing or left or shapes:
-        said = [_some("missing", missing), _some("left over", left), _some("of another shape", shapes)]
-        raise InputError(f"{what}: weights do not fit the network: {'; '.join(filter(None, said))}")
+    check_fit(network, state, what)
     with torch.no_grad():
-        network.load_state_dict({**own, **state})
-
-
-def _some(label: str, names: list[str]) -> str:
-    if not names:
-        return ""
-    return f"{len(names)} {label} ({', '.join(names[:4])}{', ...' if len(names) > 4 else ''})"
+        network.load_state_dict({**network.state_dict(), **state})

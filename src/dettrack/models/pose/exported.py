@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from dettrack.errors import InputError
+from dettrack.files import parsing
 from dettrack.models.pose.calibration import Table
 from dettrack.skeleton import JointSet, joint_set
 
 __all__ = ["METADATA_KEY", "ExportedSpec", "pack_engine", "read_engine", "read_exported_spec"]
 
 METADATA_KEY = "dettrack_network"
+_MOST_PIXELS = 4096  # of a crop's side
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,16 @@ class ExportedSpec:
         Returns:
             What the exported file says of itself.
         """
-        height, width = spec["size"]
+        height, width = (int(side) for side in spec["size"])
+        stride, clip_length = int(spec["stride"]), int(clip_length)
+        if not (0 < stride <= min(height, width) and max(height, width) <= _MOST_PIXELS and clip_length > 0):
+            raise InputError(f"a crop of {width}x{height} pixels, a stride of {stride}, |C| = {clip_length}")
         temporal = spec["variant"] != "none"
         return ExportedSpec(
             trunk=f"{spec['architecture']} {spec['width']}, {spec['variant']}",
             size=(height, width),
             joint_set=joint_set(spec["joints"]),
-            stride=spec["stride"],
+            stride=stride,
             temporal=temporal,
             clip_length=clip_length if temporal else 1,
             calibration=tuple((float(score), float(right)) for score, right in spec.get("calibration", ())),
@@ -75,20 +80,16 @@ def read_exported_spec(path: Path) -> ExportedSpec | None:
     text = _xml_metadata(path) if path.suffix == ".xml" else _onnx_metadata(path)
     if text is None:
         return None
-    try:
+    with parsing(f"{path}", "what dettrack export writes into it: export it again"):
         about, _ = json.JSONDecoder().raw_decode(text)
         if about["format"] != 1:
             raise InputError(f"{path}: exported by a newer dettrack: upgrade, or export it again")
         return ExportedSpec.of(about["spec"], about["clip_length"])
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: what dettrack export wrote into it is damaged: export it again") from error
 
 
 def _xml_metadata(path: Path) -> str | None:
-    try:
+    with parsing(f"{path}", "an OpenVINO file"):
         entry = ElementTree.parse(path).find(f"./rt_info/{METADATA_KEY}")
-    except ElementTree.ParseError as error:
-        raise InputError(f"{path}: not a readable OpenVINO file") from error
     return None if entry is None else entry.get("value")
 
 
@@ -116,8 +117,6 @@ def pack_engine(engine: bytes, about: dict[str, Any]) -> bytes:
 def read_engine(path: Path) -> tuple[ExportedSpec, bytes]:
     """What `pack_engine` packed; raises `InputError` for other files."""
     line, _, engine = path.read_bytes().partition(b"\n")
-    try:
+    with parsing(f"{path}", "what dettrack export --to tensorrt writes"):
         about = json.loads(line)[METADATA_KEY]
         return ExportedSpec.of(about["spec"], about["clip_length"]), engine
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not written by dettrack export --to tensorrt") from error

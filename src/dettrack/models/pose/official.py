@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from dettrack.errors import InputError
+from dettrack.files import parsing
 from dettrack.models.pose.checkpoint import Checkpoint, NetworkSpec, build_network, fit_state, load_checkpoint
 from dettrack.skeleton import COCO17, JOINT_SETS, MPII16, POSETRACK15, POSETRACK17, JointMap, JointSet, joint_set
 
@@ -140,13 +140,13 @@ def map_head(
 
 def _read_state(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """The state dict, and the names of its joints where the file says them."""
-    try:
-        with torch.serialization.safe_globals(_plain_types()):
-            content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise InputError(f"no such checkpoint: {path}") from error
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        raise InputError(f"{path}: not a readable checkpoint of tensors: {str(error).splitlines()[0][:200]}") from error
+    if not path.is_file():
+        raise InputError(f"no such checkpoint: {path}")
+    with (
+        parsing(f"{path}", "a readable checkpoint of tensors"),
+        torch.serialization.safe_globals(_plain_types()),
+    ):
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
     names = _joint_names(content)
     for key in ("state_dict", "model", "best_state_dict"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):

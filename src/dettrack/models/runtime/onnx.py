@@ -13,7 +13,8 @@ from jaxtyping import Shaped
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from dettrack.errors import InputError
-from dettrack.models.runtime.runner import ImageInput, Port, SessionOptions, fill_up, first_line, sizes
+from dettrack.files import parsing
+from dettrack.models.runtime.runner import ImageInput, Port, SessionOptions, fill_up, sizes
 from dettrack.threads import cpu_threads
 
 __all__ = ["OnnxRunner", "has_cuda"]
@@ -50,10 +51,8 @@ class OnnxRunner:
         session = ort.SessionOptions()
         session.intra_op_num_threads = 1 if options.side_by_side else options.threads
         session.log_severity_level = 4  # what fails is raised; its log would break the progress bar
-        try:
+        with parsing(name, "a readable ONNX file"):
             self._session = ort.InferenceSession(content, session, providers=providers)
-        except _UNREADABLE as error:
-            raise InputError(f"{name}: not a readable ONNX file: {first_line(error)}") from error
         self.inputs, self.outputs = (_ports(ends) for ends in (self._session.get_inputs(), self._session.get_outputs()))
         self._rows = options.rows
         self._images: ImageInput | None = None

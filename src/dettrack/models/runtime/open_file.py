@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dettrack.errors import InputError, MissingExtraError
+from dettrack.models.runtime.external_data import refuse_external_data
 from dettrack.models.runtime.runner import FileRunner, SessionOptions, installed
 
 __all__ = ["open_file"]
@@ -30,6 +31,8 @@ def open_file(content: bytes | Path, name: str, options: SessionOptions) -> File
         raise InputError(f"--runtime {options.runtime}: {name} is run by OpenVINO")
     if options.runtime not in ("auto", "openvino", "onnxruntime"):
         raise InputError(f"--runtime {options.runtime}: {name} is run by ONNX Runtime or OpenVINO")
+    if not is_xml:
+        refuse_external_data(content, name)
     instead = options.runtime == "auto" and not installed("onnxruntime") and installed("openvino")
     if is_xml or options.runtime == "openvino" or instead:
         if not installed("openvino"):

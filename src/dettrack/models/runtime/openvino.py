@@ -14,8 +14,9 @@ import numpy as np
 from jaxtyping import Shaped
 
 from dettrack.errors import InputError
+from dettrack.files import parsing
 from dettrack.models.runtime.openvino_core import openvino
-from dettrack.models.runtime.runner import ImageInput, Port, SessionOptions, fill_up, first_line
+from dettrack.models.runtime.runner import ImageInput, Port, SessionOptions, fill_up
 
 __all__ = ["OpenVinoRunner", "read_graph", "write_graph"]
 
@@ -37,11 +38,9 @@ def read_graph(content: bytes | Path, name: str) -> Any:
     """
     if isinstance(content, Path) and content.suffix == ".xml" and not content.with_suffix(".bin").is_file():
         raise InputError(f"{content}: its weights {content.with_suffix('.bin').name} are not beside it")
-    try:
+    with parsing(name, "a readable OpenVINO or ONNX file"):
         core = openvino.Core()
         return core.read_model(content, b"") if isinstance(content, bytes) else core.read_model(content)
-    except RuntimeError as error:
-        raise InputError(f"{name}: not a readable OpenVINO or ONNX file: {first_line(error)}") from error
 
 
 def write_graph(content: bytes, path: Path, about: Mapping[str, str]) -> None:

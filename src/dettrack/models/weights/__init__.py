@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from dettrack.errors import InputError, OutputError
-from dettrack.files import NewFile, file_sha256, write_text
+from dettrack.files import NewFile, file_sha256, parsing, write_text
 from dettrack.models.weights.catalogue import External
 
 __all__ = [
@@ -94,14 +94,12 @@ def metadata(path: Path) -> dict[str, Any]:
     """What a `.safetensors` file says of itself, read without loading it; empty for other files."""
     if path.suffix != ".safetensors":
         return {}
-    try:
+    with parsing(f"{path}", "a readable safetensors file"):
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(min(length, 1 << 26)))
+            header = json.loads(file.read(min(length, 1 << 24)))
         about = header.get("__metadata__", {})
         return {key: json.loads(value) if value[:1] in ("{", "[") else value for key, value in about.items()}
-    except (OSError, ValueError, struct.error) as error:
-        raise InputError(f"{path}: not a readable safetensors file") from error
 
 
 def add_file(source: Path, name: str) -> StoredWeights:

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from zipfile import BadZipFile
 
 import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from dettrack.errors import InputError
-from dettrack.files import NewFile
+from dettrack.files import NewFile, load_arrays, parsing
 
 __all__ = ["IGNORE", "PADDING", "PERSON", "Photo", "PhotoPack"]
 
@@ -85,13 +84,11 @@ class PhotoPack:
     @staticmethod
     def load(path: Path) -> PhotoPack:
         """Read a pack; raises `InputError` if there is none or it is broken."""
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return PhotoPack(**{field.name: arrays[field.name] for field in fields(PhotoPack)})
-        except FileNotFoundError:
-            raise InputError(f"{path} does not exist: python -m dettrack.training.labels.boxes makes it") from None
-        except (KeyError, ValueError, OSError, BadZipFile) as error:
-            raise InputError(f"{path} is not a pack of photos: {error}") from None
+        if not path.is_file():
+            raise InputError(f"{path} does not exist: python -m dettrack.training.labels.boxes makes it")
+        with parsing(f"{path}", "a pack of photos"):
+            arrays = load_arrays(path)
+            return PhotoPack(**{field.name: arrays[field.name] for field in fields(PhotoPack)})
 
     def save(self, path: Path) -> None:
         """Write the pack to an .npz file."""

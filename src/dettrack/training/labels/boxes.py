@@ -18,12 +18,11 @@ import cv2
 import numpy as np
 import tyro
 from jaxtyping import Bool, Float, Int, UInt8
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from dettrack.config import DetectConfig
 from dettrack.errors import DettrackError, InputError
 from dettrack.files import IMAGE_SUFFIXES
+from dettrack.formats.mat import load_mat
 from dettrack.geometry import box_iou, box_nms, inside_shares
 from dettrack.models.detector import Detector, load_detector
 from dettrack.structures import Boxes, Frame
@@ -178,10 +177,9 @@ def athlete_boxes(path: Path) -> dict[str, Float[np.ndarray, " 4"]]:
     Raises:
         InputError: The file is not LSP's joints.mat.
     """
-    try:
-        joints = loadmat(path)["joints"]
-    except (MatReadError, OSError, ValueError, KeyError, NotImplementedError) as error:
-        raise InputError(f"{path} is not LSP's joints.mat: {error}") from None
+    joints = load_mat(path, "joints")
+    if not isinstance(joints, np.ndarray):
+        raise InputError(f"{path} is not LSP's joints.mat: its joints are no array of numbers")
     if joints.ndim != 3 or joints.shape[:2] != (14, 3):
         raise InputError(f"{path}: joints has the shape {joints.shape}, expected (14, 3, photos)")
     boxes = {}

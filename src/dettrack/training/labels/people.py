@@ -6,17 +6,16 @@ share them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from zipfile import BadZipFile
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from dettrack.errors import InputError
-from dettrack.files import NewFile
+from dettrack.files import NewFile, load_arrays, parsing
 from dettrack.skeleton import POSETRACK15, JointSet, joint_set
 
 __all__ = [
@@ -205,16 +204,34 @@ def load_people(path: Path) -> PeopleSet:
     Raises:
         InputError: The file is missing or is not such a pack.
     """
-    try:
-        with np.load(path, allow_pickle=False) as pack:
-            arrays = dict(pack)
-            joints = joint_set(str(arrays.pop("joint_set")))
-            ends = np.cumsum(arrays.pop("sizes"))
-            blob = arrays.pop("blob").tobytes()
+    with parsing(f"{path}", "a pack of people (made with `dettrack data pack`)"):
+        arrays = load_arrays(path)
+        joints = joint_set(str(arrays.pop("joint_set")))
+        ends = np.cumsum(arrays.pop("sizes"))
+        blob = arrays.pop("blob").tobytes()
+        if len(ends) and (np.diff(ends, prepend=0).min() < 0 or ends[-1] != len(blob)):
+            raise InputError(f"{path}: its images do not fit the sizes that it names")
         images = [blob[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+        _check_columns(path, len(images), len(joints), arrays)
         return PeopleSet(joints, images, **arrays)
-    except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
-        raise InputError(f"{path}: not a pack of people (make one with `dettrack data pack`): {error}") from None
+
+
+def _check_columns(path: Path, images: int, joints: int, arrays: Mapping[str, np.ndarray]) -> None:
+    people = len(arrays["person_image"])
+    shapes: dict[str, tuple[tuple[int, ...], str]] = {
+        **dict.fromkeys(("video", "frame"), ((images,), "iu")),
+        "labelled": ((images,), "b"),
+        **dict.fromkeys(("person_image", "track"), ((people,), "iu")),
+        "boxes": ((people, 4), "f"),
+        "xy": ((people, joints, 2), "f"),
+        **dict.fromkeys(("height", "weight"), ((people, joints), "f")),
+    }
+    for name, (shape, kinds) in shapes.items():
+        column = arrays[name]
+        if column.shape != shape or column.dtype.kind not in kinds:
+            raise InputError(f"{path}: its {name} are {column.dtype} of shape {column.shape}, expected shape {shape}")
+    if people and not (arrays["person_image"].min() >= 0 and arrays["person_image"].max() < images):
+        raise InputError(f"{path}: people in images that are not in the pack")
 
 
 def concatenate(sets: Sequence[PeopleSet]) -> PeopleSet:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dettrack.errors import InputError
+from dettrack.formats.mat import load_mat
 from dettrack.formats.posetrack.files import read_sequence, sequence_files
 from dettrack.formats.posetrack.sequence import load_object
 from dettrack.geometry import xyxy_of
@@ -217,12 +218,9 @@ def read_lsp(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, Not
     Raises:
         InputError: Not such a file.
     """
-    from scipy.io import loadmat
-
-    try:
-        table = loadmat(path)["joints"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not the joints.mat of LSP: {error}") from None
+    table = load_mat(path, "joints")
+    if not isinstance(table, np.ndarray):
+        raise InputError(f"{path}: not the joints.mat of LSP: its joints are no array of numbers")
     if table.ndim != 3 or sorted(table.shape[:2]) != [3, 14]:
         raise InputError(f"{path}: joints of shape {table.shape}, expected (14, 3, n) or (3, 14, n)")
     extended = table.shape[0] == 14

@@ -16,10 +16,13 @@ from hypothesis import strategies as st
 from dettrack.errors import InputError, OutputError, UsageError
 from dettrack.files import (
     NewFile,
+    base_name,
     file_sha256,
+    load_arrays,
     load_json,
     output_error,
     parsing,
+    path_inside,
     write_bytes,
     write_json,
     write_text,
@@ -167,3 +170,25 @@ def test_what_is_no_json_is_one_line(tmp_path, content):
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match=f"cannot read {tmp_path}"):
         load_json(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "/etc/x", "a\x00b", "x" * 300, None, 5])
+def test_a_name_from_a_file_names_no_other_place(name):
+    with pytest.raises(InputError, match="cannot be that of a file"):
+        base_name(name, "tracklets.parquet")
+    assert base_name("match 1.mp4", "x") == "match 1.mp4"
+
+
+@pytest.mark.parametrize("name", ["../a.jpg", "a/../../b.jpg", "/etc/x", "C:\\x", "\\\\host\\x", "a\\..\\..\\b"])
+def test_a_path_from_a_file_stays_in_its_folder(name, tmp_path):
+    with pytest.raises(InputError, match="leaves the folder"):
+        path_inside(tmp_path, name, "a.json")
+    assert path_inside(tmp_path, "images/val/1.jpg", "a.json") == tmp_path / "images" / "val" / "1.jpg"
+
+
+def test_arrays_that_unpack_to_far_more_than_the_file_are_refused(tmp_path):
+    np.savez_compressed(tmp_path / "bomb.npz", a=np.zeros(50_000_000, np.uint8))
+    with pytest.raises(InputError, match="unpack to"):
+        load_arrays(tmp_path / "bomb.npz")
+    np.savez(tmp_path / "good.npz", a=np.arange(3))
+    assert load_arrays(tmp_path / "good.npz")["a"].tolist() == [0, 1, 2]

@@ -173,7 +173,7 @@ def parsing(where: str, expected: str) -> Iterator[None]:
     """
     try:
         yield
-    except MissingExtraError:
+    except (MissingExtraError, OutputError):
         raise
     except Exception as error:
         if isinstance(error, DettrackError) and re.split("[,:] ", where)[0] in str(error):

@@ -161,6 +161,8 @@ class TrackletFile:
     @staticmethod
     def open(path: Path) -> TrackletFile:
         """Read the header; raises `InputError` if the file is missing or is no tracklet file of this version."""
+        if not path.is_file():
+            raise InputError(f"cannot read {path}: no such file; expected {_EXPECTED}")
         with parsing(f"{path}", _EXPECTED):
             metadata = pq.read_schema(path).metadata or {}
         if _KEY not in metadata:

@@ -71,7 +71,7 @@ def rewrite(source, target, change_state=lambda state: None, change_about=lambda
         ),
         (None, lambda a: a["spec"].update(width=18), r"of another shape \(.*, \.\.\.\)"),
         (None, lambda a: a["spec"].update(variant="none"), "of another shape"),
-        (None, lambda a: a["spec"].update(colour="red"), "unknown entries colour"),
+        (None, lambda a: a["spec"].update(colour="red"), "unknown key 'colour'"),
         (None, lambda a: a["spec"].update(joints="mine"), "unknown joint set 'mine'"),
         (None, lambda a: a.update(format=FORMAT_VERSION + 1), "newer dettrack"),
         (None, lambda a: a.pop("spec"), "not one of dettrack's"),

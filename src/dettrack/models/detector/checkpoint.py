@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from dettrack.errors import InputError
+from dettrack.errors import InputError, UsageError
 from dettrack.files import NewFile, parsing
 from dettrack.models.detector.network import DetectorSpec, PersonDetector
 from dettrack.models.tensors import check_fit, read_tensors
@@ -76,7 +76,10 @@ def read_detector(path: Path) -> DetectorCheckpoint:
             f"expected {_FORMAT!r}); detectors are trained with dettrack train, or given as ONNX files"
         )
     with parsing(f"{path}", "a detector checkpoint of dettrack"):
-        spec = read_table(DetectorSpec, json.loads(metadata["spec"]), f"{path}: its description")
+        try:
+            spec = read_table(DetectorSpec, json.loads(metadata["spec"]), f"{path}: its description")
+        except UsageError as error:
+            raise InputError(str(error)) from error
         size = int(metadata["size"])
         if not 32 <= size <= _MOST_PIXELS:
             raise InputError(f"{path}: an input of {size} pixels; expected 32 to {_MOST_PIXELS}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
@@ -31,6 +31,8 @@ from dettrack.video import open_video
 from dettrack.video.sources import VideoSource
 
 __all__ = ["BatchSink", "Pipeline", "Run", "Video", "track", "track_all"]
+
+_SOME_BATCH = 8  # of a model that does not say how many crops it takes
 
 
 @runtime_checkable
@@ -191,6 +193,7 @@ class Pipeline:
             MissingExtraError: A weights file needs an optional dependency.
         """
         self.config, self.ahead = config or TrackConfig(), ahead
+        self._batch = 0  # crops in a pass, where memory did not suffice for what the settings say
         options = self.config.estimate
         if detector is None:
             detector = load_detector(self.config.detect, device=options.device, threads=options.threads)
@@ -232,6 +235,17 @@ class Pipeline:
         ):
             other.detector = load_detector(config.detect, device=options.device, threads=options.threads)
         check_finish(config.finish, other.joint_set)
+        return other
+
+    def with_half_batch(self) -> Pipeline | None:
+        """This pipeline with half as many crops in a pass of the pose network; None where it is one already."""
+        now = self._batch or self.config.estimate.batch or getattr(self.estimator, "batch", _SOME_BATCH)
+        if now < 2:
+            return None
+        other = copy(self)
+        other._batch = now // 2
+        options = replace(self.config.estimate, batch=other._batch)
+        other.estimator, other._small = load_estimators(options, self.config.cut)
         return other
 
     def track(

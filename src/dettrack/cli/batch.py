@@ -56,6 +56,9 @@ class BatchArgs:
         out: Folder that receives the results and the manifest.
         workers: Worker processes, each with models of its own; 0 is one for each core (or for --threads of them).
         worker_memory: With worker processes: bound on what each may allocate, in GiB; 0 for none.
+        ray: Use a Ray cluster: its address, or local to start one here. All nodes must see inputs and OUT (extra ray).
+        num_cpus: With --ray: CPUs of each worker, which may be a fraction.
+        num_gpus: With --ray: GPUs of each worker, which may be a fraction: 0.25 puts four on one.
         split: Videos longer than this many seconds are divided among workers that have nothing to do; 0 for never.
         shard: Do the I-th of N shares of the videos (1/16 to 16/16), for array jobs: several machines with one OUT.
         retry: Track videos again that failed (failed), that killed their workers (poison), or any (all).
@@ -74,6 +77,9 @@ class BatchArgs:
     out: Path | None = None
     workers: int = 0
     worker_memory: float = 0.0
+    ray: str = ""
+    num_cpus: float = 1.0
+    num_gpus: float = 0.0
     split: float = 300.0
     shard: str = ""
     retry: Literal["", "failed", "poison", "all"] = ""
@@ -159,6 +165,10 @@ def _shard(text: str) -> tuple[int, int] | None:
 
 
 def _engine(parsed: BatchArgs, folder: Path) -> Engine:
+    if parsed.ray:
+        from dettrack.runs.batch.actors import Actors
+
+        return Actors(parsed.ray, folder, parsed.workers, parsed.num_cpus, parsed.num_gpus)
     from dettrack.runs.batch.processes import Processes
 
     size = parsed.workers or max(1, cpu_threads(0) // parsed.settings.estimate.threads)

@@ -16,26 +16,28 @@ from typing import Any
 
 from dettrack.errors import OutputError
 
-__all__ = ["OWNER", "living_owner", "take_folder"]
+__all__ = ["FOREIGN_IDLE_S", "OWNER", "living_owner", "take_folder"]
 
 OWNER = "owner.json"
-_FOREIGN_IDLE_S = 3600.0  # after so long without a change, a run of another machine counts as ended
+FOREIGN_IDLE_S = 900.0
+"""After so many seconds without a change in the folder, a run of another machine counts as ended."""
 
 
-def take_folder(path: Path, what: str, remedy: str) -> None:
+def take_folder(path: Path, what: str, remedy: str, idle_s: float = FOREIGN_IDLE_S) -> None:
     """Make a folder, signed from its first moment; what ended runs left there is removed.
 
     Args:
         path: The folder; that above it exists.
         what: For the message: what the folder stands for.
         remedy: For the message: what to do where another run has it.
+        idle_s: See `FOREIGN_IDLE_S`.
 
     Raises:
         OutputError: A living run has it.
         OSError: It cannot be written.
     """
     for left in path.parent.glob(f"{glob.escape(path.name)}.*"):
-        if living_owner(left) is None:
+        if living_owner(left, idle_s) is None:
             shutil.rmtree(left, ignore_errors=True)
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     fresh.mkdir()
@@ -46,7 +48,7 @@ def take_folder(path: Path, what: str, remedy: str) -> None:
             with suppress(OSError):
                 fresh.rename(path)  # fails where a folder with anything in it is
                 return
-            owner = living_owner(path)
+            owner = living_owner(path, idle_s)
             if owner:
                 break
             stale = path.with_name(f"{path.name}.{os.getpid()}.stale")
@@ -70,15 +72,23 @@ def _start_of(pid: int) -> str | None:
         return None
 
 
-def living_owner(part: Path) -> str | None:
-    """The run that has this folder; None if it has ended without taking it away."""
+def living_owner(part: Path, idle_s: float = FOREIGN_IDLE_S) -> str | None:
+    """The run that has a folder.
+
+    Args:
+        part: The folder.
+        idle_s: See `FOREIGN_IDLE_S`.
+
+    Returns:
+        Its process, for a message; None if it has ended without taking the folder away.
+    """
     try:
         owner = json.loads((part / OWNER).read_text(encoding="utf-8"))
         pid, host, started = int(owner["pid"]), str(owner["host"]), owner["started"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if host != socket.gethostname():
-        return f"another run (process {pid} on {host})" if _idle_s(part) < _FOREIGN_IDLE_S else None
+        return f"another run (process {pid} on {host})" if _idle_s(part) < idle_s else None
     if not _is_alive(pid) or (started is not None and _start_of(pid) not in (None, started)):
         return None
     return f"another run (process {pid} on this machine)"

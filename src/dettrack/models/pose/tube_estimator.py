@@ -67,6 +67,11 @@ class TubeEstimator:
         return results
 
     @property
+    def batch(self) -> int:
+        """Tubes in one pass of the network."""
+        return self._network.batch
+
+    @property
     def _step(self) -> int:
         """Rows in one pass; the mirror images go along."""
         return max(self._network.batch // (2 if self._options.flip else 1), 1)

@@ -26,10 +26,11 @@ from dettrack.errors import InputError, OutputError
 from dettrack.files import output_error
 from dettrack.runs.owner import living_owner, take_folder
 
-__all__ = ["FINISHED", "FOLDER", "Manifest", "Row", "begun", "read_manifest", "read_running"]
+__all__ = ["FINISHED", "FOLDER", "Manifest", "Row", "begun", "last_frame", "read_manifest", "read_running"]
 
 FOLDER = "dettrack.batch"
 FINISHED = ("done", "failed", "poison")
+_SILENT_S = 120.0  # a run shows every second that it is alive (`Manifest.beat`): on another machine it is not any more
 
 
 @dataclass
@@ -112,7 +113,7 @@ class Manifest:
             for name in ("log", "running", "spans"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
             _refuse_others(self.folder, writer)
-            take_folder(self._lock, f"{out}", "wait for it, or name another --out")
+            take_folder(self._lock, f"{out}", "wait for it, or name another --out", _SILENT_S)
             self._file = self._path.open("ab+", buffering=0)
             self._begin_line()
         except OutputError:
@@ -183,7 +184,9 @@ class Manifest:
 def _refuse_others(folder: Path, writer: str) -> None:
     """A run of all videos beside runs of shards would do the same ones twice."""
     for lock in folder.glob("lock-*"):
-        if lock.suffix == "" and (writer == "all") != (lock.name == "lock-all") and (owner := living_owner(lock)):
+        if lock.suffix or (writer == "all") == (lock.name == "lock-all"):
+            continue
+        if owner := living_owner(lock, _SILENT_S):
             raise OutputError(f"{owner} is writing {folder.parent}: wait for it, or name another --out")
 
 
@@ -226,7 +229,7 @@ def begun(out: Path) -> float:
             for line in _lines(path):
                 if "run" in line:
                     starts[path.stem] = float(line["t"])
-    at_work = [start for writer, start in starts.items() if living_owner(out / FOLDER / f"lock-{writer}")]
+    at_work = [start for writer, start in starts.items() if living_owner(out / FOLDER / f"lock-{writer}", _SILENT_S)]
     return min(at_work, default=max(starts.values(), default=0.0))
 
 
@@ -246,3 +249,22 @@ def read_running(out: Path, within_s: float = 30.0) -> Sequence[dict[str, Any]]:
             if now - path.stat().st_mtime < within_s:
                 found.append(json.loads(path.read_bytes()))
     return found
+
+
+def last_frame(folder: Path, worker: str) -> int | None:
+    """The last frame that a worker said to have finished; it has ended, and what it said is removed.
+
+    Args:
+        folder: `OUT/dettrack.batch`.
+        worker: Its name.
+
+    Returns:
+        Frame index; None if it had finished none.
+    """
+    path, frame = folder / "running" / f"{worker}.json", None
+    with suppress(OSError, ValueError, KeyError):
+        frame = int(json.loads(path.read_bytes())["frame"]) or None
+    for left in (path, path.with_suffix(".part")):
+        with suppress(OSError):
+            left.unlink(missing_ok=True)
+    return frame

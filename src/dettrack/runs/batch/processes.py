@@ -6,7 +6,6 @@ that died is replaced in a moment, and the code is in memory once. Elsewhere eac
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -18,6 +17,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from dettrack.runs.batch.manifest import last_frame
 from dettrack.runs.batch.tasks import Death, Outcome, Task
 from dettrack.threads import exit_with_parent
 from dettrack.video.isolated import CONTEXT, death_of
@@ -94,21 +94,17 @@ class _Process:
 
     def death(self, folder: Path) -> Death:
         """What is known of its end."""
-        frame = None
-        with suppress(OSError, ValueError, KeyError):
-            frame = int(json.loads((folder / "running" / f"{self.name}.json").read_bytes())["frame"]) or None
         self.pipe.close()
-        self.end(folder)
+        frame = self.end(folder)
         return Death(death_of(self.process.exitcode), frame)
 
-    def end(self, folder: Path) -> None:
-        """Wait for its end, which has been asked for; it is brought about if it takes long."""
+    def end(self, folder: Path) -> int | None:
+        """Wait for its end, which is brought about if it takes long, and say which frame was its last."""
         self.process.join(5.0)
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
-        with suppress(OSError):
-            (folder / "running" / f"{self.name}.json").unlink(missing_ok=True)
+        return last_frame(folder, self.name)
 
 
 def _work(pipe: Connection, name: str, folder: Path, memory_gib: float) -> None:

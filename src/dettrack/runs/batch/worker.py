@@ -18,7 +18,7 @@ from typing import Any
 
 from dettrack import __version__
 from dettrack.cut.known import Span
-from dettrack.errors import DettrackError, OutputError
+from dettrack.errors import DettrackError, InputError, OutputError
 from dettrack.files import file_sha256
 from dettrack.pipeline import Pipeline
 from dettrack.runs.batch.tables import add_tracks
@@ -30,10 +30,11 @@ from dettrack.skeleton import joint_set
 from dettrack.threads import tune_process
 from dettrack.video.isolated import Limits
 
-__all__ = ["Worker"]
+__all__ = ["Worker", "out_of_memory"]
 
 _BEAT_S = 1.0
 _LIMITS = Limits()
+_NO_MEMORY = ("outofmemory", "out of memory", "bad_alloc", "can't allocate memory", "cannot allocate memory")
 
 
 class Worker:
@@ -78,24 +79,32 @@ class Worker:
             return Outcome("long", frames=frames)
         tune_process(task.config.estimate.threads)
         self._pipeline = Pipeline(task.config) if self._pipeline is None else self._pipeline.with_config(task.config)
-        known = Checkpoint(spans_of(task.folder, task.video) / f"{key[:32]}-{__version__}")
-        try:
-            if task.span is not None:
-                return self._find(self._pipeline, task, task.span, known)
-            summary = track_to_folder(
-                self._pipeline, task.source, task.result, task.options, self._heart.progress, known, _LIMITS
-            )
-        except (DettrackError, MemoryError):
-            known.flush()
-            raise
+        pipeline: Pipeline | None = self._pipeline
+        said = ""
+        while True:
+            known = Checkpoint(spans_of(task.folder, task.video) / f"{key[:32]}-{__version__}")
+            try:
+                if task.span is not None:
+                    return self._find(pipeline, task, task.span, known)
+                progress = self._heart.progress
+                summary = track_to_folder(pipeline, task.source, task.result, task.options, progress, known, _LIMITS)
+                break
+            except Exception as error:
+                known.flush()
+                if not out_of_memory(error):
+                    raise
+                if (pipeline := pipeline.with_half_batch()) is None:
+                    raise InputError(f"{task.source}: out of memory, even with one crop in a pass") from error
+                said = "out of memory: tracked with half the batch, or less"
+                sys.stderr.write(f"{task.video}: out of memory: trying again with half the batch\n")
         shutil.rmtree(spans_of(task.folder, task.video), ignore_errors=True)  # those of other settings, too
-        return self._answer(task, summary)
+        return self._answer(task, summary, said)
 
-    def _answer(self, task: Task, summary: dict[str, Any], *, adopted: bool = False) -> Outcome:
+    def _answer(self, task: Task, summary: dict[str, Any], said: str = "", *, adopted: bool = False) -> Outcome:
         smooth = task.config.finish.smooth != "none"
         problem = add_tracks(task.folder, task.video, task.result, joint_set(summary["joint_set"]), smooth)
         answer = _outcome(task, summary, adopted=adopted)
-        return replace(answer, reason="; ".join(filter(None, (answer.reason, problem)))) if problem else answer
+        return replace(answer, reason="; ".join(filter(None, (answer.reason, said, problem))))
 
     def _find(self, pipeline: Pipeline, task: Task, span: Span, known: Checkpoint) -> Outcome:
         frames = 0
@@ -120,6 +129,12 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether this is how Python, PyTorch or a runtime says that there is no memory left, of the host or of a GPU."""
+    said = f"{type(error).__name__} {error}".lower()
+    return isinstance(error, MemoryError) or any(words in said for words in _NO_MEMORY)
 
 
 def _failed(task: Task, reason: str) -> Outcome:

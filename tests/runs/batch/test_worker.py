@@ -1,0 +1,82 @@
+"""A worker without memory halves its batch, says so, and then fails alone."""
+
+import numpy as np
+import pytest
+from batch_world import results
+
+from dettrack.config import TrackConfig
+from dettrack.pipeline import Pipeline
+from dettrack.runs.batch.tasks import Task
+from dettrack.runs.batch.worker import Worker, out_of_memory
+from dettrack.runs.folder import RunOptions
+
+
+class Hungry:
+    """A pose model that finds no memory."""
+
+    batch = 4
+
+    def __init__(self, model):
+        self.model = model
+
+    def __getattr__(self, name):
+        return getattr(self.model, name)
+
+    def estimate(self, work):
+        raise MemoryError("Unable to allocate 3.1 GiB")
+
+
+@pytest.fixture
+def config(world):
+    return TrackConfig(
+        detector=str(world / "boxes.json"), model=str(world / "dots.onnx"), flip=False, threads=1, min_track_score=0.0
+    )
+
+
+def task(world, out, config):
+    folder = out / "dettrack.batch"
+    (folder / "running").mkdir(parents=True)
+    return Task("v", str(world / "videos" / "v00.mp4"), out / "v.dettrack", folder, config, RunOptions())
+
+
+def test_it_goes_on_with_half_the_batch(world, tmp_path, config, capsys):
+    given = task(world, tmp_path / "a", config)
+    with Worker("w", given.folder) as worker:
+        worker._pipeline = Pipeline(config)
+        worker._pipeline.estimator = Hungry(worker._pipeline.estimator)
+        answer = worker.run(given)
+    assert answer.state == "done"
+    assert "half the batch" in answer.reason
+    assert "half the batch" in capsys.readouterr().err
+    plain = task(world, tmp_path / "b", config)
+    with Worker("w", plain.folder) as worker:
+        assert worker.run(plain).reason == ""
+    assert results(tmp_path / "a") == results(tmp_path / "b")
+
+
+def test_it_fails_alone_where_nothing_can_be_halved(world, tmp_path, config):
+    given = task(world, tmp_path, config)
+    with Worker("w", given.folder) as worker:
+        worker._pipeline = Pipeline(config)
+        worker._pipeline.estimator = Hungry(worker._pipeline.estimator)
+        worker._pipeline._batch = 1
+        answer = worker.run(given)
+        assert answer.state == "failed"
+        assert "out of memory" in answer.reason
+        worker._pipeline = None
+        assert worker.run(given).state == "done"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), True),
+        (RuntimeError("std::bad_alloc"), True),
+        (np.exceptions.AxisError("axis 3 is out of bounds"), False),
+        (ValueError("no such joint"), False),
+    ],
+)
+def test_how_lack_of_memory_is_told(error, expected):
+    assert out_of_memory(error) is expected

@@ -113,9 +113,9 @@ def track_to_folder(
 ) -> dict[str, Any]:
     """Track one video into the folder `out`.
 
-    Files are written while frames become final, in a folder beside `out` that takes its place in the end (see
-    `result.NewResult`). When the run is interrupted or the video breaks off, what was tracked so far is kept and the
-    summary says `"complete": false`; a finished result in `out` then stays, and the other is put beside it.
+    Files are written while frames become final, in a folder that takes the place of `out` in the end (see `NewResult`).
+    When the run breaks off, what was tracked so far is kept with `"complete": false` in its summary, beside a finished
+    result if there is one.
 
     Args:
         pipeline: Loaded models and settings.

@@ -69,6 +69,6 @@ def results(out: Path) -> dict[str, str]:
 
 def left_over(out: Path) -> list[str]:
     """What a finished batch must not leave."""
-    state = out / "dettrack.batch"
+    state = out / "batch.state"
     under_way = [*state.glob("spans/*"), *state.glob("running/*"), *state.glob("lock-*")]
     return [str(path) for path in (*under_way, *out.rglob("*.part*"), *out.rglob("*.old"))]

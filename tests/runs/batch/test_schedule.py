@@ -83,7 +83,7 @@ def test_a_result_whose_run_was_killed_before_it_could_say_so_is_not_made_again(
     run(world, tmp_path, config, inputs=[video])
     summary = tmp_path / "v00.mp4.dettrack" / "summary.json"
     made = summary.read_bytes()
-    for log in (tmp_path / "dettrack.batch" / "log").iterdir():
+    for log in (tmp_path / "batch.state" / "log").iterdir():
         log.unlink()
     assert run(world, tmp_path, config, inputs=[video]) == ["v00.mp4"]
     assert summary.read_bytes() == made
@@ -181,7 +181,7 @@ def test_a_long_video_is_divided_among_idle_workers_and_comes_out_the_same(world
     run(world, tmp_path / "split", config, inputs=video, split_s=0.5, on_task=lambda task: spans.append(task.span))
     assert [span and (span.first, span.stop) for span in spans] == [None, (0, 8), (8, 16), (16, None), None]
     assert results(tmp_path / "split") == results(tmp_path / "whole")
-    assert not list((tmp_path / "split" / "dettrack.batch" / "spans").iterdir())
+    assert not list((tmp_path / "split" / "batch.state" / "spans").iterdir())
     everything = []
     run(world, tmp_path / "many", config, split_s=0.5, on_task=lambda task: everything.append(task))
     assert sum(task.span is not None for task in everything) < 6  # only the last ones, when workers are idle

@@ -34,7 +34,7 @@ def config(world):
 
 
 def task(world, out, config):
-    folder = out / "dettrack.batch"
+    folder = out / "batch.state"
     (folder / "running").mkdir(parents=True)
     return Task("v", str(world / "videos" / "v00.mp4"), out / "v.dettrack", folder, config, RunOptions())
 

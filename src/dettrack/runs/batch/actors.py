@@ -28,7 +28,7 @@ class Actors:
         Args:
             address: Of a cluster, as `ray.init` takes it; "local" starts one on this machine, unless this process is
                 connected to one already.
-            folder: `OUT/dettrack.batch`; the same on all nodes.
+            folder: `OUT/batch.state`; the same on all nodes.
             size: Number of workers; 0 is as many as there is room for.
             num_cpus: Of each worker; may be a fraction.
             num_gpus: Of each worker; may be a fraction.

@@ -1,9 +1,9 @@
 """The manifest of a batch: what is known of each video, as lines of JSON that are only ever appended.
 
-    OUT/dettrack.batch/log/WRITER.jsonl      one line for each change of a video's state
-    OUT/dettrack.batch/lock-WRITER/          held by the run that writes this log
-    OUT/dettrack.batch/running/WORKER.json   what a worker is doing, replaced every second or less
-    OUT/dettrack.batch/spans/KEY/            tracklets of videos under way (`runs.checkpoint`)
+    OUT/batch.state/log/WRITER.jsonl      one line for each change of a video's state
+    OUT/batch.state/lock-WRITER/          held by the run that writes this log
+    OUT/batch.state/running/WORKER.json   what a worker is doing, replaced every second or less
+    OUT/batch.state/spans/KEY/            tracklets of videos under way (`runs.checkpoint`)
 
 Lines, not a database: a manifest lies where the results lie, often on a network file system that several machines
 share, and there SQLite's locks and its write-ahead log cannot be relied on. Each log has one writer (the run of all
@@ -28,7 +28,7 @@ from dettrack.runs.owner import living_owner, take_folder
 
 __all__ = ["FINISHED", "FOLDER", "Manifest", "Row", "begun", "last_frame", "read_manifest", "read_running"]
 
-FOLDER = "dettrack.batch"
+FOLDER = "batch.state"
 FINISHED = ("done", "failed", "poison")
 _SILENT_S = 120.0  # a run shows every second that it is alive (`Manifest.beat`): on another machine it is not any more
 
@@ -92,7 +92,7 @@ class Manifest:
     """The manifest of one run, which alone writes its log; a context manager.
 
     Attributes:
-        folder: `OUT/dettrack.batch`.
+        folder: `OUT/batch.state`.
         rows: All videos that any log knows, by name; those of this run are kept up to date.
     """
 
@@ -255,7 +255,7 @@ def last_frame(folder: Path, worker: str) -> int | None:
     """The last frame that a worker said to have finished; it has ended, and what it said is removed.
 
     Args:
-        folder: `OUT/dettrack.batch`.
+        folder: `OUT/batch.state`.
         worker: Its name.
 
     Returns:

@@ -35,7 +35,7 @@ class Processes:
 
         Args:
             size: Number of workers.
-            folder: `OUT/dettrack.batch`.
+            folder: `OUT/batch.state`.
             memory_gib: Bound on what each may allocate, in GiB; 0 for none.
         """
         self.size = size

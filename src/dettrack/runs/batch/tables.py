@@ -1,7 +1,7 @@
 """The results of a batch together: one Parquet data set of all tracks, and one table of the videos.
 
-    OUT/dettrack.batch/tracks/video=NAME/tracks.parquet   one file a video; NAME with %2F for a slash, and the like
-    OUT/dettrack.batch/videos.parquet                     one row a video
+    OUT/batch.state/tracks/video=NAME/tracks.parquet   one file a video; NAME with %2F for a slash, and the like
+    OUT/batch.state/videos.parquet                     one row a video
 
 Read the folder `tracks` with pandas, Polars, DuckDB or pyarrow: the name of the folder becomes the column `video`. Each
 file appears whole, and replaces an earlier one in one step; it is the result's own `tracks.parquet` under a second name
@@ -47,7 +47,7 @@ def add_tracks(folder: Path, video: str, result: Path, joints: JointSet, smooth:
     """Put the tracks of a result into the data set.
 
     Args:
-        folder: `OUT/dettrack.batch`.
+        folder: `OUT/batch.state`.
         video: Name of the video.
         result: Its result folder.
         joints: Joints of the results.
@@ -97,7 +97,7 @@ def write_videos(folder: Path, rows: Iterable[Row]) -> Path:
     """Write the table of videos.
 
     Args:
-        folder: `OUT/dettrack.batch`.
+        folder: `OUT/batch.state`.
         rows: Of all videos.
 
     Returns:

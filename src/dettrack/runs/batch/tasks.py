@@ -23,7 +23,7 @@ class Task:
         video: Its name.
         source: What to read.
         result: Its result folder.
-        folder: `OUT/dettrack.batch`.
+        folder: `OUT/batch.state`.
         config: Settings.
         options: What to write, and which part of the video to read.
         span: Find the tracklets of this part only, for a later task that makes the result.
@@ -112,7 +112,7 @@ def spans_of(folder: Path, video: str) -> Path:
     """Where the tracklets of a video under way are kept.
 
     Args:
-        folder: `OUT/dettrack.batch`.
+        folder: `OUT/batch.state`.
         video: Its name.
 
     Returns:

@@ -49,7 +49,7 @@ class Worker:
 
         Args:
             name: What the manifest calls it.
-            folder: `OUT/dettrack.batch`.
+            folder: `OUT/batch.state`.
         """
         self.name = name
         self._pipeline: Pipeline | None = None

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,11 @@ from viewer_results import CELL, people, write_result, write_video
 
 from dettrack.finish.suspects import SuspectFinder, suspect_lines
 from dettrack.formats import read_tracks
+from dettrack.formats.exports import export
 from dettrack.formats.frames import read_frames
+from dettrack.formats.read import read_result
+from dettrack.pipeline import Pipeline
+from dettrack.runs.folder import track_to_folder
 from dettrack.structures import Segment
 from dettrack.view.opened import open_result
 from dettrack.view.page import write_page
@@ -265,6 +270,40 @@ def test_a_swap_is_among_the_suspects_and_mended_with_one_key_and_undone(
     assert left_edges(page, tmp_path, 0) == {8}
     ops = [json.loads(line)["op"] for line in (swapped / "edits.jsonl").read_text().splitlines()]
     assert ops == ["swap", "undo", "undo"]
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_a_swap_in_a_real_run_is_found_mended_and_right_in_every_export(
+    open_page: Any, videos: Path, tmp_path: Path, cache: Path
+) -> None:
+    original = tmp_path / "original.dettrack"
+    track_to_folder(Pipeline(), str(videos / "intel_aisle_preview.gif"), original)
+    true = read_result(original)
+    a, b = true.tracks[:2].tolist()
+    middle = int(true.times.index[len(true.times) // 2])
+    ids, late = true.table.track_id.copy(), true.table.frame >= middle
+    ids[late & (true.table.track_id == a)], ids[late & (true.table.track_id == b)] = b, a
+    wrong = tmp_path / "wrong.dettrack"
+    shutil.copytree(original, wrong)
+    (wrong / "tracks.jsonl").unlink()
+    export(replace(true, table=replace(true.table, track_id=ids).sorted()), ["parquet"], wrong)
+    add_suspects(wrong)
+
+    page = open_page(wrong)
+    page.keyboard.press("]")
+    until(page, f"viewer.active.frame === {middle}")
+    assert sorted(page.evaluate("[viewer.look.selected, viewer.look.other]")) == [a, b]
+    page.click("#inspector button:has-text('Swap with')")
+    wait_version(page, 1)
+
+    formats = ("csv", "jsonl", "mot", "coco", "posetrack18", "cvat")
+    expected = export(true, formats, tmp_path / "expected")
+    for name, path in zip(formats, expected, strict=True):
+        with page.expect_download() as download:
+            page.select_option("#export", name)
+        download.value.save_as(tmp_path / "got")
+        assert (tmp_path / "got").read_text().replace("wrong", "original") == path.read_text(), name
 
 
 def test_every_correction_by_key_and_click(open_page: Any, swapped: Path) -> None:

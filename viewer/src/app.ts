@@ -79,7 +79,7 @@ export class App {
     this.panels.refresh();
     this.showLength();
     if (!run.frames) return message(`${run.name}: there is no frame to show`, { bad: true });
-    if (run.folder === null) message("No result beside this video. dettrack track makes one.");
+    if (run.folder === null && !run.rows) message("No result beside this video. dettrack track makes one.");
     await Promise.all(this.panes.map((pane) => pane.load()));
     this.seek(0);
   }
@@ -424,7 +424,7 @@ export class App {
       $("layers").append(button);
     }
     const exports = $<HTMLSelectElement>("export");
-    $("exports").hidden = !this.access.writable || this.session.runs[0].folder === null;
+    $("exports").hidden = !this.access.writable || !this.session.runs.some((run) => run.rows);
     exports.append(...this.session.downloads.map((name) => make("option", { value: name }, name)));
     exports.onchange = () => {
       const format = exports.value;

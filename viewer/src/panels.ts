@@ -115,6 +115,7 @@ export class Panels {
   togglePlot(): void {
     if (this.app.look.selected === null) return message("Select a person first.");
     this.plot.toggle();
+    this.inspector();
   }
 
   private swatch(track: number): HTMLElement {
@@ -196,7 +197,7 @@ export class Panels {
         action("Zoom", "Z", () => app.zoomToSelected()),
         action("Plot", "P", () => this.togglePlot(), { "aria-pressed": String(!$("plot").hidden) }),
         action("Hypotheses", "Y", () => app.toggleHypotheses(), { "aria-pressed": String(app.active.showHypotheses), disabled: !app.active.run.hypotheses }),
-        ...(app.access.writable ? corrections : [])));
+        ...(app.access.writable && app.active.run.folder !== null ? corrections : [])));
     this.inspectorFacts();
   }
 

@@ -126,7 +126,7 @@ export class Plot {
     }
     c.save();
     c.beginPath();
-    c.rect(left, 0, right - left, height);
+    c.rect(left, top - 4, right - left, height);
     c.clip();
     if (chosen.sd) {
       c.fillStyle = SHADES[this.choice % SHADES.length];

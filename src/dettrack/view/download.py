@@ -8,11 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dettrack.edit import names
 from dettrack.errors import UsageError
 from dettrack.formats.exports import export, export_names
-from dettrack.formats.result import Result
-from dettrack.structures import VideoInfo
 from dettrack.view.opened import Opened
 
 __all__ = ["DOWNLOADS", "write_download"]
@@ -32,20 +29,14 @@ def write_download(one: Opened, name: str) -> Iterator[Path]:
         The file.
 
     Raises:
-        UsageError: There are no tracks, or the format needs the video's size and it is not known.
+        UsageError: There are no tracks.
         MissingExtraError: The format needs an optional library.
         OutputError: The disk is full.
     """
-    if one.folder is None or not len(one.frames):
+    if not len(one.packed.table):
         raise UsageError("there are no tracks to export")
-    width, height = one.size or (0, 0)
-    if not width:
-        raise UsageError("the result does not say how large its video is: track it again")
-    info = VideoInfo(one.name, str(one.source or one.name), width, height, one.fps, len(one.frames))
-    edits = tuple(one.packed.edits)
-    result = Result(one.folder, one.packed.table, one.frames, info, names(edits), edits, one.summary)
     with tempfile.TemporaryDirectory(prefix="dettrack-") as folder:
-        (path,) = export(result, [name], folder)
+        (path,) = export(one.result, [name], folder)
         yield _zipped(path) if path.is_dir() else path
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,17 @@ import numpy as np
 from dettrack import edit
 from dettrack.edit import Edit
 from dettrack.errors import InputError
-from dettrack.formats import SUSPECTS, read_tracks
-from dettrack.formats.result import smoothing_again
+from dettrack.formats import SUSPECTS
+from dettrack.formats.read import TABLES, TRACKLETS, read_result
+from dettrack.formats.result import Result, smoothing_again
 from dettrack.skeleton import POSETRACK15
-from dettrack.structures import FrameTimes, TrackTable
-from dettrack.view.frames import clock, frames_of_result, frames_of_video
+from dettrack.structures import TrackTable, VideoInfo
+from dettrack.view.frames import clock, frames_of_video
 from dettrack.view.hypotheses import Hypotheses
 from dettrack.view.media import BrowserCopy, plays_in_browsers
 from dettrack.view.packing import joint_names, pack_lanes, pack_rows, row_index
 
 __all__ = ["Opened", "Packed", "open_result"]
-
-_SUMMARY, TRACKLETS = "summary.json", "tracklets.parquet"
 
 
 @dataclass(frozen=True)
@@ -49,54 +48,42 @@ class Opened:
     """A result or a video that a viewer shows.
 
     Args:
-        name: Title.
-        folder: Result folder; None where only a video was given.
+        result: As the run wrote it, without the edits; of a video alone one without rows.
         source: The video; None where it was not found.
-        frames: Its frames.
-        about: The summary's entry of the video, and the summary itself under `summary`.
-        table: The tracks as the run wrote them, sorted; None where only a video was given.
+        folder: Result folder, whose edit list counts; None where there is none.
 
     Attributes:
+        name: Title.
+        folder: Result folder; None where there is none, and nothing can be corrected.
+        source: The video; None where it was not found.
+        frames: Its frames.
         times: Seconds of the frames, as the viewer plays them.
         version: Number of the current `packed`; grows with every edit.
     """
 
-    def __init__(
-        self,
-        name: str,
-        folder: Path | None,
-        source: Path | None,
-        frames: FrameTimes,
-        about: dict[str, Any],
-        table: TrackTable | None = None,
-    ) -> None:
-        self.name, self.folder, self.source, self.frames, self._about = name, folder, source, frames, about
-        self.times = clock(frames)
+    def __init__(self, result: Result, source: Path | None, folder: Path | None = None) -> None:
+        self._original = replace(result, table=result.table.sorted())
+        self.name, self.folder, self.source, self.frames = result.info.name, folder, source, result.times
+        self.times = clock(result.times)
         self.plays = source is not None and plays_in_browsers(source)
-        self.copy = BrowserCopy(source, frames, self.times) if source is not None and len(frames) else None
+        self.copy = BrowserCopy(source, self.frames, self.times) if source is not None and len(self.frames) else None
         self.version = 0
         self._lock = threading.Lock()
-        self._smooth = smoothing_again(about.get("summary", {}), self.fps)
         self._hypotheses: Hypotheses | None = None
-        self._original = TrackTable.empty(POSETRACK15) if table is None else table
+        self._smooth = smoothing_again(result.summary, result.info.fps)
         self.packed = self._pack()
 
     @property
-    def size(self) -> tuple[int, int] | None:
-        """Width and height in pixels, where known before the video is open."""
-        width, height = self._about.get("width"), self._about.get("height")
-        return (int(width), int(height)) if width and height else None
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """What the run wrote about itself; empty without a result."""
-        return dict(self._about.get("summary", {}))
+    def result(self) -> Result:
+        """What is shown: with the edits so far."""
+        packed = self.packed
+        edits = tuple(packed.edits)
+        return replace(self._original, table=packed.table, edits=edits, names=edit.names(edits))
 
     @property
     def fps(self) -> Fraction | None:
         """Average frames per second; None for images."""
-        rate = self._about.get("fps")
-        return Fraction(rate) if rate else None
+        return self._original.info.fps
 
     def append(self, operation: dict[str, Any], by: str) -> None:
         """Add a correction to the result's list and show the tracks as they are with it.
@@ -119,7 +106,7 @@ class Opened:
     def _pack(self) -> Packed:
         index = self.frames.index
         edits = [] if self.folder is None else edit.read(self.folder)
-        table = edit.apply(self._original, edits, self._smooth)
+        table = edit.apply(self._original.table, edits, self._smooth)
         lanes = pack_lanes(table, index)
         rows = pack_rows(table)
         files = {
@@ -163,13 +150,13 @@ class Opened:
     def describe(self) -> dict[str, Any]:
         """What a page must know to show it."""
         index, shots = self.frames.index, self.frames.shot
-        summary = self.summary
+        info, summary = self._original.info, self._original.summary
         return {
             "name": self.name,
             "folder": None if self.folder is None else str(self.folder),
             "source": None if self.source is None else self.source.name,
             "video": "file" if self.plays else "copy" if self.copy is not None else "none",
-            "size": self.size,
+            "size": (info.width, info.height) if info.width and info.height else None,
             "frames": len(index),
             "first_frame": int(index[0]) if len(index) else 0,
             "cuts": (np.flatnonzero(np.diff(shots)) + 1).tolist() if len(shots) else [],
@@ -187,53 +174,45 @@ class Opened:
 
 
 def open_result(path: Path, video: Path | None = None) -> Opened:
-    """Open a result folder, or a video: with its result where that stands beside it, else alone.
+    """Open a result, a file of tracks or poses, or a video: with its result where that stands beside it, else alone.
 
     Args:
-        path: Result folder or video.
+        path: Result folder, a file as `formats.read.read_result` takes it, or a video.
         video: The video of a result whose own path does not lead to it any more.
 
     Returns:
         What the viewer shows.
 
     Raises:
-        InputError: Neither.
+        InputError: None of these.
     """
     if not path.exists():
         raise InputError(f"{path}: no such result folder or video")
+    if video is not None and not video.exists():
+        raise InputError(f"--video {video}: no such file or folder")
     beside = path.with_name(f"{path.stem}.dettrack")
-    if not _is_result(path) and _is_result(beside):
+    if path.is_file() and path.suffix.lower() not in _TRACKS and _is_result(beside):
         path, video = beside, video or path
-    if _is_result(path):
-        return _open_folder(path, video)
-    if path.suffix == ".dettrack":
-        raise InputError(f"{path}: no tracks in it; expected a result folder of `dettrack track`")
-    return Opened(path.stem, None, path, frames_of_video(path), {})
+    if path.is_dir() or path.suffix.lower() in _TRACKS:
+        result = read_result(path, edits=False)
+        folder = path if _is_result(path) else None
+        return Opened(result, video or _find_video(path, result.info), folder)
+    info = VideoInfo(path.stem, str(path), 0, 0, None, None)
+    return Opened(Result(path, TrackTable.empty(POSETRACK15), frames_of_video(path), info), path)
+
+
+_TRACKS = {".parquet", ".jsonl", ".csv", ".json", ".xml", ".slp", ".nwb"}
 
 
 def _is_result(path: Path) -> bool:
-    return path.is_dir() and any((path / name).is_file() for name in ("tracks.parquet", "tracks.jsonl", "tracks.csv"))
+    return path.is_dir() and any((path / name).is_file() for name in TABLES.values())
 
 
-def _open_folder(folder: Path, video: Path | None) -> Opened:
-    try:
-        summary = json.loads((folder / _SUMMARY).read_text(encoding="utf-8"))
-        about = summary["video"] if isinstance(summary, dict) and isinstance(summary.get("video"), dict) else {}
-    except (OSError, ValueError, KeyError):
-        summary, about = {}, {}
-    table = read_tracks(folder, edits=False).sorted()
-    source = video or _find_video(folder, about)
-    if video is not None and not video.exists():
-        raise InputError(f"--video {video}: no such file or folder")
-    name, frames = str(about.get("name") or folder.stem), frames_of_result(folder, table)
-    return Opened(name, folder, source, frames, {**about, "summary": summary}, table)
-
-
-def _find_video(folder: Path, about: dict[str, Any]) -> Path | None:
+def _find_video(path: Path, info: VideoInfo) -> Path | None:
     """Where the run read its video, or a video of its name beside the result."""
-    named = Path(str(about.get("path") or ""))
-    places = [named, folder.parent / named.name, folder / named.name] if named.name else []
-    return next((place for place in places if place.exists()), None)
+    named = Path(info.path)
+    places = [named, path.parent / named.name, path / named.name] if named.name else []
+    return next((place for place in places if place.exists() and place != path), None)
 
 
 def _suspects(folder: Path | None) -> list[dict[str, Any]]:

@@ -56,8 +56,8 @@ def test_minutes_on_a_gpu_are_tried_on_the_cpu(tmp_path: Path, capsys: pytest.Ca
     for name in names:
         save_people(make_set(videos=3 if "video" in name or "vtest" in name else 0, frames=9), tmp_path / "all" / name)
     packs = [str(tmp_path / "all" / name) for name in names]
-    assert main(["data", "thin", *packs, "--out", str(tmp_path / "data" / "gpu"), "--megabytes", "0.15"]) == 0
-    assert sum(path.stat().st_size for path in (tmp_path / "data" / "gpu").iterdir()) <= 0.15 * 2**20
+    assert main(["data", "thin", *packs, "--out", str(tmp_path / "data" / "gpu"), "--megabytes", "0.2"]) == 0
+    assert sum(path.stat().st_size for path in (tmp_path / "data" / "gpu").iterdir()) <= 0.2 * 2**20
     changes = {"batch = 256": "batch = 8", "steps = 6000": "steps = 3", "steps = 4000": "steps = 2"}
     changes |= {f'"{table["start"]["weights"]}"': f"'{SHIPPED / 'pose.safetensors'}'"}
     for old, new in changes.items():

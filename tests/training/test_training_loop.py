@@ -59,7 +59,7 @@ def losses(folder: Path) -> dict[int, float]:
     return {step: value for step, name, value in read_log(folder / "log.csv") if name == "loss"}
 
 
-def run_here(folder: Path, **changes: object) -> dict[str, float]:
+def run_here(folder: Path, **changes: object) -> dict[str, float] | None:
     return train(Toy(), LoopConfig(**{**CONFIG.__dict__, **changes}), folder)
 
 

@@ -153,12 +153,12 @@ def shrunk(people: PeopleSet, longest: int) -> PeopleSet:
     return replace(people, images=images, boxes=boxes, xy=(people.xy + 0.5) * scale - 0.5)
 
 
-def thinned(people: PeopleSet, most_bytes: int, seed: int = 0) -> PeopleSet:
-    """As many pictures, and the people in them, as fit into a size; which ones is chance.
+def thinned(people: PeopleSet, share: float, seed: int = 0) -> PeopleSet:
+    """A share of the pictures, and the people in them; which ones is chance.
 
     Args:
         people: The set; pictures without people are left out.
-        most_bytes: Of the encoded pictures together. The frames of a video stay together.
+        share: At most this share of the bytes of all pictures with people. The frames of a video stay together.
         seed: Of the choice.
 
     Returns:
@@ -170,7 +170,7 @@ def thinned(people: PeopleSet, most_bytes: int, seed: int = 0) -> PeopleSet:
     _, group = np.unique(np.where(people.video >= 0, people.video, -1 - np.arange(len(size))), return_inverse=True)
     weight = np.bincount(group, size * used)
     order = np.random.default_rng(seed).permutation(np.flatnonzero(weight))
-    chosen = order[np.cumsum(weight[order]) <= most_bytes]
+    chosen = order[np.cumsum(weight[order]) <= share * weight.sum()]
     keep = used & np.isin(group, chosen)
     columns = {name: getattr(people, name)[keep] for name in ("video", "frame", "labelled")}
     images = [image for image, kept in zip(people.images, keep, strict=True) if kept]

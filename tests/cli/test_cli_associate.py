@@ -13,6 +13,7 @@ from dot_people import draw_scene, write_boxes, write_model
 from dettrack.formats import read_tracks
 
 N_FRAMES = 20
+BESIDE = ("summary.json", "suspects.jsonl", "frames.parquet")
 PLAIN = ("--step", "1", "--no-adaptive", "--small-crops-below", "0", "--no-flip", "--joints", "coco17")
 
 
@@ -79,7 +80,7 @@ def test_formats_and_settings_files_are_those_of_track(world):
         "associate", "walkers.dettrack", "--out", "none", "--config", "own.toml", "--formats", "csv,mot", cwd=world
     )
     assert done.returncode == 0, done.stderr
-    assert {path.name for path in (world / "none").iterdir()} == {"tracks.csv", "mot.txt", "summary.json"}
+    assert {path.name for path in (world / "none").iterdir()} == {"tracks.csv", "mot.txt", *BESIDE}
     summary = json.loads((world / "none" / "summary.json").read_text())
     assert summary["settings"]["polish"]["merge"] == "spatial"
     assert summary["counts"]["tracks"] == 0

@@ -99,4 +99,4 @@ def test_a_folder_without_tracks_is_named(scene: Path, capsys: pytest.CaptureFix
     (scene / "nothing").mkdir()
     args = ["picture", str(scene / "grey.mp4"), str(scene / "nothing"), "--out", str(scene / "out.png")]
     assert main(args) == 1
-    assert "tracks.jsonl: no such result" in capsys.readouterr().err
+    assert "nothing: no tracks in it" in capsys.readouterr().err

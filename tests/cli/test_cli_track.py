@@ -33,6 +33,7 @@ def dettrack(*args, cwd):
 
 
 MODELS = ("--detector", "boxes.json", "--model", "dots.onnx", "--no-flip")
+BESIDE = ("summary.json", "suspects.jsonl", "frames.parquet")
 
 
 def test_a_folder_of_frames_becomes_a_result_folder(world):
@@ -41,7 +42,7 @@ def test_a_folder_of_frames_becomes_a_result_folder(world):
     assert "dots.onnx" in done.stdout
     assert "12 frames, 2 tracks, 24 poses" in done.stdout
     out = world / "walkers.dettrack"
-    assert {path.name for path in out.iterdir()} == {"tracks.jsonl", "tracks.csv", "summary.json"}
+    assert {path.name for path in out.iterdir()} == {"tracks.jsonl", "tracks.csv", "tracklets.parquet", *BESIDE}
     assert json.loads((out / "summary.json").read_text())["settings"]["cut"]["clip_length"] == 5
 
 
@@ -55,7 +56,7 @@ def test_resume_leaves_complete_results_alone(world):
 
 
 @pytest.mark.parametrize(
-    "change", [("--step", "4"), ("--formats", "csv"), ("--save-tracklets",), ("--model", "other.onnx"), ()]
+    "change", [("--step", "4"), ("--formats", "csv"), ("--no-save-tracklets",), ("--model", "other.onnx"), ()]
 )
 def test_resume_tracks_again_what_was_made_otherwise(world, change, tmp_path):
     shutil.copy(world / "dots.onnx", tmp_path / "dots.onnx")

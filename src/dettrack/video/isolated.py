@@ -26,10 +26,13 @@ from dettrack.threads import exit_with_parent
 from dettrack.video.reader import open_video
 from dettrack.video.sources import VideoSource
 
-__all__ = ["CONTEXT", "IsolatedReader", "Limits", "death_of"]
+__all__ = ["CONTEXT", "DIED", "IsolatedReader", "Limits", "death_of"]
 
 CONTEXT = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
 """How processes are made: on Linux forked off a server that has imported modules and done nothing else, in a moment."""
+
+DIED = "the decoder died"
+"""How the note, or the error, begins that says so."""
 
 _ERRORS: dict[str, type[DettrackError]] = {"InputError": InputError, "UsageError": UsageError}
 
@@ -135,7 +138,7 @@ class IsolatedReader:
 
     def _died(self) -> None:
         self._process.join(5.0)
-        self._stop(f"the decoder died ({death_of(self._process.exitcode)}) at frame {self._next}")
+        self._stop(f"{DIED} ({death_of(self._process.exitcode)}) at frame {self._next}")
 
     def _stop(self, why: str) -> None:
         self.complete = False

@@ -1,6 +1,8 @@
 """Whole batches of processes, killed, interrupted or on a full disk: the same command again gives an undisturbed run's
 results, does nothing twice that was done, and leaves nothing over."""
 
+import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -8,14 +10,25 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from multiprocessing import forkserver
 
 import pytest
-from batch_world import batch, left_over, results, run_batch
+from batch_world import batch, left_over, results
 
+from dettrack.cli import main
 from dettrack.runs.batch.manifest import read_manifest
 from dettrack.runs.result import read_summary
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="kills and mounts as on Linux")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server():
+    """The server that workers are forked off, one for all commands here."""
+    import dettrack.runs.batch.processes  # noqa: F401  (says what the server imports)
+
+    forkserver.ensure_running()
 
 
 @pytest.fixture(scope="module")
@@ -30,31 +43,72 @@ def made_when(out):
     return {path.parent.name: path.stat().st_mtime_ns for path in out.glob("*.dettrack/summary.json")}
 
 
-def family(pid):
-    """All processes that a process has started, and those that they have."""
-    tasks = f"/proc/{pid}/task/{pid}/children"
-    try:
-        children = [int(one) for one in open(tasks).read().split()]  # noqa: SIM115, PTH123
-    except OSError:
-        return []
-    return [*children, *(each for child in children for each in family(child))]
+def workers_of(out):
+    """Process ids of the workers, from what they show of themselves."""
+    found = []
+    for path in (out / "batch.state" / "running").glob("*.json"):
+        with suppress(OSError, ValueError):
+            found.append(json.loads(path.read_bytes())["pid"])
+    return found
 
 
-def disturb(world, out, chance, whom, number):
-    """Run the command and send signals at moments that are drawn from how much is done, or time that is spent."""
-    with subprocess.Popen(batch(world, out, "--workers", "2"), stderr=subprocess.PIPE) as process:
-        for _ in range(5 if whom == "worker" else 1):
-            goal, patience = chance.randrange(7), chance.uniform(0.5, 8.0)
-            until = time.monotonic() + patience
-            while process.poll() is None and (len(made_when(out)) < goal or time.monotonic() < until):
-                time.sleep(0.05)
-            mine = family(process.pid)
-            if process.poll() is not None or (whom == "worker" and not mine):
-                continue
-            os.kill(process.pid if whom == "parent" else chance.choice(mine), number)
-        errors = process.stderr.read().decode()
-    assert "Traceback" not in errors.replace("resource_tracker", ""), errors
-    return mine
+def reached(out, moment, before):
+    """Whether a run has come to a moment: a video under way, or one more finished."""
+    if moment == "start":
+        return True
+    if moment == "under way":
+        return bool(list(out.glob("*.part/tracks.jsonl.part")))
+    return len(made_when(out)) > before
+
+
+def start(world, out, *more):
+    """The command, in a process forked off this one, which has imported all; and the file of what it says."""
+    said = out.with_name(f"{out.name}.said")
+    said.parent.mkdir(parents=True, exist_ok=True)
+    process = multiprocessing.get_context("fork").Process(target=_main, args=(batch(world, out, *more)[3:], said))
+    process.start()
+    return process, said
+
+
+def _main(args, said):
+    forkserver._forkserver.ensure_running = lambda: None  # it is our parent's child, and runs
+    with said.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+        code = main(args)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def run_batch(world, out, *more, code=0):
+    process, said = start(world, out, *more)
+    process.join()
+    text = said.read_text()
+    assert process.exitcode == code, text
+    assert "Traceback" not in text, text
+    return text
+
+
+def disturb(world, out, chance, whom, number, times):
+    """Run the command and send signals at drawn moments; says what workers and how many signals there were."""
+    pids, sent = set(), 0
+    process, said = start(world, out, "--workers", "2")
+    for _ in range(times):
+        moment, before = chance.choice(["start", "under way", "done", "done"]), len(made_when(out))
+        patience = time.monotonic() + chance.uniform(0.0, 2.0) * (moment == "start") + chance.uniform(0.0, 0.3)
+        while process.is_alive() and not (reached(out, moment, before) and time.monotonic() > patience):
+            time.sleep(0.02)
+        pids |= set(workers_of(out))
+        victims = [process.pid] if whom == "parent" else workers_of(out)
+        if process.is_alive() and victims:
+            with suppress(ProcessLookupError):
+                os.kill(chance.choice(victims), number)
+                sent += 1
+    process.join()
+    assert "Traceback" not in said.read_text(), said.read_text()
+    return pids, sent
 
 
 def nobody_is_left(pids):
@@ -72,21 +126,30 @@ def status(pid):
         return "Z"
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("DETTRACK_KILLS", "4"))))
 @pytest.mark.parametrize(
-    ("whom", "how"), [("parent", "KILL"), ("parent", "TERM"), ("parent", "HUP"), ("worker", "KILL")]
+    ("whom", "how", "kills"),
+    [("parent", "KILL", 8), ("worker", "KILL", 8), ("parent", "TERM", 3), ("parent", "HUP", 1)],
 )
-def test_a_killed_batch_goes_on_to_the_same_results(world, tmp_path, undisturbed, whom, how, seed):
-    out = tmp_path / "out"
-    pids = disturb(world, out, random.Random(f"{whom} {how} {seed}"), whom, getattr(signal, f"SIG{how}"))
-    assert nobody_is_left(pids)
-    done = made_when(out)
-    assert results(out).items() <= undisturbed.items()
-    run_batch(world, out, "--workers", "2", "--retry", "all")
-    assert results(out) == undisturbed
-    assert made_when(out).items() >= done.items()
-    assert not left_over(out)
-    assert run_batch(world, out) == ""
+def test_a_killed_batch_goes_on_to_the_same_results(world, tmp_path, undisturbed, whom, how, kills):
+    """The same command again and again, each time killed, then once left alone; in a new folder once all is done."""
+    chance, number, sent = random.Random(f"{whom} {how}"), getattr(signal, f"SIG{how}"), 0
+    for folder in map(str, range(kills)):
+        out, done = tmp_path / folder, {}
+        while sent < kills and results(out) != undisturbed:
+            times = 1 if whom == "parent" else 4
+            pids, more = disturb(world, out, chance, whom, number, min(times, kills - sent))
+            sent += more
+            assert nobody_is_left(pids)
+            assert results(out).items() <= undisturbed.items()
+            assert made_when(out).items() >= done.items()
+            done = made_when(out)
+        run_batch(world, out, "--workers", "2", "--retry", "all")
+        assert results(out) == undisturbed
+        assert made_when(out).items() >= done.items()
+        assert not left_over(out)
+        if sent >= kills:
+            break
+    assert sent >= kills
 
 
 def test_shards_and_workers_give_the_same_results(world, tmp_path, undisturbed):
@@ -120,11 +183,9 @@ def test_a_file_that_cannot_be_read_stops_no_other(world, tmp_path):
     shutil.copytree(world / "videos", tmp_path / "videos")
     whole = (world / "videos" / "v00.mp4").read_bytes()
     (tmp_path / "videos" / "v03.mp4").write_bytes(whole[: len(whole) // 2])
-    command = batch(world, tmp_path / "out", "--workers", "2")
-    command[4] = str(tmp_path / "videos")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "v03.mp4: failed" in done.stderr
+    (tmp_path / "boxes.json").write_bytes((world / "boxes.json").read_bytes())
+    (tmp_path / "dots.onnx").write_bytes((world / "dots.onnx").read_bytes())
+    assert "v03.mp4: failed" in run_batch(tmp_path, tmp_path / "out", "--workers", "2", code=1)
     rows = read_manifest(tmp_path / "out")
     assert [row.state for name, row in sorted(rows.items()) if name != "v03.mp4"] == ["done"] * 5
     assert read_summary(tmp_path / "out" / "v02.mp4.dettrack")["complete"]

@@ -9,6 +9,8 @@ from dettrack.pipeline import Pipeline
 from dettrack.runs.batch.tasks import Task
 from dettrack.runs.batch.worker import Worker, out_of_memory
 from dettrack.runs.folder import RunOptions
+from dettrack.runs.result import read_summary
+from dettrack.video.isolated import Limits
 
 
 class Hungry:
@@ -46,7 +48,7 @@ def test_it_goes_on_with_half_the_batch(world, tmp_path, config, capsys):
         worker._pipeline.estimator = Hungry(worker._pipeline.estimator)
         answer = worker.run(given)
     assert answer.state == "done"
-    assert "half the batch" in answer.reason
+    assert "a smaller batch" in answer.reason
     assert "half the batch" in capsys.readouterr().err
     plain = task(world, tmp_path / "b", config)
     with Worker("w", plain.folder) as worker:
@@ -80,3 +82,28 @@ def test_it_fails_alone_where_nothing_can_be_halved(world, tmp_path, config):
 )
 def test_how_lack_of_memory_is_told(error, expected):
     assert out_of_memory(error) is expected
+
+
+def test_a_video_that_costs_its_decoder_too_much_fails_each_time_and_the_next_one_is_done(
+    world, tmp_path, config, monkeypatch
+):
+    given = task(world, tmp_path, config)
+    with Worker("w", given.folder) as worker:
+        for _ in range(2):
+            monkeypatch.setattr("dettrack.runs.batch.worker._LIMITS", Limits(memory_gib=0.001))
+            answer = worker.run(given)
+            assert answer.state == "failed"
+            assert "decod" in answer.reason or "memory" in answer.reason
+        assert not given.result.exists()
+        monkeypatch.undo()
+        assert worker.run(given).state == "done"
+
+
+def test_what_was_decoded_before_a_limit_is_kept_as_an_incomplete_result(world, tmp_path, config, monkeypatch):
+    monkeypatch.setattr("dettrack.runs.batch.worker._LIMITS", Limits(frames=10))
+    given = task(world, tmp_path, config)
+    with Worker("w", given.folder) as worker:
+        answer = worker.run(given)
+    assert (answer.state, answer.complete, answer.frames) == ("done", False, 10)
+    assert "10 frames" in answer.reason
+    assert read_summary(given.result)["complete"] is False

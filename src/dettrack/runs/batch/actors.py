@@ -15,6 +15,7 @@ from typing import Any
 from dettrack.errors import MissingExtraError, UsageError
 from dettrack.runs.batch.manifest import last_frame
 from dettrack.runs.batch.tasks import Death, Outcome, Task
+from dettrack.video.isolated import CONTEXT
 
 __all__ = ["Actors"]
 
@@ -121,6 +122,7 @@ class _Actor:
 
         # A process started here would import Ray's program as its main module, a second for every video.
         vars(sys.modules["__main__"]).pop("__file__", None)
+        CONTEXT.set_forkserver_preload(["dettrack.video.isolated"])
         self._worker = Worker(name, folder)
 
     def run(self, task: Task) -> Outcome:

@@ -113,6 +113,7 @@ def _work(pipe: Connection, name: str, folder: Path, memory_gib: float) -> None:
     threading.Thread(target=exit_with_parent, name="dettrack parent", daemon=True).start()
     if memory_gib:
         _bound_memory(memory_gib)
+    CONTEXT.set_forkserver_preload(["dettrack.video.isolated"])  # decoders have a server of their own, which needs less
     from dettrack.runs.batch.worker import Worker  # heavy
 
     with Worker(name, folder) as worker:

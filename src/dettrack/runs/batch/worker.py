@@ -28,7 +28,7 @@ from dettrack.runs.folder import open_source, run_fingerprint, track_to_folder
 from dettrack.runs.result import SUMMARY, is_complete, read_summary
 from dettrack.skeleton import joint_set
 from dettrack.threads import tune_process
-from dettrack.video.isolated import Limits
+from dettrack.video.isolated import DIED, Limits
 
 __all__ = ["Worker", "out_of_memory"]
 
@@ -79,26 +79,35 @@ class Worker:
             return Outcome("long", frames=frames)
         tune_process(task.config.estimate.threads)
         self._pipeline = Pipeline(task.config) if self._pipeline is None else self._pipeline.with_config(task.config)
-        pipeline: Pipeline | None = self._pipeline
-        said = ""
-        while True:
-            known = Checkpoint(spans_of(task.folder, task.video) / f"{key[:32]}-{__version__}")
-            try:
-                if task.span is not None:
-                    return self._find(pipeline, task, task.span, known)
-                progress = self._heart.progress
-                summary = track_to_folder(pipeline, task.source, task.result, task.options, progress, known, _LIMITS)
-                break
-            except Exception as error:
-                known.flush()
-                if not out_of_memory(error):
-                    raise
-                if (pipeline := pipeline.with_half_batch()) is None:
-                    raise InputError(f"{task.source}: out of memory, even with one crop in a pass") from error
-                said = "out of memory: tracked with half the batch, or less"
-                sys.stderr.write(f"{task.video}: out of memory: trying again with half the batch\n")
+        if task.span is not None:
+            return self._find(self._pipeline, task, task.span, self._known(task, key))
+        summary, said = self._track(self._pipeline, task, key)
         shutil.rmtree(spans_of(task.folder, task.video), ignore_errors=True)  # those of other settings, too
         return self._answer(task, summary, said)
+
+    def _known(self, task: Task, key: str) -> Checkpoint:
+        return Checkpoint(spans_of(task.folder, task.video) / f"{key[:32]}-{__version__}")
+
+    def _track(self, pipeline: Pipeline, task: Task, key: str) -> tuple[dict[str, Any], str]:
+        """The summary, and what there is to say: once more after the decoder died, with less after memory ran out."""
+        said, tries = "", 2
+        while True:
+            known = self._known(task, key)
+            try:
+                summary = track_to_folder(
+                    pipeline, task.source, task.result, task.options, self._heart.progress, known, _LIMITS
+                )
+                if tries == 1 or not any(DIED in note for note in summary["notes"]):
+                    return summary, said
+            except Exception as error:
+                if out_of_memory(error):
+                    pipeline, said = _halved(pipeline, task, error), "out of memory: tracked with a smaller batch"
+                    known.flush()
+                    continue
+                if tries == 1 or DIED not in str(error):
+                    raise
+            known.flush()
+            tries -= 1  # the system may have killed the decoder: once more, to see whether it is the file
 
     def _answer(self, task: Task, summary: dict[str, Any], said: str = "", *, adopted: bool = False) -> Outcome:
         smooth = task.config.finish.smooth != "none"
@@ -137,8 +146,17 @@ def out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or any(words in said for words in _NO_MEMORY)
 
 
+def _halved(pipeline: Pipeline, task: Task, error: Exception) -> Pipeline:
+    half = pipeline.with_half_batch()
+    if half is None:
+        raise InputError(f"{task.source}: out of memory, even with one crop in a pass") from error
+    sys.stderr.write(f"{task.video}: out of memory: trying again with half the batch\n")
+    return half
+
+
 def _failed(task: Task, reason: str) -> Outcome:
-    shutil.rmtree(spans_of(task.folder, task.video), ignore_errors=True)
+    if task.span is None:
+        shutil.rmtree(spans_of(task.folder, task.video), ignore_errors=True)
     return Outcome("failed", reason)
 
 

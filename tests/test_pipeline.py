@@ -117,6 +117,16 @@ def test_the_baseline_bridges_gaps_by_interpolation(scene):
     assert np.nanmax(errors(table, scene)) < 2.5
 
 
+def test_interpolated_poses_have_the_times_of_their_frames(scene):
+    config = settings(scene, {(t, 0) for t in range(8, 14)}, clip=1, linking="oks-velocity", name="uneven.json")
+    uneven = 1.5 + np.cumsum(np.random.default_rng(0).uniform(0.01, 0.09, N_FRAMES))
+    with open_video(str(scene.folder)) as video:
+        frames = [replace(frame, time_s=float(uneven[frame.index])) for frame in video]
+    table = Pipeline(config).track(frames).gather()
+    assert (table.source == Source.INTERPOLATED).sum() == 6
+    np.testing.assert_array_equal(table.time_s, uneven[table.frame])
+
+
 def test_segments_are_every_frame_once_in_order(scene):
     segments = list(track(str(scene.folder), settings(scene)))
     assert len(segments) > 1, "finished frames must come before the video ends"

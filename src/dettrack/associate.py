@@ -6,6 +6,7 @@ Needs neither video nor network, so that a saved run can be linked and merged ag
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Int
@@ -106,4 +107,6 @@ class _Segments:
             self._report.counts[f"poses_{source.name.lower()}"] += int((table.source == source).sum())
         here = tuple(link for link in self.close_links if link.frame <= times.index[done - 1])
         self.close_links = self.close_links[len(here) :]
+        # An interpolated row was given a time between its neighbours': the frame's own is known here.
+        table = replace(table, time_s=times.time_of(table.frame))
         yield Segment(times[:done], table, here)

@@ -303,7 +303,15 @@ def test_a_swap_in_a_real_run_is_found_mended_and_right_in_every_export(
         with page.expect_download() as download:
             page.select_option("#export", name)
         download.value.save_as(tmp_path / "got")
-        assert (tmp_path / "got").read_text().replace("wrong", "original") == path.read_text(), name
+        if (
+            name == "csv"
+        ):  # where there are corrections, it has a column more for each joint: whether a person placed it
+            with (tmp_path / "got").open(newline="") as got, path.open(newline="") as other:
+                pairs = list(zip(csv.DictReader(got), csv.DictReader(other), strict=True))
+            assert all(row.items() >= wanted.items() for row, wanted in pairs)
+            assert len(pairs) == len(true.table)
+        else:
+            assert (tmp_path / "got").read_text().replace("wrong", "original") == path.read_text(), name
 
 
 def test_every_correction_by_key_and_click(open_page: Any, swapped: Path) -> None:

@@ -24,6 +24,8 @@ COMMANDS = {
     "associate": ("dettrack.cli.associate", "link and merge a saved run again, without video or network"),
     "render": ("dettrack.cli.render", "a result drawn on its video: trails, some people, blurred faces, side by side"),
     "frames": ("dettrack.cli.frames", "the images that COCO and PoseTrack files of a result name"),
+    "report": ("dettrack.cli.report", "one HTML page about a result: people, coverage, angles, suspects, settings"),
+    "show": ("dettrack.cli.show", "what is in a result, a file of poses, or a checkpoint"),
     "ablate": ("dettrack.cli.ablate", "the experiments of the paper, and baselines beside them, as tables and plots"),
     "picture": ("dettrack.cli.picture", "frames of a video as one or several runs saw them, side by side"),
     "evaluate": ("dettrack.cli.evaluate", "AP, MOTA and HOTA by the official PoseTrack rules"),

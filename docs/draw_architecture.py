@@ -35,6 +35,7 @@ ABOUT = {
     "visual": "drawing, rendering",
     "view": "a page to look at tracks",
     "edit": "corrections",
+    "measure": "angles, metres",
     "video": "frames, shots",
     "models": "detectors, networks",
     "cut": "keyframes, tubes",

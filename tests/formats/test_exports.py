@@ -284,3 +284,22 @@ def test_an_export_says_what_it_was_made_from(result, out):
     with pytest.raises(UsageError, match="expected some of jsonl"):
         export(result, ["word"], out)
     assert len(set(export_names())) == len(export_names())
+
+
+def test_rerun_by_its_own_reader(result, out):
+    chunk = pytest.importorskip("rerun.chunk")
+    (path,) = export(result, ["rerun"], out)
+    positions: dict[tuple[str, int], list] = {}
+    for part in chunk.RrdReader(path).stream():
+        if part.entity_path.endswith("/joints"):
+            columns = part.to_record_batch().to_pydict()
+            places = columns["Points2D:positions"]
+            positions |= {
+                (part.entity_path, f): p for f, p in zip(columns["frame"], places, strict=True) if p is not None
+            }
+    table = result.table
+    assert len(positions) == len(table)
+    for i in range(len(table)):
+        found = positions[f"/people/{table.track_id[i]}/joints", int(table.frame[i])]
+        xy = table.xy_smooth[i]
+        np.testing.assert_allclose(found, xy[np.isfinite(xy[:, 0])], rtol=1e-6)

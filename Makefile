@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 WEIGHTS := $(if $(DETECTOR),--detector "$(DETECTOR)") $(if $(MODEL),--model "$(MODEL)")
 
-.PHONY: test test-slow lint types demo bench reproduce-small clean
+.PHONY: test test-slow lint types site demo bench reproduce-small clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -35,6 +35,10 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy
+
+site: $(STAMP)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # The paper's experiments on the synthetic benchmark, with networks that are trained for it where they are not there yet
 # (docs/reproduction/small). Interrupt it when you like: the same command goes on.

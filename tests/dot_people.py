@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 SIZE = (256, 192)  # of the model's crops, height and width
 _MEAN, _STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
-_COLOURS = np.array(
+COLOURS = np.array(
     [
         *((255, 0, 0), (255, 128, 0), (255, 255, 0), (128, 255, 0), (0, 255, 0), (0, 255, 128)),
         *((0, 255, 255), (0, 128, 255), (0, 0, 255), (128, 0, 255), (255, 0, 255), (255, 0, 128)),
@@ -71,7 +71,7 @@ def draw_scene(
     for t in range(n_frames):
         image = np.zeros((240, width, 3), np.uint8)
         for person in joints[t]:
-            for (x, y), colour in zip(person, _COLOURS, strict=True):
+            for (x, y), colour in zip(person, COLOURS, strict=True):
                 centre = (round(x * 16), round(y * 16))
                 cv2.circle(image, centre, 5 * 16, colour[::-1].tolist(), -1, cv2.LINE_AA, 4)
         cv2.imwrite(str(folder / f"{t:06d}.png"), image)
@@ -92,7 +92,7 @@ def write_boxes(path: Path, scene: DotScene, missed: set[tuple[int, int]] | None
 
 def write_model(path: Path) -> Path:
     """The ONNX pose model: `data` (1, 3, 256, 192) -> heatmaps (1, 17, 64, 48)."""
-    colours = (_COLOURS / 255 - _MEAN) / _STD
+    colours = (COLOURS / 255 - _MEAN) / _STD
     constants = {
         "weight": (-2 * colours)[:, :, None, None],
         "bias": (colours**2).sum(1),

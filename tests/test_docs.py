@@ -143,7 +143,7 @@ from dettrack.cli import main
 texts = {{}}
 for words in {words!r}:
     with contextlib.redirect_stdout(io.StringIO()) as text, contextlib.suppress(SystemExit):
-        main([*words, "--help"])
+        main([*words, "--help-all" if words == ["track"] else "--help"])
     texts[words[0]] = texts.get(words[0], "") + text.getvalue()
 print(json.dumps(texts))
 """

@@ -8,7 +8,8 @@ import pytest
 from dot_people import draw_scene, write_boxes, write_model
 
 from dettrack.config import CutConfig, DetectConfig, EstimateConfig, FinishConfig, SewConfig, TrackConfig
-from dettrack.pipeline import Pipeline, track, track_all
+from dettrack.pipeline import Pipeline
+from dettrack.runs.track import track, track_all
 from dettrack.structures import Frame, Source, TrackTable
 from dettrack.video import open_video
 

@@ -18,9 +18,10 @@ import dettrack
 from dettrack.config import CutConfig, DetectConfig, EstimateConfig, FinishConfig, TrackConfig
 from dettrack.finish.smooth import savgol
 from dettrack.formats import read_tracks
-from dettrack.pipeline import Pipeline, Run, track, track_all
+from dettrack.pipeline import Pipeline, Run
 from dettrack.runs.folder import track_to_folder
 from dettrack.runs.result import read_summary
+from dettrack.runs.track import track, track_all
 from dettrack.structures import TrackTable
 from dettrack.video import VideoWriter, open_video
 from dettrack.video.sources import ImageList

@@ -40,6 +40,7 @@ def associate(
     fps: float | None = None,
     report: Report | None = None,
     links: Links | None = None,
+    linker: Linker | None = None,
 ) -> Generator[Segment, None, None]:
     """Join tracklets into tracks and merge their hypotheses, while they come.
 
@@ -50,12 +51,13 @@ def associate(
         fps: Frames per second of the video; None where it has no clock.
         report: Receives the tallies of the batches and of the stages here; complete also where the run breaks off.
         links: What people said of single tracklets.
+        linker: In place of the one that the settings name.
 
     Yields:
         Finished frames, in order, each frame exactly once.
     """
     report = Report() if report is None else report
-    linker = make_linker(config.sew, joint_set, config.cut.clip_length, links)
+    linker = linker or make_linker(config.sew, joint_set, config.cut.clip_length, links)
     chain = Chain(Polisher(config.polish, joint_set), *finishing(config, joint_set, fps, links))
     output = _Segments(report)
     try:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dettrack import __version__
 from dettrack.cli.failures import unforeseen, write_safely
 from dettrack.cli.interrupts import INTERRUPTED, ending_by_signals
+from dettrack.cli.short_help import SHORT_HELP
 from dettrack.errors import DettrackError
 from dettrack.threads import tune_process
 
@@ -33,6 +34,7 @@ COMMANDS = {
     "train": ("dettrack.cli.train", "train a pose network or detector as a recipe says"),
     "pseudo": ("dettrack.cli.pseudo", "label videos and photos by teachers that agree"),
     "weights": ("dettrack.cli.weights", "list, verify, import or fetch weights"),
+    "doctor": ("dettrack.cli.doctor", "what this installation can do, a self test, and what would make it better"),
     "export": ("dettrack.cli.export", "a result in other formats, without tracking again; a pose network as ONNX file"),
     "bench": ("dettrack.cli.bench", "speed on this machine: stages, networks, whole runs beside baselines"),
     "data": ("dettrack.cli.data", "check a training set, draw its tubes; score a pose model"),
@@ -66,6 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args[0] not in COMMANDS:
         sys.stderr.write(f"dettrack: unknown command {args[0]!r}; expected one of {', '.join(COMMANDS)}\n")
         return 2
+    if args[0] in SHORT_HELP and {"-h", "--help"} & set(args[1:]):
+        sys.stdout.write(SHORT_HELP[args[0]])
+        return 0
+    args = [args[0], *("--help" if arg == "--help-all" else arg for arg in args[1:])]
     tune_process()
     try:
         with ending_by_signals():

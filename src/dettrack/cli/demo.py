@@ -36,7 +36,6 @@ def run(args: Sequence[str]) -> int:
     parsed = tyro.cli(DemoArgs, args=list(args), prog="dettrack demo")
     from rich.console import Console
 
-    from dettrack.cli.progress import RunProgress
     from dettrack.evaluation import evaluate
     from dettrack.evaluation.tables import figure_tables
     from dettrack.formats import read_tracks
@@ -44,6 +43,7 @@ def run(args: Sequence[str]) -> int:
     from dettrack.lab.synth import demo_scene
     from dettrack.pipeline import Pipeline
     from dettrack.runs.folder import RunOptions, track_to_folder
+    from dettrack.runs.progress import RunProgress
 
     config = TrackConfig(
         cut=CutConfig(step=parsed.step),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -34,6 +36,12 @@ if TYPE_CHECKING:
 
 __all__ = ["TrackArgs", "parse", "run"]
 
+ADVICE = (
+    "built-in weights are small: stronger ones find more people and place joints better (docs/built_in_weights.md); "
+    "`dettrack weights list` has their names, `dettrack doctor` what this machine can run"
+)
+_SURE_AFTER_S, _LONG_S = 60.0, 1800.0  # when the rest of a run can be estimated, and what is long
+
 
 @dataclass(frozen=True)
 class TrackArgs:
@@ -49,8 +57,8 @@ class TrackArgs:
         render: Write render.mp4: skeletons and ids on the video; detected boxes solid, recovered ones dotted.
         save_tracklets: Write tracklets.parquet (100 to 250 kB a minute of video), from which `dettrack associate` links
             and merges again in seconds. With --posetrack: a file for each sequence in the folder tracklets of --out.
-        start: Skip what comes before this time, in seconds from the first frame.
-        end: Stop at this time, in seconds from the first frame.
+        start: Skip what comes before this time from the first frame: seconds, or minutes:seconds.
+        end: Stop at this time from the first frame, likewise.
         fps: Frames per second of folders and lists of images, which have no clock: their times are missing without it.
         max_pixels: Largest picture, in pixels, that is decoded; one that a header announces to be larger is refused.
         resume: Leave out inputs whose result is complete, and of the same input, settings, weights and formats. With
@@ -74,8 +82,8 @@ class TrackArgs:
     formats: str = "jsonl,parquet"
     render: bool = False
     save_tracklets: bool = True
-    start: float = 0.0
-    end: float | None = None
+    start: str = "0"
+    end: str = ""
     fps: float | None = None
     max_pixels: int = 100_000_000
     resume: bool = False
@@ -91,6 +99,16 @@ class TrackArgs:
     sew: SewConfig = field(default_factory=SewConfig)
     polish: PolishConfig = field(default_factory=PolishConfig)
     finish: FinishConfig = field(default_factory=FinishConfig)
+
+    @property
+    def start_s(self) -> float:
+        """`start` in seconds."""
+        return seconds(self.start, "--start")
+
+    @property
+    def end_s(self) -> float | None:
+        """`end` in seconds."""
+        return seconds(self.end, "--end") if self.end else None
 
     @property
     def settings(self) -> TrackConfig:
@@ -125,36 +143,72 @@ def run(args: Sequence[str]) -> int:
         raise UsageError("--images goes with --posetrack; a folder of frames is an input like a video")
     if not parsed.inputs:
         raise UsageError("nothing to track: name a video, a folder of frames, or --posetrack; see --help")
+    if not parsed.quiet:
+        sys.stderr.write("dettrack: loading ...\n")
+        sys.stderr.flush()
     return _run_live(parsed) if parsed.live else _run_videos(parsed)
+
+
+def seconds(text: str, option: str) -> float:
+    """A time on the command line: seconds, minutes:seconds or hours:minutes:seconds.
+
+    Args:
+        text: Such as 90, 1:30 or 0:01:30.5.
+        option: For the message.
+
+    Returns:
+        Seconds.
+
+    Raises:
+        UsageError: None of these.
+    """
+    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", text, re.ASCII):
+        raise UsageError(f"{option} is {text!r}: expected seconds, or minutes:seconds, such as 90 or 1:30")
+    return sum(float(part) * 60**place for place, part in enumerate(reversed(text.split(":"))))
 
 
 def _run_live(parsed: TrackArgs) -> int:
     from dettrack.cli.live import run_live
 
     given = {"--render": parsed.render, "--resume": parsed.resume, "--fps": parsed.fps is not None}
-    given |= {"--start": parsed.start > 0, "--end": parsed.end is not None, "several inputs": len(parsed.inputs) > 1}
+    given |= {"--start": parsed.start_s > 0, "--end": parsed.end_s is not None}
+    given |= {"several inputs": len(parsed.inputs) > 1}
     if any(given.values()):
         raise UsageError(f"{', '.join(name for name, used in given.items() if used)}: not with --live")
     return run_live(parsed.inputs[0], parsed.settings, parsed.out, quiet=parsed.quiet)
 
 
-def _sources(inputs: Sequence[str]) -> list[str | list[Path]]:
-    """Several image files are one video; everything else stands for itself."""
+def _sources(parsed: TrackArgs) -> list[str | list[Path]]:
+    """Several image files are one video; folders of videos are their videos; everything else stands for itself."""
+    from dettrack.runs.batch.inputs import VIDEO_SUFFIXES
+    from dettrack.video.sources import natural_key
+
+    inputs = parsed.inputs
     if len(inputs) > 1 and all(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in inputs):
         return [[Path(name) for name in inputs]]
-    return list(inputs)
+    found: list[str | list[Path]] = []
+    for name in inputs:
+        folder = Path(name)
+        inside = sorted(folder.iterdir(), key=lambda path: natural_key(path.name)) if folder.is_dir() else []
+        videos = [str(path) for path in inside if path.suffix.lower() in VIDEO_SUFFIXES - {".gif"} and path.is_file()]
+        pictures = any(path.suffix.lower() in IMAGE_SUFFIXES for path in inside)
+        found += videos if videos and not pictures else [name]
+    return found
 
 
 def _result_folder(source: str | list[Path], out: Path | None) -> Path:
-    first = source[0].parent if isinstance(source, list) else Path(source)
+    if isinstance(source, str):
+        first = Path(source)
+    else:
+        first = source[0].parent
     first = first.resolve() if first.name in ("", ".", "..") else first
     name = first.name if first.is_dir() else first.stem
     return (out if out is not None else first.parent) / f"{name}.dettrack"
 
 
 def _run_videos(parsed: TrackArgs) -> int:
-    from dettrack.cli.progress import RunProgress
     from dettrack.runs.folder import RunOptions, check_formats, track_to_folder
+    from dettrack.runs.progress import RunProgress
 
     formats = format_names(parsed.formats)
     check_formats(formats)
@@ -162,8 +216,8 @@ def _run_videos(parsed: TrackArgs) -> int:
         formats,
         parsed.render,
         parsed.save_tracklets,
-        parsed.start,
-        parsed.end,
+        parsed.start_s,
+        parsed.end_s,
         parsed.preset,
         parsed.fps,
         parsed.max_pixels,
@@ -175,7 +229,8 @@ def _run_videos(parsed: TrackArgs) -> int:
     for source, out in jobs:
         try:
             with RunProgress(out.name.removesuffix(".dettrack"), quiet=parsed.quiet) as progress:
-                summary = track_to_folder(pipeline, source, out, options, progress)
+                told = progress if parsed.quiet or parsed.preset == "fast" else _Hint(progress, parsed.preset)
+                summary = track_to_folder(pipeline, source, out, options, told)
         except DettrackError as error:
             failed = max(failed, _refuse(error))
             continue
@@ -183,7 +238,29 @@ def _run_videos(parsed: TrackArgs) -> int:
             failed = UNREAD
         if not parsed.quiet:
             _say(_result_line(out, summary))
+    if not parsed.quiet and "default" in (parsed.settings.detect.detector, parsed.settings.estimate.model):
+        _say(ADVICE)
     return failed
+
+
+class _Hint:
+    """Progress that names the fast preset once, where a run turns out to be long."""
+
+    def __init__(self, progress: Callable[[int, int | None], None], preset: str) -> None:
+        self._progress, self._preset, self._start, self._said = progress, preset, time.perf_counter(), False
+
+    def __call__(self, done: int, expected: int | None) -> None:
+        self._progress(done, expected)
+        passed = time.perf_counter() - self._start
+        if self._said or not expected or passed < _SURE_AFTER_S:
+            return
+        self._said = True
+        left = passed * (expected - done) / max(done, 1)
+        if left > _LONG_S:
+            sys.stderr.write(
+                f"about {left / 3600:.1f} h left with --preset {self._preset}; --preset fast is faster "
+                "(docs/keyframes.md has what it costs), --start and --end take a part\n"
+            )
 
 
 def _jobs(parsed: TrackArgs, options: RunOptions) -> tuple[list[tuple[str | list[Path], Path]], int]:
@@ -194,10 +271,12 @@ def _jobs(parsed: TrackArgs, options: RunOptions) -> tuple[list[tuple[str | list
 
     jobs: dict[Path, str | list[Path]] = {}
     failed = 0
-    for source in _sources(parsed.inputs):
+    for source in _sources(parsed):
         out = _result_folder(source, parsed.out)
         try:
             find_source(source, parsed.fps)
+            if options.end_s is not None and options.end_s <= options.start_s:
+                raise UsageError(f"--end is {parsed.end}: it must be later than --start, which is {parsed.start}")
             if parsed.resume and is_complete(out):
                 made_by = (read_summary(out) or {}).get("fingerprint")
                 if made_by == run_fingerprint(source, parsed.settings, options):
@@ -228,8 +307,6 @@ def _load(parsed: TrackArgs) -> Pipeline:
     if not parsed.quiet:
         _say(f"detector: {pipeline.detector.description}")
         _say(f"model: {pipeline.estimator.description}")
-        if "default" in (parsed.settings.detect.detector, parsed.settings.estimate.model):
-            _say("built-in weights are small: `dettrack weights list` names better ones, for --detector and --model")
     return pipeline
 
 
@@ -252,7 +329,7 @@ def _run_dataset(parsed: TrackArgs) -> int:
     if parsed.images is None or parsed.out is None:
         raise UsageError("--posetrack needs --images ROOT (where the frames are) and --out DIR (for the predictions)")
     given = {"--render": parsed.render, "--fps": parsed.fps is not None}
-    given |= {"--start": parsed.start > 0, "--end": parsed.end is not None}
+    given |= {"--start": parsed.start_s > 0, "--end": parsed.end_s is not None}
     if any(given.values()):
         unused = ", ".join(name for name, used in given.items() if used)
         raise UsageError(f"{unused}: not for --posetrack, which writes prediction files of whole sequences")

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from dettrack.errors import UsageError
 from dettrack.settings import Range, check
+from dettrack.skeleton import known_joint_sets
 
 __all__ = ["CutConfig", "DetectConfig", "EstimateConfig", "FinishConfig", "PolishConfig", "SewConfig"]
 
@@ -85,7 +86,8 @@ class DetectConfig:
     Attributes:
         detector: File (dettrack .safetensors, ONNX, OpenVINO .xml, detections JSON, MOT csv), "hf:NAME_OR_PATH", or a
             name that `dettrack weights list` shows.
-        detector_layout: Output layout of an ONNX detector; "auto" recognises it from the file.
+        detector_layout: Layout of an ONNX detector, which says how it takes pictures too; "auto" recognises it from the
+            file and from its first answers.
         detector_size: Longer side of the detector's input in pixels; 0 takes the file's own, or 640.
         detector_scales: Run on every keyframe at each of these longer sides, and merge the boxes: small people are
             found at the largest, large ones at the smallest (SNIPER's testing); a detector of ours only.
@@ -98,7 +100,7 @@ class DetectConfig:
     """
 
     detector: str = "default"
-    detector_layout: Literal["auto", "rtmdet", "yolox", "picodet"] = "auto"
+    detector_layout: Literal["auto", "rtmdet", "yolox", "yolox-nms", "picodet", "yolo", "rtmo", "yolo-pose"] = "auto"
     detector_size: Annotated[int, Range(32, zero=True)] = 0
     detector_scales: tuple[InputSize, ...] = ()
     detector_threshold: Share = 0.3
@@ -127,11 +129,15 @@ class EstimateConfig:
     """The network that finds the joints in a tube.
 
     Attributes:
-        model: File (dettrack .safetensors, official HRNet .pth, ONNX, OpenVINO .xml), or a name that `dettrack weights
-            list` shows.
+        model: File (dettrack .safetensors, official HRNet .pth, ONNX, OpenVINO .xml), "hf:NAME_OR_PATH", a name that
+            `dettrack weights list` shows, or "detector": the poses that a one-stage detector gives with its boxes.
+        model_layout: What a model of other people gives; "auto" recognises it from the file, or from a TOML file of the
+            same name beside it, which can state the preprocessing too (docs/models.md).
         variant: Where a 2D checkpoint gets its temporal filters, by mean initialisation (paper table 8); "auto" runs
             a network as it is stored.
-        joints: Joint set of the results; "auto" is PoseTrack's 15, approximated where the model lacks them.
+        joints: Joint set of the results: a name (posetrack15, posetrack17, coco17, halpe26, wholebody133 ...), a TOML
+            file, or "own" for the model's; "auto" is PoseTrack's 15 for models of the body alone, approximated where
+            the model lacks them, and the model's own for those with feet, hands, a face or markers.
         calibration: From the model's scores to the probability that a joint lies within half a head: "auto" where that
             was measured (the model carries it, or NAME.calibration.toml beside it); a file of `dettrack weights
             calibrate`; "none" keeps the model's own scores.
@@ -150,8 +156,9 @@ class EstimateConfig:
     """
 
     model: str = "default"
+    model_layout: Literal["auto", "heatmaps", "udp-heatmaps", "simcc", "coordinates"] = "auto"
     variant: Literal["auto", "none", "early", "last", "all"] = "auto"
-    joints: Literal["auto", "posetrack15", "posetrack17", "coco17", "mpii16"] = "auto"
+    joints: str = "auto"
     calibration: str = "auto"
     model_joints: Literal["auto", "posetrack15", "posetrack17", "coco17", "mpii16"] = "auto"
     flip: bool = True
@@ -165,6 +172,11 @@ class EstimateConfig:
 
     def __post_init__(self) -> None:
         check(self)
+        sets = ("auto", "own", *known_joint_sets())
+        _require(
+            self.joints in sets or self.joints.endswith(".toml"),
+            f"--joints is {self.joints!r}: expected one of {', '.join(sets)}, or a .toml file",
+        )
         known = re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device, re.ASCII)
         _require(known is not None, f"--device is {self.device!r}: expected auto, cpu, cuda or cuda:N")
 

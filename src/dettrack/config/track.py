@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from dettrack.config.presets import DEFAULT_PRESET, PRESETS
 from dettrack.config.sections import CutConfig, DetectConfig, EstimateConfig, FinishConfig, PolishConfig, SewConfig
 from dettrack.errors import UsageError
+from dettrack.files import load_json, parsing
 from dettrack.settings import fit, option_name, read_table, read_toml
 
 __all__ = ["SECTIONS", "TrackConfig", "load_config", "preset_config"]
@@ -124,10 +125,10 @@ def _known_preset(name: str) -> str:
 
 
 def load_config(path: Path, defaults: TrackConfig | None = None) -> TrackConfig:
-    """Settings from a TOML file with a table for each section of `TrackConfig`.
+    """Settings from a TOML file with a table for each section of `TrackConfig`, or from the summary of a run.
 
     Args:
-        path: The file.
+        path: The file; one that ends in .json is a `summary.json`.
         defaults: What holds where the file says nothing; `TrackConfig()` if not given.
 
     Returns:
@@ -137,4 +138,8 @@ def load_config(path: Path, defaults: TrackConfig | None = None) -> TrackConfig:
         InputError: The file cannot be read or is not TOML.
         UsageError: An unknown section or key, or a value out of range.
     """
+    if path.suffix == ".json":
+        with parsing(f"{path}", "the summary of a run, with its settings"):
+            table = load_json(path)["settings"]
+        return read_table(TrackConfig, table, str(path), defaults or TrackConfig(), option_name)
     return read_table(TrackConfig, read_toml(path), str(path), defaults or TrackConfig(), option_name)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
+from typing import Any
 
 from dettrack.config import DetectConfig
 from dettrack.cut.clips import KeyframeGroup
 from dettrack.cut.plan import Visit
 from dettrack.models.detector import Detector
-from dettrack.models.detector.filters import filter_boxes, for_frame
 from dettrack.models.detector.protocol import on_video
+from dettrack.models.detector.filters import filter_boxes, for_frame
 from dettrack.report import Report, Tally
 from dettrack.structures import Boxes, Clip
 
@@ -26,15 +28,23 @@ class DetectionThread:
     requested: the detector is never used in two threads at a time.
     """
 
-    def __init__(self, detector: Detector, config: DetectConfig, ahead: int = 1) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        config: DetectConfig,
+        ahead: int = 1,
+        lock: AbstractContextManager[Any] | None = None,
+    ) -> None:
         """Start the thread.
 
         Args:
-            detector: Used by this thread alone from now on.
+            detector: Used by this thread from now on.
             config: Which of its boxes become tubes.
             ahead: How many groups of keyframes may be read and searched while the caller works on one.
+            lock: Held while the detector works, where others use it too.
         """
         self._detector, self._config, self._ahead = detector, config, ahead
+        self._lock = lock or nullcontext()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="dettrack detect")
         self._searched: dict[int, tuple[list[Boxes], Tally]] = {}  # by the first keyframe of a group
         self._partial = False  # whether a group was not searched
@@ -85,7 +95,7 @@ class DetectionThread:
 
     def _detect(self, clips: Sequence[Clip], stage: str) -> tuple[list[Boxes], Tally]:
         report = Report()
-        with report.timed(stage):
+        with self._lock, report.timed(stage):
             found = self._detector.detect([clip.keyframe for clip in clips])
         kept = []
         for clip, raw in zip(clips, found, strict=True):
@@ -97,7 +107,7 @@ class DetectionThread:
 
     def __enter__(self) -> DetectionThread:
         self._video = on_video(self._detector)
-        self._video.__enter__()
+        self._detector = self._video.__enter__()
         return self
 
     def __exit__(

@@ -8,7 +8,9 @@ smaller crops; models from files of others have one size and keep it. `docs/keyf
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
@@ -45,12 +47,14 @@ class TubeEstimation:
         enlarge: Factor by which a box grows in both dimensions before the tube is cut.
         small: The same network with smaller crops; None where there is none.
         small_below: People lower than this many pixels go to `small`.
+        lock: Held while the networks work, where others use them too.
     """
 
     estimator: Estimator
     enlarge: float
     small: Estimator | None = None
     small_below: float = 0.0
+    lock: AbstractContextManager[Any] = field(default_factory=nullcontext)
 
     def estimate(self, people: Sequence[tuple[Clip, Boxes]]) -> tuple[list[Tracklets], Tally]:
         """The people of several keyframes in every frame of their clips.
@@ -64,7 +68,7 @@ class TubeEstimation:
         """
         report = Report()
         shares: list[list[tuple[np.ndarray, Tracklets]]] = [[] for _ in people]
-        with report.timed("estimate"):
+        with self.lock, report.timed("estimate"):
             for estimator, rows in self._shares(people):
                 tubes = [
                     (clip, make_tubes(boxes[keep], estimator.size, self.enlarge))

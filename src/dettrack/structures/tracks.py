@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from dettrack.errors import InputError, MissingExtraError
+from dettrack.report import Report
 from dettrack.skeleton import JointSet
 from dettrack.structures.frames import FrameTimes
 from dettrack.structures.shown import grid, paragraph
@@ -60,6 +61,7 @@ class TrackTable:
         source: `(rows,)` values of `Source`.
         xy_smooth: `(rows, joints, 2)` smoothed positions beside the raw ones, or None where nothing was smoothed.
         human: `(rows, joints)` joints that a person placed or removed (see `edit`), or None where nobody did.
+        report: What the run counted, and what it dropped and why, where the table is the whole of a run.
     """
 
     joint_set: JointSet
@@ -75,12 +77,13 @@ class TrackTable:
     source: Int[np.ndarray, " rows"]
     xy_smooth: Float[np.ndarray, "rows joints 2"] | None = None
     human: Bool[np.ndarray, "rows joints"] | None = None
+    report: Report | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.frame)
 
     def __getitem__(self, keep: Int[np.ndarray, " m"] | Bool[np.ndarray, " rows"] | slice) -> TrackTable:
-        columns: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "joint_set"}
+        columns: dict[str, Any] = {name: getattr(self, name) for name in _COLUMNS}
         kept: dict[str, Any] = {name: v if v is None else v[keep] for name, v in columns.items()}
         return TrackTable(self.joint_set, **kept)
 
@@ -199,7 +202,11 @@ class TrackTable:
         ]
         heads = ("frame", "time (s)", "track", "source", "score", "box", "joints")
         more = f"<p>... {len(self) - len(rows)} more rows</p>" if len(self) > len(rows) else ""
-        return paragraph(repr(self)) + grid(heads, cells) + more
+        dropped = self.report.dropped if self.report else {}
+        left_out = ", ".join(f"{name} {count}" for name, count in dropped.items())
+        return (
+            paragraph(repr(self)) + grid(heads, cells) + more + (paragraph(f"dropped: {left_out}") if left_out else "")
+        )
 
     def sorted(self) -> TrackTable:
         """Rows by frame, then by track id."""
@@ -245,12 +252,15 @@ class TrackTable:
         parts: Sequence[TrackTable] = [table for table in tables if len(table)] or empty
         columns: dict[str, Any] = {}
         marked = any(part.human is not None for part in parts)
-        for name in (f.name for f in fields(TrackTable) if f.name != "joint_set"):
+        for name in _COLUMNS:
             values = [getattr(part, name) for part in parts]
             if name == "human" and marked:
                 values = [np.zeros(part.xy.shape[:2], bool) if part.human is None else part.human for part in parts]
             columns[name] = None if any(value is None for value in values) else np.concatenate(values)
         return TrackTable(parts[0].joint_set, **columns)
+
+
+_COLUMNS = tuple(f.name for f in fields(TrackTable) if f.name not in ("joint_set", "report"))
 
 
 @dataclass(frozen=True)

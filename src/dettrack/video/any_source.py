@@ -38,11 +38,11 @@ def is_camera(source: Any) -> bool:
 def open_any(
     source: Any,
     *,
-    fps: float | Fraction | None = None,
+    fps: float | int | Fraction | None = None,
     times: Sequence[float] | None = None,
     bgr: bool = False,
-    start_s: float = 0.0,
-    end_s: float | None = None,
+    start_s: float | int = 0.0,
+    end_s: float | int | None = None,
     shots: bool = True,
 ) -> VideoReader:
     """Open a video, wherever it comes from.
@@ -84,7 +84,7 @@ def _are_paths(source: Any) -> bool:
 
 
 def _open_files(
-    source: Any, fps: float | Fraction | None, start_s: float, end_s: float | None, shots: bool
+    source: Any, fps: float | int | Fraction | None, start_s: float, end_s: float | None, shots: bool
 ) -> VideoReader:
     if is_address(source):
         if fps is not None:

@@ -38,7 +38,7 @@ class ArrayFrames:
         self,
         items: Iterable[Any],
         *,
-        fps: float | Fraction | None = None,
+        fps: float | int | Fraction | None = None,
         times: Sequence[float] | None = None,
         bgr: bool = False,
         name: str = "frames",

@@ -8,6 +8,7 @@ from dettrack.config import DetectConfig
 from dettrack.errors import InputError, UsageError
 from dettrack.models.detector.protocol import Detector
 from dettrack.models.weights import find_weights
+from dettrack.models.weights.catalogue import catalogue
 
 __all__ = ["DEFAULT_WEIGHTS", "Detector", "load_detector"]
 
@@ -42,6 +43,8 @@ def load_detector(config: DetectConfig, *, device: str = "auto", threads: int = 
     if not path.is_file():
         if name == "default":
             raise InputError("this installation has no built-in detector weights: give one with --detector FILE")
+        if (known := catalogue().get(name)) is not None and known.kind != "detector":
+            raise InputError(f"{name} is a pose model: give it with --model {name}")
         if path.suffix or path.name != name:
             raise InputError(f"no such detector: {name} (expected a file: {_KINDS})")
         path = find_weights(name).path

@@ -7,59 +7,27 @@ RTMDet (MMDetection), YOLOX (Megvii), PicoDet (PaddleDetection).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
 
 from dettrack.errors import InputError
-from dettrack.geometry import box_nms
+from dettrack.models.detector.layout import SCORE_FLOOR, Arrays, Layout, best_first, fits, suppress
+from dettrack.models.detector.one_stage import ONE_STAGE
 from dettrack.models.runtime.runner import ImageInput, Port
 from dettrack.structures import Boxes
 
-__all__ = ["LAYOUTS", "Layout", "recognise"]
+__all__ = ["LAYOUTS", "candidates", "recognise"]
 
-# Candidates below this score never reach the filters: thousands of grid cells answer with a score near 0.
-SCORE_FLOOR = 0.05
 _STRIDES = (8, 16, 32)
-
-
-Arrays = Sequence[np.ndarray]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How to feed one family of detectors and how to read its answer.
-
-    Attributes:
-        name: Name on the command line.
-        expected: Shapes of the file's outputs, for the user.
-        images: How it takes letterboxed frames.
-        fill: Grey value around a letterboxed frame.
-        stretch: Frames are stretched to the input instead of letterboxed.
-        matches: Whether inputs and outputs have this layout's shapes.
-        decode: Raw outputs, the input's (height, width) and the NMS threshold -> boxes per image in input pixels.
-    """
-
-    name: str
-    expected: str
-    images: ImageInput
-    fill: int
-    stretch: bool
-    matches: Callable[[Port, Sequence[Port]], bool]
-    decode: Callable[[Arrays, tuple[int, int], float], list[Boxes]]
-
-
-def _is(side: int | None, value: int) -> bool:
-    return side is None or side == value
+_FARTHEST_OFFSET = 32.0  # in cells, of a box's centre from its cell; a file that decodes itself gives pixels
 
 
 def _matches_rtmdet(_: Port, outputs: Sequence[Port]) -> bool:
     """`dets[b, n, 5]` and `labels[b, n]`, in any order."""
     if sorted(len(port.shape) for port in outputs) != [2, 3]:
         return False
-    return all(_is(port.shape[2], 5) for port in outputs if len(port.shape) == 3)
+    return all(fits(port.shape[2], 5) for port in outputs if len(port.shape) == 3)
 
 
 def _decode_rtmdet(arrays: Arrays, size: tuple[int, int], nms: float) -> list[Boxes]:
@@ -68,7 +36,7 @@ def _decode_rtmdet(arrays: Arrays, size: tuple[int, int], nms: float) -> list[Bo
     found = []
     for det, label in zip(dets.astype(float), labels, strict=True):
         keep = (label == 0) & (det[:, 4] >= SCORE_FLOOR)
-        found.append(_best_first(det[keep, :4], det[keep, 4]))
+        found.append(best_first(det[keep, :4], det[keep, 4]))
     return found
 
 
@@ -85,11 +53,14 @@ def _matches_yolox(source: Port, outputs: Sequence[Port]) -> bool:
     height, width = source.shape[2:]
     if height is None or width is None:
         return cells is None
-    return _is(cells, _grid_cells((height, width)))
+    return fits(cells, _grid_cells((height, width)))
 
 
 def _decode_yolox(arrays: Arrays, size: tuple[int, int], nms: float) -> list[Boxes]:
-    """Raw grid `(b, cells, 4 + 1 + classes)`: centre offset and log size in cells, objectness, class scores."""
+    """Raw grid `(b, cells, 4 + 1 + classes)`: centre offset and log size in cells, objectness, class scores.
+
+    Some files have centres and sizes in pixels already; offsets of trained networks stay within a few cells.
+    """
     raw = arrays[0].astype(float)
     corners, strides = [], []
     for stride in _STRIDES:
@@ -97,13 +68,17 @@ def _decode_yolox(arrays: Arrays, size: tuple[int, int], nms: float) -> list[Box
         corners.append(np.stack([x.ravel(), y.ravel()], 1))
         strides.append(np.full((x.size, 1), stride))
     corner, stride_of = np.concatenate(corners), np.concatenate(strides)
+    decoded = bool(np.abs(raw[..., :2]).max(initial=0) > _FARTHEST_OFFSET)
     found = []
     for image in raw:
         scores = image[:, 4] * image[:, 5]
         keep = scores >= SCORE_FLOOR
-        centre = (image[keep, :2] + corner[keep]) * stride_of[keep]
-        half = np.exp(image[keep, 2:4]) * stride_of[keep] / 2
-        found.append(_suppress(np.concatenate([centre - half, centre + half], 1), scores[keep], nms))
+        if decoded:
+            centre, half = image[keep, :2], image[keep, 2:4] / 2
+        else:
+            centre = (image[keep, :2] + corner[keep]) * stride_of[keep]
+            half = np.exp(image[keep, 2:4]) * stride_of[keep] / 2
+        found.append(suppress(np.concatenate([centre - half, centre + half], 1), scores[keep], nms))
     return found
 
 
@@ -115,7 +90,7 @@ def _matches_picodet(_: Port, outputs: Sequence[Port]) -> bool:
     return (
         boxes.shape[2] == 4
         and scores.shape[2] != 4
-        and (boxes.shape[1] is None or _is(scores.shape[2], boxes.shape[1]))
+        and (boxes.shape[1] is None or fits(scores.shape[2], boxes.shape[1]))
     )
 
 
@@ -125,19 +100,26 @@ def _decode_picodet(arrays: Arrays, size: tuple[int, int], nms: float) -> list[B
     found = []
     for xyxy, score in zip(boxes, scores[:, 0], strict=True):
         keep = score >= SCORE_FLOOR
-        found.append(_suppress(xyxy[keep], score[keep], nms))
+        found.append(suppress(xyxy[keep], score[keep], nms))
     return found
 
 
-def _best_first(xyxy: Float[np.ndarray, "n 4"], scores: Float[np.ndarray, " n"]) -> Boxes:
-    order = np.argsort(-scores, kind="stable")
-    return Boxes(xyxy[order], np.clip(scores[order], 0.0, 1.0))
+def _matches_yolo(_: Port, outputs: Sequence[Port]) -> bool:
+    """One output `(b, 4 + classes, n)`, many more candidates than channels."""
+    if len(outputs) != 1 or len(outputs[0].shape) != 3:
+        return False
+    _, channels, count = outputs[0].shape
+    return channels is not None and channels >= 5 and (count is None or count > 4 * channels)
 
 
-def _suppress(xyxy: Float[np.ndarray, "n 4"], scores: Float[np.ndarray, " n"], nms: float) -> Boxes:
-    """A raw grid answers each person from many cells: keep the best of them."""
-    boxes = _best_first(xyxy, scores)
-    return boxes[box_nms(boxes.xyxy, boxes.scores, nms)]
+def _decode_yolo(arrays: Arrays, size: tuple[int, int], nms: float) -> list[Boxes]:
+    """Centre, size and class scores in pixels, channels first; class 0 is the person."""
+    found = []
+    for image in arrays[0].astype(float):
+        image = image[:, image[4] >= SCORE_FLOOR]
+        centre, half = image[:2].T, image[2:4].T / 2
+        found.append(suppress(np.concatenate([centre - half, centre + half], 1), image[4], nms))
+    return found
 
 
 _IMAGENET_MEAN = (123.675, 116.28, 103.53)
@@ -173,12 +155,47 @@ LAYOUTS: dict[str, Layout] = {
             matches=_matches_picodet,
             decode=_decode_picodet,
         ),
+        Layout(
+            name="yolox-nms",
+            expected="dets[b,n,5] + labels[b,n], NMS inside, pictures as they are",
+            images=ImageInput(bgr=True),
+            fill=114,
+            stretch=False,
+            matches=_matches_rtmdet,
+            decode=_decode_rtmdet,
+        ),
+        *ONE_STAGE,
+        Layout(
+            name="yolo",
+            expected="[b,4+classes,n], centres and sizes in pixels",
+            images=ImageInput(std=(255.0, 255.0, 255.0)),
+            fill=114,
+            stretch=False,
+            matches=_matches_yolo,
+            decode=_decode_yolo,
+        ),
     )
 }
 
 
+def candidates(inputs: Sequence[Port], outputs: Sequence[Port], wanted: str = "auto") -> list[Layout]:
+    """The layouts that a file's ends allow, likeliest first.
+
+    Args:
+        inputs: Inputs of the file.
+        outputs: Its outputs.
+        wanted: Name of a layout, or "auto" for all.
+
+    Returns:
+        Layouts; with several, shapes alone do not tell how pictures are prepared.
+    """
+    picture = len(inputs) == 1 and len(inputs[0].shape) == 4 and fits(inputs[0].shape[1], 3)
+    named = list(LAYOUTS.values()) if wanted == "auto" else [LAYOUTS[wanted]]
+    return [layout for layout in named if picture and layout.matches(inputs[0], outputs)]
+
+
 def recognise(path: str, inputs: Sequence[Port], outputs: Sequence[Port], wanted: str = "auto") -> Layout:
-    """The layout of a detector file.
+    """The likeliest layout of a detector file.
 
     Args:
         path: File, for the message.
@@ -192,11 +209,10 @@ def recognise(path: str, inputs: Sequence[Port], outputs: Sequence[Port], wanted
     Raises:
         InputError: The shapes fit no layout, or not the named one.
     """
-    picture = len(inputs) == 1 and len(inputs[0].shape) == 4 and _is(inputs[0].shape[1], 3)
-    candidates = list(LAYOUTS.values()) if wanted == "auto" else [LAYOUTS[wanted]]
-    for layout in candidates:
-        if picture and layout.matches(inputs[0], outputs):
-            return layout
+    found = candidates(inputs, outputs, wanted)
+    if found:
+        return found[0]
     seen = f"{', '.join(map(str, inputs))} -> {', '.join(map(str, outputs))}"
-    known = "; ".join(f"{layout.name}: image[b,3,h,w] -> {layout.expected}" for layout in candidates)
+    named = list(LAYOUTS.values()) if wanted == "auto" else [LAYOUTS[wanted]]
+    known = "; ".join(f"{layout.name}: image[b,3,h,w] -> {layout.expected}" for layout in named)
     raise InputError(f"{path}: not a person detector of a known layout: it has {seen}; supported are {known}")

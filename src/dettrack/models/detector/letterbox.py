@@ -71,6 +71,10 @@ class Letterbox:
         """Inverse of `forward`: detectors count from the left edge of the first pixel, we from its centre."""
         return xyxy / np.tile(self._scale, 2) - 0.5
 
+    def points_to_frame(self, xy: Float[np.ndarray, "*n 2"]) -> Float[np.ndarray, "*n 2"]:
+        """`undo` for points, which may lie outside the frame."""
+        return xy / self._scale - 0.5
+
     def to_frame(self, xyxy: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 4"]:
         """`undo`, with corners kept inside the frame."""
         height, width = self.source

@@ -6,23 +6,30 @@ ONNX Runtime is the first choice for `.onnx` files: on the CPU, at equal precisi
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 
 from dettrack.config import DetectConfig
 from dettrack.errors import InputError
-from dettrack.models.detector.layouts import Layout, recognise
+from dettrack.models.detector.first_answers import FirstAnswers, joints_of
+from dettrack.models.detector.layout import Layout
+from dettrack.models.detector.layouts import candidates, recognise
 from dettrack.models.detector.letterbox import Letterbox, fit_size
 from dettrack.models.runtime.open_file import open_file
-from dettrack.models.runtime.runner import SessionOptions, installed
+from dettrack.models.runtime.runner import FileRunner, SessionOptions, installed
 from dettrack.structures import Boxes, Frame
 
 __all__ = ["OnnxDetector"]
 
 _DEFAULT_SIZE = 640
+_SURE = 0.5  # score of a box above which a layout is the right one
+_LOG = logging.getLogger("dettrack")
 
 
 class OnnxDetector:
@@ -47,7 +54,13 @@ class OnnxDetector:
         possible, note = _possible_device(path, device)
         runner = open_file(path, str(path), SessionOptions(device=possible, threads=threads))
         self._layout: Layout = recognise(str(path), runner.inputs, runner.outputs, config.detector_layout)
-        self._runner = runner.for_images(self._layout.images)
+        # Shapes alone do not always tell how pictures are prepared; the first answers do.
+        others = candidates(runner.inputs, runner.outputs, config.detector_layout)[1:]
+        self._others = [other for other in others if other.decode is self._layout.decode]
+        self._file, self._name, self._checks = runner, path.name, FirstAnswers(path.name)
+        self._runner = self._prepared(self._layout)
+        if self._layout.joints is not None:
+            self.joint_set = joints_of(path, self._layout.joints(runner.outputs))
         self._nms = config.detector_nms
         batch, _, height, width = runner.inputs[0].shape
         self._fixed = None if height is None or width is None else (height, width)
@@ -83,14 +96,46 @@ class OnnxDetector:
                 canvases = [places[i].apply(frames[i].image, self._layout.fill) for i in part]
                 # A file with a fixed batch gets its last one filled up with copies.
                 canvases += canvases[-1:] * (step - len(part) if self._batch else 0)
-                arrays = self._runner.run(np.stack(canvases))
-                decoded = self._layout.decode(arrays, size, self._nms)
-                for i, boxes in zip(part, decoded, strict=False):
-                    found[i] = Boxes(places[i].to_frame(boxes.xyxy), boxes.scores)
+                decoded = self._answer(np.stack(canvases), size)[: len(part)]
+                self._checks.look(decoded, size)
+                for i, boxes in zip(part, decoded, strict=True):
+                    found[i] = _in_frame(boxes, places[i])
         return found
+
+    def _prepared(self, layout: Layout) -> FileRunner:
+        return self._file.for_images(replace(layout.images, dtype=self._file.inputs[0].dtype))
+
+    def _answer(self, canvases: UInt8[np.ndarray, "n h w 3"], size: tuple[int, int]) -> list[Boxes]:
+        """Boxes in pixels of the canvas; a layout that finds nobody where another one of these shapes does is left."""
+        decoded = self._layout.decode(self._runner.run(canvases), size, self._nms)
+        if self._others and _best(decoded) >= _SURE:
+            self._others = []
+        for other in self._others:
+            instead = other.decode(self._prepared(other).run(canvases), size, self._nms)
+            if _best(instead) >= _SURE:
+                _LOG.warning(
+                    "%s: nobody is found with --detector-layout %s, but with %s: taken as that; state it",
+                    self._name,
+                    self._layout.name,
+                    other.name,
+                )
+                self._layout, self._runner, self._others = other, self._prepared(other), []
+                return instead
+        return decoded
 
     def _place(self, source: tuple[int, int]) -> Letterbox:
         return Letterbox.fit(source, self._fixed or fit_size(source, self._longer), stretch=self._layout.stretch)
+
+
+def _best(answers: Sequence[Boxes]) -> float:
+    return max((float(boxes.scores.max(initial=0)) for boxes in answers), default=0.0)
+
+
+def _in_frame(boxes: Boxes, place: Letterbox) -> Boxes:
+    poses = boxes.poses
+    if poses is not None:
+        poses = np.concatenate([place.points_to_frame(poses[..., :2]), poses[..., 2:]], -1)
+    return Boxes(place.to_frame(boxes.xyxy), boxes.scores, poses)
 
 
 def _possible_device(path: Path, device: str) -> tuple[str, str]:

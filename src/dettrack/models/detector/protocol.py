@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol, runtime_checkable
@@ -51,11 +52,16 @@ class PerVideo(Protocol):
 
 
 @contextmanager
-def on_video(detector: Detector) -> Iterator[None]:
-    """A block in which the detector sees one video; one that breaks off is not judged."""
+def on_video(detector: Detector) -> Iterator[Detector]:
+    """A block in which the detector sees one video; one that breaks off is not judged.
+
+    Yields:
+        The detector; of one that must know where a video begins and ends a copy, for videos at the same time.
+    """
     if isinstance(detector, PerVideo):
+        detector = copy.copy(detector)
         detector.begin()
-    yield
+    yield detector
     if isinstance(detector, PerVideo):
         detector.end()
 

@@ -6,10 +6,8 @@ torchvision, which must fit torch's build exactly. A folder is read from disk; o
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -18,9 +16,9 @@ import torch
 from jaxtyping import Float
 
 from dettrack.config import DetectConfig
-from dettrack.errors import InputError, MissingExtraError
-from dettrack.files import load_json
+from dettrack.errors import InputError
 from dettrack.models.detector.layouts import SCORE_FLOOR
+from dettrack.models.runtime.hub import load_hub, preprocessor_config
 from dettrack.structures import Boxes, Frame
 
 __all__ = ["ImageRecipe", "TransformersDetector"]
@@ -123,26 +121,13 @@ class TransformersDetector:
             InputError: No such model, no detection model, or none that knows persons.
             MissingExtraError: transformers is not installed.
         """
-        if importlib.util.find_spec("transformers") is None:
-            raise MissingExtraError(f"hf:{name}", "transformers")
-        if name.startswith((".", "/", "~")) and not Path(name).is_dir():
-            raise InputError(f"hf:{name}: no such folder")
-        import transformers
-
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            model = transformers.AutoModelForObjectDetection.from_pretrained(name)
-        except (OSError, ValueError, ImportError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise InputError(f"hf:{name}: not a detection model that can be loaded: {reason[:200]}") from error
-        self._device = device
-        self._model = model.to(device).eval()
+        self._model, self._device = load_hub("AutoModelForObjectDetection", name, device, "detection model")
+        model, device = self._model, self._device
         labels = {int(number): str(label).lower() for number, label in model.config.id2label.items()}
         self._people = [number for number, label in labels.items() if label in _PERSON_LABELS]
         if not self._people:
             raise InputError(f"hf:{name}: it knows no person, only {', '.join(list(labels.values())[:8])} ...")
-        self._recipe = ImageRecipe.from_config(_preprocessor_config(name), config.detector_size)
+        self._recipe = ImageRecipe.from_config(preprocessor_config(name), config.detector_size)
         # DETR and YOLOS have one more output, "no object", and share a softmax; the later ones a sigmoid per label.
         self._labels = len(labels)
         self.description = f"hf:{name} ({model.config.model_type}; PyTorch, {device})"
@@ -180,19 +165,3 @@ def _to_boxes(
     # Detectors count from the left edge of the first pixel, we from its centre.
     xyxy = np.clip(edges - 0.5, 0, np.array([width - 1, height - 1] * 2, float))
     return Boxes(xyxy, scores[order])
-
-
-def _preprocessor_config(name: str) -> dict[str, Any]:
-    """The model's image recipe, from its folder or from the hub's cache."""
-    path: Path | None = Path(name) / "preprocessor_config.json"
-    if not Path(name).is_dir():
-        from transformers.utils import cached_file
-
-        found = cached_file(name, "preprocessor_config.json")
-        path = Path(found) if found else None
-    if path is None or not path.is_file():
-        raise InputError(f"hf:{name}: it has no preprocessor_config.json, which says how images are prepared")
-    content = load_json(path)
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: not an image recipe: expected a JSON object")
-    return content

@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 
 from dettrack.geometry import to_image
 from dettrack.models.pose.heatmap import concatenate
-from dettrack.skeleton import POSETRACK15, JointMap, JointSet, joint_set
+from dettrack.skeleton import JOINT_SETS, POSETRACK15, JointMap, JointSet, joint_set
 from dettrack.structures import Clip, Tracklets, Tubes
 
 __all__ = ["Estimator", "describe_lacks", "output_map", "rebatch", "to_tracklets"]
@@ -47,13 +47,16 @@ def output_map(wanted: str, source: JointSet) -> JointMap:
     """How a model's joints become those of the results.
 
     Args:
-        wanted: Name of a joint set, or "auto": PoseTrack's 15, whatever the model.
+        wanted: Name or file of a joint set; "own": the model's; "auto": PoseTrack's 15 for a model of the body alone,
+            the model's own for one with feet, hands, a face or markers.
         source: Joints of the model.
 
     Returns:
         The conversion.
     """
-    return JointMap(source, POSETRACK15 if wanted == "auto" else joint_set(wanted))
+    if wanted == "auto":
+        wanted = POSETRACK15.name if source in JOINT_SETS.values() else "own"
+    return JointMap(source, source if wanted == "own" else joint_set(wanted))
 
 
 def to_tracklets(

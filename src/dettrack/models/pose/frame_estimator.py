@@ -13,19 +13,22 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from dettrack.config import EstimateConfig
-from dettrack.models.pose.calibration import calibrated, find_calibration
+from dettrack.models.pose.calibration import Calibration, calibrated, find_calibration
+from dettrack.errors import InputError
 from dettrack.models.pose.crops import sample_tubes
 from dettrack.models.pose.estimator import describe_lacks, output_map, rebatch, to_tracklets
-from dettrack.models.pose.frame_layout import recognise_layout
+from dettrack.models.pose.frame_layout import FrameLayout, read_stated, recognise_layout
 from dettrack.models.pose.heatmap import decode_heatmaps, flip_averaged, mirror_crops, unmirror_joints
+from dettrack.models.pose.simcc import decode_simcc, unmirror_simcc
 from dettrack.models.runtime.open_file import open_file
 from dettrack.models.runtime.precision import cpu_precision
-from dettrack.models.runtime.runner import FileRunner, SessionOptions
+from dettrack.models.runtime.runner import FileRunner, Runner, SessionOptions, on_host
 from dettrack.structures import Clip, Tracklets, Tubes
 
 __all__ = ["FrameEstimator"]
 
 _CHUNK = 32  # crops at a time; their mirror images go along
+_LARGEST_SCORE = 2.0  # peaks of trained networks go a little beyond 1
 
 
 def _open(path: Path, options: EstimateConfig) -> FileRunner:
@@ -45,31 +48,59 @@ def _open(path: Path, options: EstimateConfig) -> FileRunner:
 class FrameEstimator:
     """An `Estimator` (see there) made of a 2D model."""
 
-    def __init__(self, path: Path, options: EstimateConfig) -> None:
-        """Load the model.
+    def __init__(
+        self,
+        runner: Runner,
+        layout: FrameLayout,
+        options: EstimateConfig,
+        name: str,
+        calibration: Calibration | None = None,
+    ) -> None:
+        """Wrap a model that is loaded; `from_file` loads one.
+
+        Args:
+            runner: Takes crops as they are cut, and gives its outputs.
+            layout: What they mean; positions of the answer are those among what the runner gives.
+            options: Settings.
+            name: For people.
+            calibration: From its scores to probabilities; None keeps them.
+        """
+        self._runner, self._layout, self._options, self._name = runner, layout, options, name
+        self._calibration, self._checked = calibration, False
+        self._map = output_map(options.joints, layout.joint_set)
+        self.joint_set, self.approximated = self._map.target, self._map.approximated
+        self.own_joint_set = layout.joint_set  # before they are mapped
+        self.size, self.temporal = layout.size, False
+        height, width = self.size
+        self.description = (
+            f"{name} (2D, {layout.kind}, {width}x{height}; {runner.runtime}{describe_lacks(name, self._map)})"
+        )
+
+    @staticmethod
+    def from_file(path: Path, options: EstimateConfig) -> FrameEstimator:
+        """Load a model.
 
         Args:
             path: Its file.
             options: Settings.
+
+        Returns:
+            The model, ready to run.
 
         Raises:
             InputError: Unreadable, unknown layout, or settings that the runtime does not offer.
             MissingExtraError: No runtime for the file is installed.
         """
         runner = _open(path, options)
-        self._calibration = find_calibration(path, options.calibration)
-        self._layout, self._options = recognise_layout(str(path), runner.inputs, runner.outputs), options
-        rows = options.batch or self._layout.batch or (64 if "CUDA" in runner.runtime else 1)
-        self._runner = runner.for_images(self._layout.images, rows=rows, output=self._layout.output)
-        self._map = output_map(options.joints, self._layout.joint_set)
-        self.joint_set, self.approximated = self._map.target, self._map.approximated
-        self.own_joint_set = self._layout.joint_set  # before they are mapped
-        self.size, self.temporal = self._layout.size, False
-        height, width = self.size
-        self.description = (
-            f"{path.name} (2D, {self._layout.kind}, {width}x{height}; {runner.runtime}"
-            f"{describe_lacks(path.name, self._map)})"
-        )
+        said = read_stated(path, options.model_layout)
+        layout = recognise_layout(str(path), runner.inputs, runner.outputs, said, options.joints)
+        rows = options.batch or layout.batch or (64 if "CUDA" in runner.runtime else 1)
+        output = layout.outputs[0] if len(layout.outputs) == 1 else None
+        ready = runner.for_images(layout.images, rows=rows, output=output)
+        if output is not None:
+            layout = FrameLayout(**{**vars(layout), "outputs": (0,)})
+        calibration = find_calibration(path, options.calibration)
+        return FrameEstimator(ready, layout, options, path.name, calibration)
 
     def estimate(self, work: Sequence[tuple[Clip, Tubes]]) -> list[Tracklets]:
         """See `Estimator.estimate`."""
@@ -89,22 +120,58 @@ class FrameEstimator:
         self, crops: Iterable[UInt8[np.ndarray, "_ h w 3"]]
     ) -> tuple[Float[np.ndarray, "n joints 2"], Float[np.ndarray, "n joints"]]:
         """The model's own joints in crop pixels for all crops of some arrays, and its own scores."""
-        read = self._read_heatmaps if self._layout.kind == "heatmaps" else self._read_coordinates
+        read = {"coordinates": self._read_coordinates, "simcc": self._read_simcc}.get(
+            self._layout.kind, self._read_heatmaps
+        )
         joints = len(self._layout.joint_set)
         parts = [(np.zeros((0, joints, 2)), np.zeros((0, joints))), *map(read, rebatch(crops, _CHUNK))]
         return np.concatenate([xy for xy, _ in parts]), np.concatenate([scores for _, scores in parts])
 
+    def _run(self, crops: np.ndarray) -> list[np.ndarray]:
+        """The answer's outputs in fp32; the first one is looked at."""
+        outputs = self._runner.run(crops)
+        answer = [on_host(outputs[i]).astype(np.float32, copy=False) for i in self._layout.outputs]
+        if not self._checked:
+            self._checked = True
+            self._check(answer)
+        return answer
+
+    def _check(self, answer: Sequence[np.ndarray]) -> None:
+        stated = f"state the preprocessing (bgr, mean, std) in {Path(self._name).stem}.toml beside the model"
+        if not all(np.isfinite(part).all() for part in answer):
+            raise InputError(f"{self._name}: its first answer is not finite: try --precision fp32, or {stated}")
+        peak = max((float(part.max(initial=0)) for part in answer), default=0.0)
+        if self._layout.kind != "simcc" and peak > _LARGEST_SCORE:
+            raise InputError(
+                f"{self._name}: scores of its first answer go up to {peak:.3g}: expected about 0 to 1; {stated}, or "
+                "name its --model-layout"
+            )
+
     def _read_heatmaps(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         layout = self._layout
+        # UDP: first and last heatmap pixels lie on the first and last crop pixels, so a plain mirror image fits.
+        stride = 1 if layout.kind == "udp-heatmaps" else layout.stride
         if self._options.flip:
-            heatmaps = flip_averaged(self._heatmaps, crops, layout.joint_set.flip_permutation, stride=layout.stride)
+            heatmaps = flip_averaged(self._heatmaps, crops, layout.joint_set.flip_permutation, stride=stride)
         else:
             heatmaps = self._heatmaps(crops)
-        return decode_heatmaps(heatmaps, self._options.decoding, stride=layout.stride)
+        xy, scores = decode_heatmaps(heatmaps, self._options.decoding, stride=stride)
+        if layout.kind == "udp-heatmaps":
+            h, w = heatmaps.shape[-2:]
+            xy = xy * np.array([(layout.size[1] - 1) / (w - 1), (layout.size[0] - 1) / (h - 1)])
+        return xy, scores
 
     def _heatmaps(self, crops: np.ndarray) -> np.ndarray:
-        heatmaps = self._runner.run(crops)[0].astype(np.float32, copy=False)
+        (heatmaps,) = self._run(crops)
         return heatmaps.transpose(0, 3, 1, 2) if self._layout.joints_last else heatmaps
+
+    def _read_simcc(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        x, y = self._run(crops)
+        if self._options.flip:
+            other = self._run(mirror_crops(crops))
+            other_x, other_y = unmirror_simcc(other[0], other[1], self._layout.joint_set.flip_permutation)
+            x, y = (x + other_x) / 2, (y + other_y) / 2
+        return decode_simcc(x, y)
 
     def _read_coordinates(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         xy, scores = self._coordinates(crops)
@@ -120,5 +187,5 @@ class FrameEstimator:
 
     def _coordinates(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """MoveNet's y, x in [0, 1] of the crop: 0 is the left edge of its first pixel."""
-        yx, scores = np.split(self._runner.run(crops)[0][:, 0], [2], axis=-1)
+        yx, scores = np.split(self._run(crops)[0][:, 0], [2], axis=-1)
         return yx[..., ::-1] * np.array(self.size[::-1]) - 0.5, scores[..., 0].clip(0, 1)

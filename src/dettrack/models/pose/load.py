@@ -16,6 +16,7 @@ from dettrack.models.pose.frame_estimator import FrameEstimator
 from dettrack.models.pose.tube_estimator import TubeEstimator
 from dettrack.models.pose.tube_network import open_exported, open_networks
 from dettrack.models.weights import SHIPPED, find_weights
+from dettrack.models.weights.catalogue import catalogue
 
 __all__ = ["find_model", "load_estimator", "load_estimators", "smaller"]
 
@@ -30,8 +31,8 @@ def load_estimator(estimate: EstimateConfig, cut: CutConfig | None = None) -> Es
 
     Args:
         estimate: Settings; `model` is a `.safetensors` checkpoint of this package, an official HRNet `.pth`, what
-            `dettrack export` wrote, a 2D model's `.onnx` or `.xml` (OpenVINO), or the name of weights ("default", or
-            one that `dettrack weights list` shows).
+            `dettrack export` wrote, a 2D model's `.onnx` or `.xml` (OpenVINO), "hf:NAME_OR_PATH", or the name of
+            weights ("default", or one that `dettrack weights list` shows).
         cut: Clip settings: a temporal network sees tubes of this |C|, whatever it was trained with (the description
             says so where they differ).
 
@@ -43,18 +44,19 @@ def load_estimator(estimate: EstimateConfig, cut: CutConfig | None = None) -> Es
             temporal filters that `estimate.variant` names.
         MissingExtraError: The file needs a runtime that is not installed.
     """
+    if estimate.model.startswith("hf:"):
+        from dettrack.models.pose.transformers_pose import open_transformers_pose
+
+        _refuse_variant(estimate, estimate.model)
+        return open_transformers_pose(estimate.model.removeprefix("hf:"), estimate)
     path = find_model(estimate.model)
     clip_length = (cut or CutConfig()).clip_length
     if path.suffix not in _FIXED:
         return load_estimators(replace(estimate, small_crops_below=0.0), cut)[0]
     spec = read_exported_spec(path)
-    if estimate.variant != "auto" and (estimate.variant != "none" or (spec is not None and spec.temporal)):
-        raise InputError(
-            f"--variant {estimate.variant}: {path.name} runs as it was exported; only a checkpoint (.safetensors or "
-            ".pth) gets temporal filters on loading"
-        )
+    _refuse_variant(estimate, path.name, temporal=spec is not None and spec.temporal)
     if spec is None:
-        return FrameEstimator(path, estimate)
+        return FrameEstimator.from_file(path, estimate)
     if spec.temporal and spec.clip_length != clip_length:
         raise InputError(
             f"{path}: exported for |C| = {spec.clip_length}, requested --clip-length {clip_length}: "
@@ -81,9 +83,9 @@ def load_estimators(estimate: EstimateConfig, cut: CutConfig | None = None) -> t
         InputError: See `load_estimator`.
         MissingExtraError: See `load_estimator`.
     """
-    path = find_model(estimate.model)
-    if path.suffix in _FIXED:
+    if estimate.model.startswith("hf:") or find_model(estimate.model).suffix in _FIXED:
         return load_estimator(estimate, cut), None
+    path = find_model(estimate.model)
     from dettrack.models.pose.official import open_checkpoint
 
     clip_length = (cut or CutConfig()).clip_length
@@ -104,6 +106,14 @@ def load_estimators(estimate: EstimateConfig, cut: CutConfig | None = None) -> t
     calibration = find_calibration(path, estimate.calibration, trained.calibration)
     made = [TubeEstimator(network, estimate, clip_length, note, calibration) for network in networks]
     return made[0], made[1] if len(made) > 1 else None
+
+
+def _refuse_variant(estimate: EstimateConfig, name: str, *, temporal: bool = False) -> None:
+    if estimate.variant != "auto" and (estimate.variant != "none" or temporal):
+        raise InputError(
+            f"--variant {estimate.variant}: {name} runs as it was exported; only a checkpoint (.safetensors or .pth) "
+            "gets temporal filters on loading"
+        )
 
 
 def smaller(size: tuple[int, int]) -> tuple[int, int] | None:
@@ -134,6 +144,8 @@ def find_model(model: str) -> Path:
 def _builtin(name: str) -> Path:
     """Weights of the package or of the user's store."""
     if name != "default":
+        if (known := catalogue().get(name)) is not None and known.kind != "model":
+            raise InputError(f"{name} is a detector: give it with --detector {name}")
         return find_weights(name).path
     path = SHIPPED / "pose.safetensors"
     if not path.is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import warnings
 from collections.abc import Mapping
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 __all__ = ["to_onnx"]
 
 _OPSET = 17
+_EXPORTING = threading.Lock()  # the exporter keeps its state for the whole process
 
 
 def to_onnx(
@@ -32,7 +34,7 @@ def to_onnx(
         The file's content.
     """
     file = io.BytesIO()
-    with warnings.catch_warnings(), torch.no_grad():
+    with _EXPORTING, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # it is deprecated, and traces are said to be constant where they are
         torch.onnx.export(
             module,

@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import platformdirs
+
 from dettrack.errors import InputError, OutputError
 from dettrack.files import NewFile, file_sha256, parsing, write_text
-from dettrack.models.weights.catalogue import External
+from dettrack.models.weights.catalogue import External, catalogue
 
 __all__ = [
     "CALIBRATION",
@@ -67,8 +69,7 @@ def store() -> Path:
     """The user's folder of weights; it need not exist."""
     if os.environ.get("DETTRACK_WEIGHTS"):
         return Path(os.environ["DETTRACK_WEIGHTS"])
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(data) / "dettrack" / "weights"
+    return Path(platformdirs.user_data_dir("dettrack", appauthor=False)) / "weights"
 
 
 def list_weights() -> list[StoredWeights]:
@@ -82,12 +83,16 @@ def list_weights() -> list[StoredWeights]:
 
 
 def find_weights(name: str) -> StoredWeights:
-    """Weights by name; raises `InputError` with the known names."""
+    """Weights by name; raises `InputError` with the command that gets them, or the known names."""
     known = list_weights()
     for each in known:
         if each.name == name:
             return each
-    raise InputError(f"no weights called {name!r}: known are {', '.join(each.name for each in known) or 'none'}")
+    others = catalogue()
+    if name in others:
+        raise InputError(f"{name} is not here yet: `dettrack weights fetch {name}` gets it ({others[name].licence})")
+    names = [*(each.name for each in known), *others]
+    raise InputError(f"no weights called {name!r}: `dettrack weights list` shows {', '.join(names)}")
 
 
 def metadata(path: Path) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def load_teacher(path: Path, *, threads: int = 1) -> Teacher:
     options = EstimateConfig(
         model=str(path), joints="coco17", calibration="none", flip=False, device="cpu", threads=threads
     )
-    model = FrameEstimator(path, options)
+    model = FrameEstimator.from_file(path, options)
     if model.own_joint_set != COCO17:
         raise InputError(f"{path}: its joints are {model.own_joint_set.name}, expected {COCO17.name}")
     return Teacher(path.stem, model.size, lambda crops: model.joints([crops]))

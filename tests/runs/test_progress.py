@@ -3,13 +3,13 @@
 import pytest
 
 from dettrack.cli import progress
-from dettrack.cli.progress import RunProgress
+from dettrack.runs.progress import RunProgress
 
 
 @pytest.fixture
 def clock(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr("dettrack.cli.progress.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("dettrack.runs.progress.time.perf_counter", lambda: now[0])
     return now
 
 

@@ -1,0 +1,1 @@
+"""Boxes and poses from a Python program, in place of networks of ours."""

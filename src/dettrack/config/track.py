@@ -100,12 +100,11 @@ SECTIONS: Mapping[str, Any] = {
 def _by_section(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Settings by their names -> section -> settings."""
     homes = {field.name: name for name, kind in SECTIONS.items() for field in fields(kind)}
+    former: list[Mapping[str, str]] = [getattr(kind, "REMOVED", {}) for kind in SECTIONS.values()]
     split: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
     for name, value in settings.items():
         if name not in homes:
-            removed = next(
-                (kind.REMOVED[name] for kind in SECTIONS.values() if name in getattr(kind, "REMOVED", {})), ""
-            )
+            removed = next((gone[name] for gone in former if name in gone), "")
             near = get_close_matches(name, [*homes, *SECTIONS, "preset"], 1)
             why = f"it was removed in {removed}" if removed else f"did you mean {near[0]}?" if near else ""
             raise UsageError(f"unknown setting {name!r}" + (f": {why}" if why else "; docs/settings.md has them all"))

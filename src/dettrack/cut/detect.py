@@ -13,8 +13,8 @@ from dettrack.config import DetectConfig
 from dettrack.cut.clips import KeyframeGroup
 from dettrack.cut.plan import Visit
 from dettrack.models.detector import Detector
-from dettrack.models.detector.protocol import on_video
 from dettrack.models.detector.filters import filter_boxes, for_frame
+from dettrack.models.detector.protocol import on_video
 from dettrack.report import Report, Tally
 from dettrack.structures import Boxes, Clip
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -16,7 +15,7 @@ from dettrack.video.arrays import ArrayFrames, capture_frames, is_capture
 from dettrack.video.containers import ContainerFrames
 from dettrack.video.live import connect
 from dettrack.video.reader import VideoReader, open_video
-from dettrack.video.sources import ImageList, find_source
+from dettrack.video.sources import ImageList
 
 __all__ = ["is_address", "is_camera", "open_any"]
 
@@ -90,12 +89,7 @@ def _open_files(
         if fps is not None:
             raise UsageError(f"{source}: fps= is for images and arrays; a video has its own times")
         return _reader(ContainerFrames(Path(source), connect(source)), start_s, end_s, shots)
-    if fps is not None:
-        found = find_source(source)
-        if not isinstance(found, ImageList):
-            raise UsageError(f"{source}: fps= is for images and arrays; a video has its own times")
-        source = replace(found, fps=Fraction(fps).limit_denominator(100_000))
-    return open_video(source, start_s=start_s, end_s=end_s, shots=shots)
+    return open_video(source, start_s=start_s, end_s=end_s, shots=shots, fps=fps)
 
 
 def _reader(raw: Any, start_s: float, end_s: float | None, shots: bool) -> VideoReader:

@@ -170,8 +170,8 @@ def _array_of(item: Any) -> tuple[np.ndarray, float]:
         return item.image, item.time_s
     time_s = math.nan
     if hasattr(item, "to_ndarray"):  # PyAV
-        seconds = getattr(item, "time", None)
-        return item.to_ndarray(format="rgb24"), math.nan if seconds is None else float(seconds)
+        stated = getattr(item, "time", None)
+        return item.to_ndarray(format="rgb24"), math.nan if stated is None else float(stated)
     if hasattr(item, "pts_seconds"):  # torchcodec
         with suppress(TypeError, ValueError):  # a batch has many
             time_s = float(item.pts_seconds)

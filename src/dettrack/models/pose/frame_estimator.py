@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from dettrack.config import EstimateConfig
-from dettrack.models.pose.calibration import Calibration, calibrated, find_calibration
 from dettrack.errors import InputError
+from dettrack.models.pose.calibration import Calibration, calibrated, find_calibration
 from dettrack.models.pose.crops import sample_tubes
 from dettrack.models.pose.estimator import describe_lacks, output_map, rebatch, to_tracklets
 from dettrack.models.pose.frame_layout import FrameLayout, read_stated, recognise_layout

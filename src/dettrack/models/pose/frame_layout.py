@@ -134,7 +134,7 @@ def read_stated(path: Path, layout: str = "auto") -> Stated:
         wrong = [name for name, allowed in lengths.items() if len(getattr(said, name)) not in allowed]
         if wrong or 0.0 in said.std:
             raise InputError(f"{beside}: {', '.join(wrong) or 'std'}: expected size of 2, mean and std of 3 numbers")
-    return said if layout == "auto" else Stated(**{**vars(said), "layout": layout})  # type: ignore[arg-type]
+    return said if layout == "auto" else Stated(**{**vars(said), "layout": layout})
 
 
 def recognise_layout(

@@ -71,7 +71,7 @@ def answer(model: Path, people: PeopleSet) -> Poses:
         checkpoint = load_checkpoint(model)
         return predict(checkpoint.network, people, checkpoint.spec)
     options = EstimateConfig(model=str(model), calibration="none", device="cpu", threads=1)
-    estimator = FrameEstimator(model, options)
+    estimator = FrameEstimator.from_file(model, options)
     convert = JointMap(estimator.own_joint_set, people.joint_set, approximate=False)
     xy = np.full((len(people), len(people.joint_set), 2), np.nan)
     scores = np.zeros(xy.shape[:2])

@@ -130,7 +130,7 @@ def test_a_damaged_video_says_so_wherever_it_is_tracked(pipeline, scene, cut_off
     assert run.notes == notes
     assert run.complete == complete
     assert not run.complete
-    with pytest.warns(UserWarning, match=notes[0].split()[0]):
+    with pytest.warns(UserWarning, match=cut_off.name):
         table = track_all(str(cut_off), pipeline.config)
     assert len(np.unique(table.frame)) == read
     summary = track_to_folder(pipeline, str(cut_off), tmp_path / "out")

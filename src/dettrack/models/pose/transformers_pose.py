@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from jaxtyping import UInt8
 
 from dettrack.config import EstimateConfig
 from dettrack.errors import InputError
+from dettrack.models.pose.calibration import find_calibration
 from dettrack.models.pose.frame_estimator import FrameEstimator
 from dettrack.models.pose.frame_layout import FrameLayout, Stated, joints_for
 from dettrack.models.runtime.hub import load_hub, preprocessor_config
@@ -82,7 +84,8 @@ def open_transformers_pose(name: str, options: EstimateConfig) -> FrameEstimator
         images=ImageInput(),
     )
     licence = _LICENCES.get(config.model_type)
-    return FrameEstimator(network, layout, options, f"hf:{name}" + (f" [{licence}]" if licence else ""))
+    calibration = find_calibration(Path(place), options.calibration)
+    return FrameEstimator(network, layout, options, f"hf:{name}" + (f" [{licence}]" if licence else ""), calibration)
 
 
 def _image_input(recipe: dict[str, Any]) -> ImageInput:

@@ -108,10 +108,9 @@ def test_settings_of_a_run_are_those_of_another(scene, tmp_path):
     again = parse([str(scene.folder), "--config", str(summary), "--clip-length", "7"])
     assert again.settings.cut.step == 4
     assert again.settings.cut.clip_length == 7
-    made = json.loads(summary.read_text())["made"]
+    made = json.loads(summary.read_text())
     assert made["formats"] == ["jsonl", "parquet"]
-    assert len(made["weights"]["pose"]["sha256"][0]) == 64
-    assert {"torch", "onnxruntime"} <= set(made["libraries"])
+    assert {"torch", "onnxruntime"} <= set(made["versions"])
     assert made["date"] <= time.strftime("%Y-%m-%dT%H:%M:%S~", time.gmtime())
 
 

@@ -52,10 +52,10 @@ def run_dataset(job: DatasetJob, load: Callable[[], Pipeline], say: Say) -> int:
     Returns:
         Exit code: 0, or 1 where something could not be read.
     """
-    from dettrack.cli.progress import RunProgress
     from dettrack.formats.posetrack.files import sequence_files
     from dettrack.models.detector.protocol import PerSequence
     from dettrack.runs.dataset import Incomplete, track_sequence
+    from dettrack.runs.progress import RunProgress
 
     files = sequence_files(job.annotations)
     pipeline = load()

@@ -10,12 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from dettrack import __version__
 from dettrack.associate import associate
@@ -346,6 +346,8 @@ def _history_entry(source: VideoSource, config: TrackConfig, options: RunOptions
         "fingerprint": run_fingerprint(source, config, options),
         "weights": weights_hashes(config),
         "range_s": [options.start_s, options.end_s],
+        "formats": list(options.formats),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
 
 
@@ -359,7 +361,15 @@ def _report_entry(report: Report, seconds: float) -> dict[str, Any]:
     }
 
 
+def _library_versions() -> dict[str, str]:
+    found = {}
+    for name in ("numpy", "torch", "onnxruntime", "openvino", "transformers", "av"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
 def _settings_entry(config: TrackConfig) -> dict[str, Any]:
-    versions = {"dettrack": __version__, "python": platform.python_version(), "numpy": np.__version__}
+    versions = {"dettrack": __version__, "python": platform.python_version(), **_library_versions()}
     settings = json.loads(json.dumps(asdict(config)))  # as it will be read again: a tuple is a list
     return {"command": command_line(), "settings": settings, "versions": versions}

@@ -45,7 +45,7 @@ def test_it_goes_on_with_half_the_batch(world, tmp_path, config, capsys):
     given = task(world, tmp_path / "a", config)
     with Worker("w", given.folder) as worker:
         worker._pipeline = Pipeline(config)
-        worker._pipeline.estimator = Hungry(worker._pipeline.estimator)
+        worker._pipeline._estimator = Hungry(worker._pipeline.estimator)
         answer = worker.run(given)
     assert answer.state == "done"
     assert "a smaller batch" in answer.reason
@@ -60,7 +60,7 @@ def test_it_fails_alone_where_nothing_can_be_halved(world, tmp_path, config):
     given = task(world, tmp_path, config)
     with Worker("w", given.folder) as worker:
         worker._pipeline = Pipeline(config)
-        worker._pipeline.estimator = Hungry(worker._pipeline.estimator)
+        worker._pipeline._estimator = Hungry(worker._pipeline.estimator)
         worker._pipeline._batch = 1
         answer = worker.run(given)
         assert answer.state == "failed"

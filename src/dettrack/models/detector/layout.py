@@ -47,7 +47,15 @@ class Layout:
 
 
 def fits(side: int | None, value: int) -> bool:
-    """Whether a side of a port, which may be open, can have this length."""
+    """Whether a side of a port can have a length.
+
+    Args:
+        side: None where it is open.
+        value: The length.
+
+    Returns:
+        True or False.
+    """
     return side is None or side == value
 
 

@@ -117,8 +117,8 @@ def test_the_page_in_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with zipfile.ZipFile("runs/posetrack18/test.zip") as packed:
         assert packed.namelist() == ["000301_mpii_test.json"]
     with Path("runs/posetrack18/table7.csv").open() as file:
-        rows = {row["row"]: row for row in csv.DictReader(file)}
-    assert rows["3D, spatial + temporal merge"]["source"] == "measured"
+        rows = {row["row"]: row for row in csv.DictReader(file) if row["source"] == "measured"}
+    assert "3D, spatial + temporal merge" in rows
 
 
 @pytest.mark.slow

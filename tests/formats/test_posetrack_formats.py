@@ -308,7 +308,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot read"):
         read_sequence(tmp_path / "none.json")
     (tmp_path / "a.mat").write_text("no")
-    with pytest.raises(InputError, match=r"cannot be read as a \.mat file"):
+    with pytest.raises(InputError, match=r"-v7 or older"):
         read_sequence(tmp_path / "a.mat")
     from scipy.io import savemat
 

@@ -156,9 +156,9 @@ def test_read_tracks_prefers_parquet(tmp_path, random_video, info, write_all):
     ("name", "content", "message"),
     [
         ("none.parquet", None, "no such tracks file"),
-        ("bad.parquet", b"PAR1 but not really", "cannot be read as Parquet"),
+        ("bad.parquet", b"PAR1 but not really", "expected a Parquet file"),
         ("bad.csv", b"a,b\n1,2\n", "no track table"),
-        ("empty.csv", b"", "cannot be read as CSV"),
+        ("empty.csv", b"", "expected a CSV file"),
         ("bad.jsonl", b"{}\n", r"line 1: .* expected a frame"),
         ("bad.jsonl", b"not json\n", r"line 1: .* expected a frame"),
         ("bad.jsonl", b'{"schema":99}\n', "newer than this dettrack"),

@@ -83,7 +83,7 @@ def associate(
 
 def _sewn(linker: Linker, tracklets: Tracklets, close_links: list[CloseLink]) -> Int[np.ndarray, " n"]:
     ids = linker.add(tracklets)
-    close_links += linker.close_links
+    close_links += getattr(linker, "close_links", ())
     return ids
 
 

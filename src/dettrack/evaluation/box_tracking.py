@@ -78,9 +78,9 @@ class BoxTracking:
     identity: tuple[int, int, int] = (0, 0, 0)
 
     def __add__(self, other: BoxTracking) -> BoxTracking:
-        own, others = list(vars(self).values())[:-1], list(vars(other).values())[:-1]
+        counts = {name: value + getattr(other, name) for name, value in vars(self).items() if name != "identity"}
         true, wrong, missed = (a + b for a, b in zip(self.identity, other.identity, strict=True))
-        return BoxTracking(*(a + b for a, b in zip(own, others, strict=True)), (true, wrong, missed))
+        return BoxTracking(**counts, identity=(true, wrong, missed))
 
     @property
     def mota(self) -> float:
@@ -139,7 +139,8 @@ def _sequence(gt: PoseSequence, pred: PoseSequence, protocol: BoxProtocol) -> Bo
         counts += [done.objects, done.misses, done.false_positives - int(free.sum()), done.switches]
         unpaired = free & (distance > _MOST_DISTANCE).all(0)
         frames.append(_without(frame, np.flatnonzero(unpaired)))
-    return BoxTracking(*counts.tolist(), ignored, identity_counts(frames))
+    objects, misses, wrong, switches = counts.tolist()
+    return BoxTracking(objects, misses, wrong, switches, ignored, identity_counts(frames))
 
 
 def _matched(last: dict[int, int], frame: JointFrame) -> list[int]:

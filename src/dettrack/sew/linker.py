@@ -14,7 +14,7 @@ from dettrack.sew.baselines import KeyframeLinker
 from dettrack.sew.links import Links
 from dettrack.sew.sewer import Sewer
 from dettrack.skeleton import JointSet
-from dettrack.structures import CloseLink, Tracklets
+from dettrack.structures import Tracklets
 
 __all__ = ["Linker", "gap_frames", "make_linker"]
 
@@ -23,11 +23,8 @@ __all__ = ["Linker", "gap_frames", "make_linker"]
 class Linker(Protocol):
     """Gives each tracklet the identity of its track, keyframe by keyframe.
 
-    Attributes:
-        close_links: Links of the last `add` that had a close second.
+    It may have `close_links` too: the links of the last `add` that had a close second (`structures.CloseLink`).
     """
-
-    close_links: tuple[CloseLink, ...]
 
     @property
     def tally(self) -> Tally:

@@ -86,6 +86,10 @@ class MadeSequences:
             log: Takes a line of progress.
         """
 
+    def notes(self, rows: Sequence[Row]) -> list[str]:
+        """None: the function would have failed."""
+        return []
+
     def speed(self, row: Row) -> None:
         """Not measured here."""
 

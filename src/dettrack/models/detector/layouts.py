@@ -108,7 +108,7 @@ def _matches_yolo(_: Port, outputs: Sequence[Port]) -> bool:
     """One output `(b, 4 + classes, n)`, many more candidates than channels."""
     if len(outputs) != 1 or len(outputs[0].shape) != 3:
         return False
-    _, channels, count = outputs[0].shape
+    channels, count = outputs[0].shape[1:]
     return channels is not None and channels >= 5 and (count is None or count > 4 * channels)
 
 

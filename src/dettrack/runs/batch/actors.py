@@ -60,7 +60,7 @@ class Actors:
             )
         self.size = min(size, fits) if size else fits
         self._folder = folder.absolute()
-        resources = {"num_cpus": num_cpus, "num_gpus": num_gpus}
+        resources: dict[str, Any] = {"num_cpus": num_cpus, "num_gpus": num_gpus}
         self._actor = ray.remote(max_restarts=0, max_task_retries=0, **resources)(_Actor)
         self._free: list[tuple[str, Any]] = []
         self._busy: dict[Any, tuple[str, Any, Task]] = {}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dettrack.cli import progress
+from dettrack.runs import progress
 from dettrack.runs.progress import RunProgress
 
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import xml.etree.ElementTree as ElementTree
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +27,7 @@ __all__ = [
     "file_sha256",
     "load_arrays",
     "load_json",
+    "load_xml",
     "output_error",
     "parsing",
     "path_inside",
@@ -192,6 +194,19 @@ def load_json(path: str | os.PathLike[str]) -> Any:
         raise InputError(f"cannot read {os.fspath(path)}: {error.strerror or error}") from error
     except (ValueError, RecursionError, MemoryError) as error:  # the second where it is nested too deeply
         raise InputError(f"{os.fspath(path)}: not JSON ({(str(error).splitlines() or ['too large'])[0]})") from error
+
+
+def load_xml(path: str | os.PathLike[str]) -> ElementTree.Element:
+    """The root of an XML file that declares nothing (entities could grow to any size, or name other files).
+
+    Raises:
+        InputError: It cannot be read, is no XML, or has a document type.
+    """
+    with parsing(f"{os.fspath(path)}", "an XML file without a document type"):
+        content = Path(path).read_bytes()
+        if b"<!" in content.replace(b"\x00", b"").replace(b"<!--", b"").replace(b"<![CDATA[", b""):
+            raise InputError(f"{os.fspath(path)}: an XML file with declarations of its own")
+        return ElementTree.fromstring(content)  # nosec B314 (nothing is declared)
 
 
 def load_arrays(path: str | os.PathLike[str]) -> dict[str, Any]:

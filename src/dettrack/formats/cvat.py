@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dettrack.errors import InputError, OutputError
-from dettrack.files import parsing
+from dettrack.files import load_xml, parsing
 from dettrack.formats.part import PartFile
 from dettrack.formats.people import People
 from dettrack.formats.result import Result
@@ -132,17 +132,8 @@ def read_cvat(path: Path) -> tuple[TrackTable, FrameTimes, VideoInfo]:
     Raises:
         InputError: It cannot be read, or holds no skeleton track.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    if b"<!DOCTYPE" in content[:4096]:
-        raise InputError(f"{path}: an XML file with a document type; expected annotations of CVAT for video 1.1")
+    root = load_xml(path)
     with parsing(f"{path}", "annotations of CVAT for video 1.1"):
-        try:
-            root = ElementTree.fromstring(content)
-        except ElementTree.ParseError as error:
-            raise InputError(f"{path}: no XML ({error}); expected annotations of CVAT for video 1.1") from error
         tracks = [_read_track(track) for track in root.iter("track")]
         tracks = [track for track in tracks if track.poses]
         if not tracks:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dettrack.errors import InputError
-from dettrack.files import parsing
+from dettrack.files import load_xml, parsing
 from dettrack.models.pose.calibration import Table
 from dettrack.skeleton import JointSet, joint_set
 
@@ -88,8 +87,7 @@ def read_exported_spec(path: Path) -> ExportedSpec | None:
 
 
 def _xml_metadata(path: Path) -> str | None:
-    with parsing(f"{path}", "an OpenVINO file"):
-        entry = ElementTree.parse(path).find(f"./rt_info/{METADATA_KEY}")
+    entry = load_xml(path).find(f"./rt_info/{METADATA_KEY}")
     return None if entry is None else entry.get("value")
 
 

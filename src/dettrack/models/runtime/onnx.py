@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from jaxtyping import Shaped
-from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from dettrack.errors import InputError
 from dettrack.files import parsing
+from dettrack.models.runtime.onnx_core import onnxruntime as ort
+from dettrack.models.runtime.onnx_core import state
 from dettrack.models.runtime.runner import ImageInput, Port, SessionOptions, fill_up, sizes
 from dettrack.threads import cpu_threads
 

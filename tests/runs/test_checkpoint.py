@@ -87,7 +87,7 @@ def test_what_is_tested_here_has_more_shots_and_added_keyframes(whole):
     assert counts["tracks"] > 1
 
 
-@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("n", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_run_that_broke_off_goes_on_to_the_same_result(world, whole, tmp_path, n):
     with open_video(world[0]) as video, pytest.raises(InterruptionError):
         list(world[1].tracklets(video, known=Until(Checkpoint(tmp_path / "saved", 0.0), n)))
@@ -96,7 +96,14 @@ def test_a_run_that_broke_off_goes_on_to_the_same_result(world, whole, tmp_path,
     check(world, whole, tmp_path, known)
 
 
-@pytest.mark.parametrize("cuts", [(32,), (1, 33, 70, 75, 101), (64, 400)])
+@pytest.mark.parametrize(
+    "cuts",
+    [
+        pytest.param((32,), marks=pytest.mark.slow),
+        (1, 33, 70, 75, 101),
+        pytest.param((64, 400), marks=pytest.mark.slow),
+    ],
+)
 def test_spans_of_a_video_together_are_the_video(world, whole, tmp_path, cuts):
     for first, stop in pairwise((0, *cuts, None)):
         known = Checkpoint(tmp_path / "saved", 0.0)
@@ -121,7 +128,7 @@ def test_a_hole_is_filled_and_a_file_that_cannot_be_read_is_found_again(world, w
 
 def test_nothing_is_written_for_a_short_video_and_nothing_stays(world, tmp_path):
     known = Checkpoint(tmp_path / "saved", 3600.0)
-    track_to_folder(world[1], world[0], tmp_path / "a.dettrack", OPTIONS, known=known)
+    track_to_folder(world[1], world[0], tmp_path / "a.dettrack", RunOptions(fps=25.0, end_s=0.5), known=known)
     assert not (tmp_path / "saved").exists()
     known.flush()
     assert len(list((tmp_path / "saved").iterdir())) == 1

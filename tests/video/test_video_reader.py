@@ -1,6 +1,8 @@
+import gc
 import math
 import threading
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import cv2
@@ -222,6 +224,17 @@ def test_leaving_early_ends_the_thread(tmp_path):
     assert not [thread for thread in threading.enumerate() if "read-ahead" in thread.name]
     reader.close()
     assert list(reader) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted as on Linux")
+def test_a_forgotten_reader_leaves_neither_thread_nor_file(tmp_path):
+    path = write_video(tmp_path / "forgotten.mp4", IMAGES * 5)
+    reader = open_video(path)
+    next(iter(reader))
+    del reader
+    gc.collect()
+    assert not [thread for thread in threading.enumerate() if "read-ahead" in thread.name]
+    assert not [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink() and link.resolve() == path]
 
 
 def test_shots_are_numbered_unless_told_otherwise(tmp_path):

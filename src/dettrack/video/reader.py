@@ -107,7 +107,7 @@ class VideoReader:
             raise InputError(f"no frame lies between {start_s:g} s and {until}: the video is shorter")
         self.info: VideoInfo = raw.info(first, start_s, end_s)
         self.notes: list[str] = raw.notes
-        steady = self._one_size(_chain(first, frames))
+        steady = _one_size(_chain(first, frames), raw, self.info.height, self.info.width)
         depth = min(_AHEAD_FRAMES, max(2, _AHEAD_BYTES // first.image.nbytes))
         marked = mark_shots(steady) if shots else steady
         self._frames = ReadAhead(split_at_jumps(marked, self.notes), depth)
@@ -124,28 +124,6 @@ class VideoReader:
 
     def __iter__(self) -> Iterator[Frame]:
         return self._frames
-
-    def _one_size(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        height, width = self.info.height, self.info.width
-        scaled = False
-        for frame in frames:
-            h, w = frame.image.shape[:2]
-            if (h, w) == (height, width):
-                yield frame
-                continue
-            change = f"at frame {frame.index} the picture changes from {width}x{height} to {w}x{h}"
-            if abs(w * height - h * width) > 0.01 * w * height:
-                self._raw.complete = False
-                self.notes.append(f"{change}, another shape: reading stopped there")
-                return
-            if not scaled:
-                self.notes.append(f"{change}: scaled to the first size")
-                scaled = True
-            shrinks = w > width
-            image = cv2.resize(
-                frame.image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-            )
-            yield replace(frame, image=image)
 
     def close(self) -> None:
         """Stop reading and close the file; safe to call again."""
@@ -164,3 +142,24 @@ class VideoReader:
 def _chain(first: Frame, rest: Iterator[Frame]) -> Iterator[Frame]:
     yield first
     yield from rest
+
+
+def _one_size(frames: Iterator[Frame], raw: _RawFrames, height: int, width: int) -> Iterator[Frame]:
+    """Not a method: the thread that reads must not hold the reader, or a forgotten one would never be collected."""
+    scaled = False
+    for frame in frames:
+        h, w = frame.image.shape[:2]
+        if (h, w) == (height, width):
+            yield frame
+            continue
+        change = f"at frame {frame.index} the picture changes from {width}x{height} to {w}x{h}"
+        if abs(w * height - h * width) > 0.01 * w * height:
+            raw.complete = False
+            raw.notes.append(f"{change}, another shape: reading stopped there")
+            return
+        if not scaled:
+            raw.notes.append(f"{change}: scaled to the first size")
+            scaled = True
+        shrinks = w > width
+        image = cv2.resize(frame.image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+        yield replace(frame, image=image)

@@ -93,7 +93,7 @@ def test_the_papers_preset_names_every_value_that_the_paper_gives():
     named = {name for section in PRESETS["paper"].values() for name in section}
     from_the_paper = {name for name, (_, where) in PAPER.items() if not where.startswith("none")}
     left_to_the_user = {"detector", "model", "variant", "joints"}
-    implied = {"max_people", "presence", "min_track_detections"}
+    implied = {"max_people", "min_track_detections"}
     assert named == from_the_paper - left_to_the_user - implied
 
 

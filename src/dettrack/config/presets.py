@@ -46,6 +46,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "spatial_form": "count",  # 3.3, our reading
             "temporal_form": "l2",  # 3.3, our reading
             "distance_unit": "pixel",  # 4.2, our reading
+            "presence": 0.2,  # 3.1 names no score; that of our reproduction, of a heatmap's peak
         },
         "finish": {
             "min_track_frames": 5,  # 4.1

@@ -244,7 +244,7 @@ class PolishConfig:
     distance_unit: Literal["pixel", "head"] = "pixel"
     max_lag: Positive = 256
     joint_score: Literal["mean", "max", "support"] = "mean"
-    presence: Share = 0.2
+    presence: Share = 0.3
 
     REMOVED: ClassVar[Mapping[str, str]] = {"hypothesis_confidence": "0.2: it is always 0.05"}
 

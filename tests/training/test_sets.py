@@ -43,6 +43,21 @@ def test_coco_by_joint_names(tmp_path: Path) -> None:
     assert len(set(people.track.tolist())) == 2
 
 
+def test_coco_images_may_be_frames_of_videos(tmp_path: Path) -> None:
+    """`vid_id` and `frame_id` make tubes; the same `track_id` in another video is somebody else."""
+    path = coco(tmp_path / "c.json", [person(track_id=0), person(9, 100, track_id=0), person(9, 50)])
+    content = json.loads(path.read_text())
+    for image, (video, frame) in zip(content["images"], (("walk", 7), ("run", 3)), strict=True):
+        image.update(vid_id=video, frame_id=frame)
+    content["images"].append({"id": 11, "file_name": "still.jpg"})
+    path.write_text(json.dumps(content))
+    people, notes = read_set(path, "coco", None, POSETRACK15)
+    assert notes == []
+    assert people.video.tolist() == [1, 0, -1]
+    assert people.frame.tolist() == [7, 3, 0]
+    assert len(set(people.track.tolist())) == 3
+
+
 def test_any_list_of_joints_in_coco_format(tmp_path: Path) -> None:
     names = ("Right Ankle", "neck", "top_head", "tail")
     entry = {"id": 1, "image_id": 5, "keypoints": [1, 9, 2, 3, 4, 1, 5, 1, 2, 7, 7, 2]}

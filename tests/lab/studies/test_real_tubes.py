@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dettrack.lab.studies.real_tubes import in_the_way, main, nearer_to_own, resampled
+from dettrack.lab.studies.real_tubes import in_the_way, main, nearer_to_own, resampled, with_whole_tubes
 from dettrack.models.pose.checkpoint import NetworkSpec, build_network, save_checkpoint
 from dettrack.models.weights import SHIPPED
 from dettrack.skeleton import POSETRACK15
@@ -57,6 +57,16 @@ def test_an_answer_means_whom_it_is_nearer_to() -> None:
     assert np.isnan(nearer_to_own(answer, nobody, other)).all()
 
 
+def test_only_whole_tubes_are_read() -> None:
+    """Nine frames have one keyframe with four on either side; an end is read in the tube of the middle."""
+    people = pair()
+    assert people.frame[people.person_image][with_whole_tubes(people, 0, 9)].tolist() == [4, 4]
+    assert people.frame[people.person_image][with_whole_tubes(people, 4, 9)].tolist() == [8, 8]
+    assert people.frame[people.person_image][with_whole_tubes(people, -4, 9)].tolist() == [0, 0]
+    assert with_whole_tubes(people, 0, 1).all()
+    assert not with_whole_tubes(replace(people, video=people.video - 1), 0, 1).any()
+
+
 def test_tracks_are_drawn_whole() -> None:
     people = pair()
     for rows in resampled(people.track, 5):
@@ -70,10 +80,20 @@ def test_a_row_for_each_model_and_place(tmp_path: Path, capsys: pytest.CaptureFi
     (tmp_path / "temporal").mkdir()
     temporal = tmp_path / "temporal" / "model.safetensors"
     save_checkpoint(temporal, build_network(spec), spec)
-    main((SHIPPED / "pose.safetensors", temporal), (tmp_path / "pair.npz",), (0, 1), (64, 64), every=5, repeats=20)
+    main(
+        (SHIPPED / "pose.safetensors", temporal),
+        (tmp_path / "pair.npz",),
+        (0, 1),
+        (64, 64),
+        every=2,
+        repeats=20,
+        crossings=2,
+    )
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines()]
     names = [["weights", "+0"], ["temporal", "+0"], ["weights", "+1"], ["temporal", "+1"]]
-    assert [row[:2] for row in rows[2:]] == names
+    assert [row[:2] for row in rows[2:6]] == names
     assert rows[2][4] == ""
     assert "to" in rows[3][4]
-    assert all(np.isfinite(figures_of) for figures_of in (float(row[3]) for row in rows[2:]))
+    assert all(np.isfinite(figures_of) for figures_of in (float(row[3]) for row in rows[2:6]))
+    assert [row[0] for row in rows[8:]] == ["weights", "temporal"]
+    assert all(0 <= float(row[2]) <= 100 for row in rows[8:])

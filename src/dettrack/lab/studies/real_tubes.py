@@ -14,16 +14,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 
 from dettrack.errors import InputError
 from dettrack.geometry import box_iou
 from dettrack.lab.studies import run_command
 from dettrack.models.pose.checkpoint import load_checkpoint
+from dettrack.models.pose.heatmap import decode_heatmaps, flip_averaged
 from dettrack.training.labels.people import PeopleSet, concatenate, load_people
-from dettrack.training.pose.score import head_sizes, limb_columns, limb_pck, predict
+from dettrack.training.pose.augment import NO_AUGMENTATION
+from dettrack.training.pose.score import head_sizes, limb_columns, limb_head_sizes, limb_pck, predict, to_input
+from dettrack.training.pose.tubes import TubeConfig, TubeMaker
 
 OVERLAP = 0.1  # IoU from which somebody else is in the way
+CLIP = 9
 FAR = 3.0  # head sizes: a joint cannot be more wrong than this when people are told apart
 
 
@@ -81,6 +86,25 @@ def nearer_to_own(
     return np.where(told, distance(people.xy) < distance(people.xy[other]), np.nan)
 
 
+def with_whole_tubes(people: PeopleSet, offset: int, clip_length: int) -> Bool[np.ndarray, " people"]:
+    """Who can be read `offset` frames from a keyframe in which they are labelled, in a tube without missing frames.
+
+    Args:
+        people: The people.
+        offset: Frames from the keyframe.
+        clip_length: |C|.
+
+    Returns:
+        For each person.
+    """
+    frames = set(zip(people.video.tolist(), people.frame.tolist(), strict=True))
+    video, frame = people.video[people.person_image], people.frame[people.person_image]
+    seen = set(zip(people.track.tolist(), video.tolist(), frame.tolist(), strict=True))
+    reach = range(-(clip_length // 2), clip_length // 2 + 1)
+    rows = zip(people.track.tolist(), video.tolist(), (frame - offset).tolist(), strict=True)
+    return np.array([v >= 0 and (t, v, f) in seen and all((v, f + d) in frames for d in reach) for t, v, f in rows])
+
+
 def answers(
     model: Path, people: PeopleSet, asked: Bool[np.ndarray, " people"], offset: int, size: tuple[int, int]
 ) -> Answer:
@@ -102,6 +126,46 @@ def answers(
     right, counted = limb_pck(xy, people, head_sizes(people))
     own = nearer_to_own(xy, people, in_the_way(people))
     return Answer(right.sum(1).astype(float), counted.sum(1).astype(float), own)
+
+
+def crossed(model: Path, people: PeopleSet, size: tuple[int, int], count: int) -> tuple[float, float, float]:
+    """How a model answers where people of the set walk across its tubes (`training.pose.crossings`).
+
+    Args:
+        model: Checkpoint.
+        people: The people.
+        size: Height and width of the crops; 0 0 for the model's own.
+        count: Tubes; the same ones for every model.
+
+    Returns:
+        PCKh@0.5 of the joints that are seen, over all frames, in percent; the mean of the highest joint score in frames
+        in which the tube's person is hidden, and in the others.
+    """
+    checkpoint = load_checkpoint(model)
+    spec = replace(checkpoint.spec, size=size) if all(size) else checkpoint.spec
+    config = TubeConfig(spec.size, CLIP, absent="unknown", augment=replace(NO_AUGMENTATION, crossing=1.0))
+    make = TubeMaker(people, config)
+    columns, right, counted = limb_columns(people.joint_set), 0, 0
+    best: dict[bool, list[float]] = {True: [], False: []}
+
+    def run(crops: np.ndarray) -> np.ndarray:
+        return checkpoint.network(to_input(torch.from_numpy(crops), spec)).numpy()
+
+    for index in range(count):
+        tube = make(0, index)
+        rows = tube.crops[None] if spec.variant != "none" else tube.crops[:, None]
+        with torch.no_grad():
+            maps = flip_averaged(run, rows, people.joint_set.flip_permutation, stride=spec.stride)
+        xy, scores = decode_heatmaps(maps.reshape(CLIP, *maps.shape[2:]), spec.decoding, stride=spec.stride)
+        hidden = (tube.weight >= 1).any(1) & (tube.targets.reshape(*tube.weight.shape, -1).max(-1) == 0).all(1)
+        for t in range(CLIP):
+            best[bool(hidden[t])].append(float(scores[t].max()))
+        known = ((tube.weight >= 1) & np.isfinite(tube.xy).all(-1) & ~hidden[:, None])[:, columns]
+        gap = np.linalg.norm(xy[:, columns] - tube.xy[:, columns], axis=-1)
+        reach = 0.5 * limb_head_sizes(tube.xy, people.joint_set)[:, None]
+        right, counted = right + int((known & (gap <= reach)).sum()), counted + int(known.sum())
+    means = [float(np.mean(best[gone])) if best[gone] else float("nan") for gone in (True, False)]
+    return 100 * right / max(counted, 1), means[0], means[1]
 
 
 def figures(answer: Answer, rows: Int[np.ndarray, " n"]) -> tuple[float, float]:
@@ -146,6 +210,7 @@ def main(
     size: tuple[int, int] = (0, 0),
     every: int = 1,
     repeats: int = 500,
+    crossings: int = 0,
 ) -> None:
     """A row for each model and place.
 
@@ -156,15 +221,18 @@ def main(
         size: Height and width of the crops; 0 0 for each model's own.
         every: Every so many-th person is read only.
         repeats: Draws of the bootstrap.
+        crossings: Tubes across which other people walk; 0 for none.
     """
     people = concatenate([load_people(path) for path in sets])
     if not (people.video >= 0).any():
         raise InputError(f"{', '.join(map(str, sets))}: no videos in it, and tubes need them")
-    asked = np.arange(len(people)) % every == 0
+    longest = max(load_checkpoint(model).spec.clip_length for model in models)
     print("| model | frame | people | PCKh@0.5 | difference | in the way | right person | difference |")
     print("|---|---:|---:|---:|---|---:|---:|---|")
     draws, whole = resampled(people.track, repeats), np.arange(len(people))
     for offset in offsets:
+        asked = with_whole_tubes(people, offset, longest)
+        asked[np.flatnonzero(asked)[np.arange(asked.sum()) % every > 0]] = False
         first: Answer | None = None
         for model in models:
             answer = answers(model, people, asked, offset, size)
@@ -180,6 +248,12 @@ def main(
                 f"| {counts[1]} | {reached[1]:.1f} | {said[1]} |",
                 flush=True,
             )
+
+    if crossings:
+        print("| model | crossed tubes | PCKh@0.5 | highest score, person hidden | seen |\n|---|---:|---:|---:|---:|")
+        for model in models:
+            pck, gone, there = crossed(model, people, size, crossings)
+            print(f"| {model.parent.name} | {crossings} | {pck:.1f} | {gone:.2f} | {there:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -125,7 +125,9 @@ def read_posetrack(
 
 
 def read_coco(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, Notes]:
-    """COCO keypoints, or any set in that format with its own list of joints; images are stills.
+    """COCO keypoints, or any set in that format with its own list of joints.
+
+    Images with `vid_id` and `frame_id` are frames of videos, and `track_id` holds within one; others are stills.
 
     Args:
         path: JSON file.
@@ -140,14 +142,19 @@ def read_coco(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, No
     """
     content, notes = load_object(path), Notes()
     try:
-        listed = {int(entry["id"]): str(entry["file_name"]) for entry in content["images"]}
+        listed = {int(entry["id"]): (str(entry["file_name"]), *_place(entry)) for entry in content["images"]}
         names = [name for entry in content["categories"] for name in entry.get("keypoints", [])]
         annotations = list(content["annotations"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not in COCO format: {type(error).__name__} {error}") from None
     source = _named_joints(names, path)
     collect = _Collector(joints, JointMap(source, joints, approximate=False), notes)
-    place = {image_id: collect.image(images / name, -1, 0, True) for image_id, name in listed.items()}
+    videos = {name: number for number, name in enumerate(sorted({video for _, video, _ in listed.values() if video}))}
+    place = {
+        image_id: collect.image(images / name, videos.get(video, -1), frame, True)
+        for image_id, (name, video, frame) in listed.items()
+    }
+    tracks: dict[tuple[str, int], int] = {}
     for row, entry in enumerate(annotations):
         where = f"{path.name}, annotation {entry.get('id', row) if isinstance(entry, dict) else row}"
         if not isinstance(entry, dict) or entry.get("image_id") not in place:
@@ -162,8 +169,18 @@ def read_coco(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, No
         triplets = flat.reshape(-1, 3)
         xy = np.where(triplets[:, 2:] > 0, triplets[:, :2], np.nan)
         if np.isfinite(xy).any():
-            collect.person(where, place[entry["image_id"]], xy, _corners(entry.get("bbox")), entry.get("track_id", -1))
+            video, track = listed[entry["image_id"]][1], entry.get("track_id", -1)
+            if video and track >= 0:
+                track = tracks.setdefault((video, track), len(tracks))
+            collect.person(where, place[entry["image_id"]], xy, _corners(entry.get("bbox")), track)
     return collect.finish(), notes
+
+
+def _place(entry: Mapping[str, Any]) -> tuple[str, int]:
+    """Name of the video and frame index in it; "" and 0 for a still."""
+    if "vid_id" in entry and "frame_id" in entry:
+        return str(entry["vid_id"]), int(entry["frame_id"])
+    return "", 0
 
 
 def read_mpii(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, Notes]:

@@ -10,6 +10,7 @@ intervals (bootstrap over tracks). Sets are packs with videos (`dettrack data pa
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -238,7 +239,9 @@ def main(
             answer = answers(model, people, asked, offset, size)
             first = first or answer
             gained = [np.subtract(figures(answer, rows), figures(first, rows)) for rows in draws]
-            low, high = np.nanpercentile(gained, [2.5, 97.5], axis=0)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # nobody in the way in any draw: NaN says so
+                low, high = np.nanpercentile(gained, [2.5, 97.5], axis=0)
             reached = figures(answer, whole)
             more = np.subtract(reached, figures(first, whole))
             said = [f"{more[i]:+.1f} ({low[i]:+.1f} to {high[i]:+.1f})" if model != models[0] else "" for i in (0, 1)]

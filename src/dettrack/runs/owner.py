@@ -16,7 +16,7 @@ from typing import Any
 
 from dettrack.errors import OutputError
 
-__all__ = ["FOREIGN_IDLE_S", "OWNER", "living_owner", "take_folder"]
+__all__ = ["FOREIGN_IDLE_S", "OWNER", "is_alive", "living_owner", "take_folder"]
 
 OWNER = "owner.json"
 FOREIGN_IDLE_S = 900.0
@@ -89,7 +89,7 @@ def living_owner(part: Path, idle_s: float = FOREIGN_IDLE_S) -> str | None:
         return None
     if host != socket.gethostname():
         return f"another run (process {pid} on {host})" if _idle_s(part) < idle_s else None
-    if not _is_alive(pid) or (started is not None and _start_of(pid) not in (None, started)):
+    if not is_alive(pid) or (started is not None and _start_of(pid) not in (None, started)):
         return None
     return f"another run (process {pid} on this machine)"
 
@@ -103,7 +103,8 @@ def _idle_s(part: Path) -> float:
     return time.time() - newest
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether there is a process of this number on this machine."""
     if sys.platform == "win32":
         handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
         if handle:

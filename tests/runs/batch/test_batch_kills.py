@@ -12,6 +12,7 @@ import sys
 import time
 from contextlib import suppress
 from multiprocessing import forkserver
+from pathlib import Path
 
 import pytest
 from batch_world import batch, left_over, results
@@ -113,7 +114,7 @@ def disturb(world, out, chance, whom, number, times):
 
 def nobody_is_left(pids):
     for _ in range(200):
-        if not any(os.path.exists(f"/proc/{pid}") and "Z" not in status(pid) for pid in pids):  # noqa: PTH110
+        if all(status(pid) == "Z" for pid in pids):
             return True
         time.sleep(0.05)
     return False
@@ -121,7 +122,7 @@ def nobody_is_left(pids):
 
 def status(pid):
     try:
-        return open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0]  # noqa: PTH123
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return "Z"
 

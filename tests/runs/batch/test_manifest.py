@@ -2,6 +2,8 @@
 
 import json
 import multiprocessing
+import os
+import socket
 
 import pytest
 
@@ -49,7 +51,6 @@ def test_two_runs_cannot_share_a_folder(tmp_path):
 
 
 def _hold(out):
-    import os
 
     Manifest(out)
     os._exit(0)
@@ -71,3 +72,21 @@ def test_logs_of_shards_are_put_in_order_of_time(tmp_path):
     for writer, t, state in (("2-of-2", 5.0, "done"), ("1-of-2", 3.0, "failed")):
         (log / f"{writer}.jsonl").write_text(json.dumps({"t": t, "video": "a", "state": state}) + "\n")
     assert read_manifest(tmp_path)["a"].state == "done"
+
+
+def test_what_dead_workers_showed_is_removed_and_what_living_ones_show_stays(tmp_path):
+    running = tmp_path / FOLDER / "running"
+    running.mkdir(parents=True)
+    process = multiprocessing.get_context("spawn").Process(target=str)
+    process.start()
+    process.join()
+    shown = {"worker": "w", "video": "a", "frame": 3, "of": None, "host": socket.gethostname()}
+    for name, pid, host in (("dead", process.pid, {}), ("living", os.getpid(), {}), ("far", 1, {"host": "far away"})):
+        (running / f"{name}.json").write_text(json.dumps({**shown, "pid": pid, **host}))
+    (running / "torn.json").write_text('{"work')
+    Manifest(tmp_path).close()
+    assert {path.stem for path in running.iterdir()} == {"living", "far", "torn"}
+    for path in running.iterdir():
+        os.utime(path, (0, 0))
+    Manifest(tmp_path).close()
+    assert not list(running.iterdir())

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -24,7 +25,7 @@ from typing import Any
 
 from dettrack.errors import InputError, OutputError
 from dettrack.files import output_error
-from dettrack.runs.owner import living_owner, take_folder
+from dettrack.runs.owner import is_alive, living_owner, take_folder
 
 __all__ = ["FINISHED", "FOLDER", "Manifest", "Row", "begun", "last_frame", "read_manifest", "read_running"]
 
@@ -164,6 +165,7 @@ class Manifest:
         with suppress(OSError):
             os.fsync(self._file.fileno())
         self._file.close()
+        _sweep(self.folder / "running")
         for path in sorted(self._lock.glob("*")):
             path.unlink(missing_ok=True)
         with suppress(OSError):
@@ -179,6 +181,16 @@ class Manifest:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _sweep(running: Path) -> None:
+    """Remove what workers showed of themselves that are not any more: those of a run that was killed could not."""
+    for path in running.iterdir():
+        with suppress(OSError, ValueError, KeyError):
+            silent = time.time() - path.stat().st_mtime > _SILENT_S
+            shown = {} if silent or path.suffix != ".json" else json.loads(path.read_bytes())
+            if silent or (shown and shown["host"] == socket.gethostname() and not is_alive(shown["pid"])):
+                path.unlink()
 
 
 def _refuse_others(folder: Path, writer: str) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import sys
 import threading
 import time
@@ -205,7 +206,7 @@ class _Heart:
         self._path, self._worker = path, worker
         self._video, self._frame = "", 0
         self._of: int | None = None
-        self._since = 0.0
+        self._since, self._host = 0.0, socket.gethostname()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="dettrack heart", daemon=True)
         self._thread.start()
@@ -232,7 +233,9 @@ class _Heart:
             part = self._path.with_suffix(".part")
             with suppress(OSError):  # a full disk stops the results; not this
                 if video:
-                    part.write_text(json.dumps({**content, "since": self._since, "pid": os.getpid()}))
+                    part.write_text(
+                        json.dumps({**content, "since": self._since, "pid": os.getpid(), "host": self._host})
+                    )
                     part.replace(self._path)
                 else:
                     self._path.unlink(missing_ok=True)

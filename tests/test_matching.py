@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dettrack.matching import match, match_greedily, match_matrix
+from dettrack.matching import match, match_greedily, match_matrix, runners_up
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -75,3 +75,15 @@ def test_greedy_takes_the_most_similar_first_and_the_assignment_the_greatest_sum
 def test_yes_and_no_are_scores_as_well() -> None:
     rows, columns = match_matrix(np.array([[True, True], [True, False], [False, False]]))
     assert (rows.tolist(), columns.tolist()) == ([0, 1], [1, 0])
+
+
+@given(seed=st.integers(0, 300), density=st.floats(0.1, 1))
+def test_runners_up_are_what_a_search_over_all_pairs_finds(seed: int, density: float) -> None:
+    rng = np.random.default_rng(seed)
+    shape = (int(rng.integers(1, 8)), int(rng.integers(1, 8)))
+    rows, columns = np.nonzero(rng.random(shape) < density)
+    similarity = rng.random(len(rows)) + 0.01
+    chosen = match(rows, columns, similarity, shape)
+    for pair, other in zip(chosen, runners_up(rows, columns, similarity, chosen), strict=True):
+        rivals = [k for k in range(len(rows)) if k != pair and (rows[k] == rows[pair] or columns[k] == columns[pair])]
+        assert other == max(rivals, key=lambda k: similarity[k], default=-1)

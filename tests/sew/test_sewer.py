@@ -52,6 +52,19 @@ def test_walkers_keep_their_ids_and_the_links_are_reported():
         assert (sew.last_similarity > 0.8).all()
 
 
+def test_a_close_second_is_reported_and_people_apart_have_none():
+    sew = sewer(nms_similarity=1.0)
+    sew.add(tracklets(0, [walker(0), walker(300)]))
+    assert sew.close_links == ()
+    sew.add(tracklets(1, [walker(0), walker(300)]))
+    assert sew.close_links == ()
+    sew.add(tracklets(2, [walker(0), walker(300), walker(4)]))  # somebody new stands where the first one is
+    (close,) = sew.close_links
+    assert (close.frame, close.rival) == (2, 2)
+    assert 0 <= close.margin < 0.15
+    assert close.similarity > 0.8
+
+
 @pytest.mark.parametrize(("missed", "same"), [(1, True), (7, True), (8, False)])
 def test_a_track_bridges_missed_keyframes_while_the_tubes_overlap(missed, same):
     sew = sewer()

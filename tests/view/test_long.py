@@ -35,9 +35,9 @@ STEPS = """async ([from, by, count]) => {
 
 
 def crowd() -> TrackTable:
-    """300 people, each for two to six minutes; some 20 at once."""
+    """300 people, each for half a minute to a minute and a half; some five at once."""
     rng = np.random.default_rng(0)
-    length = rng.integers(2 * 60 * FPS, 6 * 60 * FPS, TRACKS)
+    length = rng.integers(30 * FPS, 90 * FPS, TRACKS)
     start = rng.integers(0, FRAMES - length)
     track = np.repeat(np.arange(TRACKS), length)
     frame = np.concatenate([np.arange(a, a + n) for a, n in zip(start, length, strict=True)])

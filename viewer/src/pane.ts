@@ -70,7 +70,6 @@ export class Pane {
 
   async load(): Promise<void> {
     this.veil.textContent = "";
-    await this.loadTracks();
     if (this.run.frames) await this.openPicture();
   }
 

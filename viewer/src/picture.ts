@@ -32,7 +32,14 @@ const TOLERANCE = 0.0015; // seconds between the run's time of a frame and the c
 
 /** For each frame of the run its place in decoding order; throws where one is not in the file. */
 export function match(index: VideoIndex, times: Float64Array, zero: number): Int32Array {
-  const order = Uint32Array.from(index.time.keys()).sort((a, b) => index.time[a] - index.time[b]);
+  const order = Uint32Array.from(index.time.keys());
+  for (let i = 1; i < order.length; i++) {
+    // Frames are coded near the place where they are shown, so inserting each is quicker than sorting all.
+    const place = order[i];
+    let j = i;
+    for (; j > 0 && index.time[order[j - 1]] > index.time[place]; j--) order[j] = order[j - 1];
+    order[j] = place;
+  }
   const shown = Float64Array.from(order, (place) => index.time[place]);
   const places = new Int32Array(times.length);
   let before = -1;

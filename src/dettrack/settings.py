@@ -352,6 +352,7 @@ def read_joint_thresholds(path: Path, joints: Sequence[str]) -> dict[str, float]
     for joint, number in table.items():
         if joint not in joints:
             raise InputError(f"{path}: unknown joint {joint!r}; expected {', '.join(joints)}")
-        if isinstance(number, bool) or not isinstance(number, int | float) or math.isnan(number):
+        too_large = isinstance(number, int) and abs(number) > sys.float_info.max
+        if isinstance(number, bool) or not isinstance(number, int | float) or too_large or math.isnan(number):
             raise InputError(f"{path}: the threshold of {joint} is {number!r}; expected a number")
     return {joint: float(number) for joint, number in table.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -152,8 +152,8 @@ def _real(line: Mapping[str, Any], key: str) -> float | None:
     value = line.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InputError(f"edit: {key} is {value!r}, expected seconds")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+        raise InputError(f"edit: {key} is {str(value)[:40]}, expected seconds")
     return float(value)
 
 

@@ -273,6 +273,16 @@ def test_posetrack_by_the_official_layout(result, out):
     np.testing.assert_allclose(points[:, names.index("left_knee"), :2], expected, atol=6e-4)
 
 
+def test_a_posetrack_file_can_be_the_ground_truth(result, out):
+    from dettrack.formats.posetrack.files import read_sequence
+    from dettrack.formats.posetrack.sequence import head_box_sizes
+
+    (path,) = export(result, ["posetrack18"], out)
+    people = read_sequence(path).people
+    top, bottom = (result.table.xy_smooth[:, POSETRACK15.index(name)] for name in ("head_top", "head_bottom"))
+    np.testing.assert_allclose(head_box_sizes(people.head_box), np.hypot(*(top - bottom).T), atol=0.01)
+
+
 def test_an_export_says_what_it_was_made_from(result, out):
     export(result, ["csv"], out)
     export(result, ["mot"], out)

@@ -27,6 +27,7 @@ __all__ = [
     "People",
     "PoseSequence",
     "head_box_sizes",
+    "head_boxes",
     "load_object",
     "polygons",
 ]
@@ -44,6 +45,21 @@ def head_box_sizes(boxes: Float[np.ndarray, "*n 4"]) -> Float[np.ndarray, "*n"]:
     """Head sizes in pixels of annotated head boxes; NaN where a box is NaN."""
     diagonal = boxes[..., 2:] - boxes[..., :2]
     return HEAD_SIZE_PER_DIAGONAL * np.sqrt(np.vecdot(diagonal, diagonal))
+
+
+def head_boxes(bottom: Float[np.ndarray, "n 2"], top: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 4"]:
+    """Squares about heads whose size by `head_box_sizes` is the distance of their joints: for files to measure against.
+
+    Args:
+        bottom: Where the head meets the neck, in pixels.
+        top: Its other end.
+
+    Returns:
+        Corners; NaN where a joint is NaN.
+    """
+    half = np.hypot(*(top - bottom).T)[:, None] / HEAD_SIZE_PER_DIAGONAL / np.sqrt(2) / 2
+    middle = (bottom + top) / 2
+    return np.concatenate([middle - half, middle + half], 1)
 
 
 @dataclass(frozen=True)

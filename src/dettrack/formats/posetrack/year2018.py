@@ -22,7 +22,16 @@ from jaxtyping import Float, Int
 
 from dettrack.errors import InputError
 from dettrack.files import parsing, write_json
-from dettrack.formats.posetrack.sequence import NO_ID, Format, ImageInfo, People, PoseSequence, load_object, polygons
+from dettrack.formats.posetrack.sequence import (
+    NO_ID,
+    Format,
+    ImageInfo,
+    People,
+    PoseSequence,
+    head_boxes,
+    load_object,
+    polygons,
+)
 from dettrack.geometry import xywh_of, xyxy_of
 from dettrack.skeleton import POSETRACK15, POSETRACK17, JointMap, JointSet
 from dettrack.structures import TrackTable
@@ -304,7 +313,8 @@ def annotation_entries(
         digits: Decimals of pixels.
 
     Returns:
-        One entry per row: ids, `keypoints` (0, 0, 0 where missing), `scores`, `score` and `bbox` (x, y, width, height).
+        One entry per row: ids, `keypoints` (0, 0, 0 where missing), `scores`, `score`, `bbox` (x, y, width, height),
+        and `bbox_head` where head bottom and head top are known.
     """
     xy, scores = JointMap(rows.joint_set, joint_set)(rows.shown_xy, rows.joint_scores)
     people = People.build(np.zeros(len(rows), int), xy, scores=scores, track_id=rows.track_id, score=rows.score)
@@ -314,6 +324,10 @@ def annotation_entries(
         entry["scores"] = [round(value, 9) for value in entry["scores"]]
         entry["score"] = round(entry["score"], 9)
         entry["bbox"] = box
+    bottom, top = (xy[:, joint_set.index(name)] for name in ("head_bottom", "head_top"))
+    heads = xywh_of(head_boxes(bottom, top))
+    for row in np.flatnonzero(np.isfinite(heads).all(1)).tolist():
+        entries[row]["bbox_head"] = np.round(heads[row], digits).tolist()
     return entries
 
 

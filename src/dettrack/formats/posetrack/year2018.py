@@ -22,16 +22,8 @@ from jaxtyping import Float, Int
 
 from dettrack.errors import InputError
 from dettrack.files import parsing, write_json
-from dettrack.formats.posetrack.sequence import (
-    NO_ID,
-    Format,
-    ImageInfo,
-    People,
-    PoseSequence,
-    head_boxes,
-    load_object,
-    polygons,
-)
+from dettrack.formats.posetrack import sequence as shared
+from dettrack.formats.posetrack.sequence import NO_ID, Format, ImageInfo, People, PoseSequence, load_object, polygons
 from dettrack.geometry import xywh_of, xyxy_of
 from dettrack.skeleton import POSETRACK15, POSETRACK17, JointMap, JointSet
 from dettrack.structures import TrackTable
@@ -325,7 +317,7 @@ def annotation_entries(
         entry["score"] = round(entry["score"], 9)
         entry["bbox"] = box
     bottom, top = (xy[:, joint_set.index(name)] for name in ("head_bottom", "head_top"))
-    heads = xywh_of(head_boxes(bottom, top))
+    heads = xywh_of(shared.head_boxes(bottom, top))
     for row in np.flatnonzero(np.isfinite(heads).all(1)).tolist():
         entries[row]["bbox_head"] = np.round(heads[row], digits).tolist()
     return entries

@@ -47,16 +47,17 @@ def head_box_sizes(boxes: Float[np.ndarray, "*n 4"]) -> Float[np.ndarray, "*n"]:
     return HEAD_SIZE_PER_DIAGONAL * np.sqrt(np.vecdot(diagonal, diagonal))
 
 
-def head_boxes(bottom: Float[np.ndarray, "n 2"], top: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 4"]:
+def head_boxes(xy: Float[np.ndarray, "n joints 2"], joint_set: JointSet) -> Float[np.ndarray, "n 4"]:
     """Squares about heads whose size by `head_box_sizes` is the distance of their joints: for files to measure against.
 
     Args:
-        bottom: Where the head meets the neck, in pixels.
-        top: Its other end.
+        xy: Joints in pixels.
+        joint_set: With head bottom and head top.
 
     Returns:
         Corners; NaN where a joint is NaN.
     """
+    bottom, top = (xy[:, joint_set.index(name)] for name in ("head_bottom", "head_top"))
     half = np.hypot(*(top - bottom).T)[:, None] / HEAD_SIZE_PER_DIAGONAL / np.sqrt(2) / 2
     middle = (bottom + top) / 2
     return np.concatenate([middle - half, middle + half], 1)

@@ -305,8 +305,7 @@ def annotation_entries(
         digits: Decimals of pixels.
 
     Returns:
-        One entry per row: ids, `keypoints` (0, 0, 0 where missing), `scores`, `score`, `bbox` (x, y, width, height),
-        and `bbox_head` where head bottom and head top are known.
+        One entry per row: ids, `keypoints` (0, 0, 0 where missing), `scores`, `score`, `bbox` and `bbox_head`.
     """
     xy, scores = JointMap(rows.joint_set, joint_set)(rows.shown_xy, rows.joint_scores)
     people = People.build(np.zeros(len(rows), int), xy, scores=scores, track_id=rows.track_id, score=rows.score)
@@ -316,8 +315,7 @@ def annotation_entries(
         entry["scores"] = [round(value, 9) for value in entry["scores"]]
         entry["score"] = round(entry["score"], 9)
         entry["bbox"] = box
-    bottom, top = (xy[:, joint_set.index(name)] for name in ("head_bottom", "head_top"))
-    heads = xywh_of(shared.head_boxes(bottom, top))
+    heads = xywh_of(shared.head_boxes(xy, joint_set))
     for row in np.flatnonzero(np.isfinite(heads).all(1)).tolist():
         entries[row]["bbox_head"] = np.round(heads[row], digits).tolist()
     return entries

@@ -315,9 +315,9 @@ def test_boxes_that_belong_to_no_frame_are_an_error_for_every_video(coco):
     assert isinstance(detector, PerVideo)
 
     def run(first, last, name="", detector=detector):
-        with on_video(detector):
+        with on_video(detector) as mine:
             for index in range(first, last, 8):
-                detector.detect([frame(index, name and f"{index:04d}.jpg")])
+                mine.detect([frame(index, name and f"{index:04d}.jpg")])
 
     run(4990, 5010)
     for _ in range(2):  # the second video is checked as the first
@@ -403,8 +403,8 @@ def test_real_files_of_other_programs(cases, name, frames, people):
     detector = FileBoxes(cases / name)
 
     def track():
-        with on_video(detector):
-            return [len(boxes) for boxes in detector.detect([frame(index) for index in range(24)])]
+        with on_video(detector) as mine:
+            return [len(boxes) for boxes in mine.detect([frame(index) for index in range(24)])]
 
     if not people:
         with pytest.raises(InputError, match="none of 48 boxes belongs to a frame of this video"):

@@ -23,6 +23,7 @@ PICODET = [Port("boxes", (1, 2125, 4)), Port("scores", (1, 1, 2125))]
         (Port("input", (None, 3, None, None)), RTMDET[::-1], "rtmdet"),
         (IMAGE, [Port("a", (1, 100, 5)), Port("b", (1, 100))], "rtmdet"),
         (IMAGE, YOLOX, "yolox"),
+        (IMAGE, [Port("output0", (1, 84, 3549))], "yolo"),
         (Port("images", (1, 3, 640, 640)), [Port("o", (1, 8400, 6))], "yolox"),
         (Port("images", (None, 3, None, None)), [Port("o", (None, None, 85))], "yolox"),
         (Port("image", (1, 3, 320, 320)), PICODET, "picodet"),
@@ -38,7 +39,6 @@ def test_layouts_are_recognised(source, outputs, name):
     "outputs",
     [
         [Port("heatmaps", (1, 17, 64, 48))],
-        [Port("output0", (1, 84, 3549))],  # YOLOv8: transposed
         [Port("output", (1, 10647, 85))],  # YOLOv5: three anchors a cell
         [Port("output", (1, 3549, 5))],
         [Port("a", (1, 100)), Port("b", (1, 100))],

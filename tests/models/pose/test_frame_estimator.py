@@ -135,7 +135,7 @@ def test_rubbish_is_refused_in_one_line(tmp_path, suffix):
     path = tmp_path / f"rubbish{suffix}"
     path.write_bytes(b"not a model at all")
     path.with_suffix(".bin").write_bytes(b"")
-    with pytest.raises(InputError, match=r"not a readable") as caught:
+    with pytest.raises(InputError, match=r"not a readable|expected an? ") as caught:
         load_estimator(EstimateConfig(str(path)))
     assert "\n" not in str(caught.value)
 
@@ -147,7 +147,7 @@ def test_an_xml_needs_its_bin(tmp_path):
 
 
 def test_unknown_names_and_endings(tmp_path):
-    with pytest.raises(InputError, match="no weights called 'nobody': known are"):
+    with pytest.raises(InputError, match="no weights called 'nobody'"):
         load_estimator(EstimateConfig("nobody"))
     (tmp_path / "a.pt").write_bytes(b"")
     with pytest.raises(InputError, match=r"expected a file ending in \.safetensors"):

@@ -64,7 +64,7 @@ def test_as_many_sequences_must_be_predicted_as_annotated() -> None:
 
 
 def test_unknown_modes_and_joints_are_refused() -> None:
-    with pytest.raises(UsageError, match="official or clean"):
+    with pytest.raises(UsageError, match="expected official"):
         evaluate([one()], [one()], mode="best")
     with pytest.raises(InputError, match="unknown joint 'tail'"):
         evaluate([one()], [one()], thresholds={"tail": 0.5})

@@ -41,11 +41,9 @@ COMMANDS = {
 }
 
 _USAGE = """\
-usage: dettrack COMMAND [OPTIONS]
+usage: dettrack COMMAND [OPTIONS]     dettrack COMMAND --help says more; dettrack --version
 
 {commands}
-
-dettrack COMMAND --help says more about one command; dettrack --version prints the version.
 """
 
 
@@ -71,6 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args[0] in SHORT_HELP and {"-h", "--help"} & set(args[1:]):
         sys.stdout.write(SHORT_HELP[args[0]])
         return 0
+    if args[0] == "track" and "--quiet" not in args and "--help-all" not in args and sys.stderr.isatty():
+        sys.stderr.write("dettrack: loading ...\n")  # at once: what follows imports for a second and more
+        sys.stderr.flush()
     args = [args[0], *("--help" if arg == "--help-all" else arg for arg in args[1:])]
     tune_process()
     try:

@@ -143,9 +143,6 @@ def run(args: Sequence[str]) -> int:
         raise UsageError("--images goes with --posetrack; a folder of frames is an input like a video")
     if not parsed.inputs:
         raise UsageError("nothing to track: name a video, a folder of frames, or --posetrack; see --help")
-    if not parsed.quiet:
-        sys.stderr.write("dettrack: loading ...\n")
-        sys.stderr.flush()
     return _run_live(parsed) if parsed.live else _run_videos(parsed)
 
 

@@ -87,7 +87,7 @@ def test_a_file_with_a_fixed_number_of_rows(tiny_models, runtime):
 def test_what_cannot_be_opened_is_told_in_one_line(content, tmp_path, monkeypatch):
     (tmp_path / "a.onnx").write_bytes(b"other")
     for runtime in RUNTIMES:
-        with pytest.raises(InputError, match="not a readable|expected an? ") as error:
+        with pytest.raises(InputError, match=r"not a readable|expected an? ") as error:
             opened((tmp_path / "a.onnx").read_bytes(), runtime)
         assert "\n" not in str(error.value)
     with pytest.raises(InputError, match="is run by ONNX Runtime or OpenVINO"):

@@ -29,7 +29,6 @@ from dettrack.training.pose.score import head_sizes, limb_columns, limb_head_siz
 from dettrack.training.pose.tubes import TubeConfig, TubeMaker
 
 OVERLAP = 0.1  # IoU from which somebody else is in the way
-CLIP = 9
 FAR = 3.0  # head sizes: a joint cannot be more wrong than this when people are told apart
 
 
@@ -129,7 +128,9 @@ def answers(
     return Answer(right.sum(1).astype(float), counted.sum(1).astype(float), own)
 
 
-def crossed(model: Path, people: PeopleSet, size: tuple[int, int], count: int) -> tuple[float, float, float]:
+def crossed(
+    model: Path, people: PeopleSet, size: tuple[int, int], count: int, clip_length: int
+) -> tuple[float, float, float]:
     """How a model answers where people of the set walk across its tubes (`training.pose.crossings`).
 
     Args:
@@ -137,6 +138,7 @@ def crossed(model: Path, people: PeopleSet, size: tuple[int, int], count: int) -
         people: The people.
         size: Height and width of the crops; 0 0 for the model's own.
         count: Tubes; the same ones for every model.
+        clip_length: |C| of the tubes; a temporal model must have the same.
 
     Returns:
         PCKh@0.5 of the joints that are seen, over all frames, in percent; the mean of the highest joint score in frames
@@ -144,7 +146,7 @@ def crossed(model: Path, people: PeopleSet, size: tuple[int, int], count: int) -
     """
     checkpoint = load_checkpoint(model)
     spec = replace(checkpoint.spec, size=size) if all(size) else checkpoint.spec
-    config = TubeConfig(spec.size, CLIP, absent="unknown", augment=replace(NO_AUGMENTATION, crossing=1.0))
+    config = TubeConfig(spec.size, clip_length, absent="unknown", augment=replace(NO_AUGMENTATION, crossing=1.0))
     make = TubeMaker(people, config)
     columns, right, counted = limb_columns(people.joint_set), 0, 0
     best: dict[bool, list[float]] = {True: [], False: []}
@@ -157,9 +159,9 @@ def crossed(model: Path, people: PeopleSet, size: tuple[int, int], count: int) -
         rows = tube.crops[None] if spec.variant != "none" else tube.crops[:, None]
         with torch.no_grad():
             maps = flip_averaged(run, rows, people.joint_set.flip_permutation, stride=spec.stride)
-        xy, scores = decode_heatmaps(maps.reshape(CLIP, *maps.shape[2:]), spec.decoding, stride=spec.stride)
+        xy, scores = decode_heatmaps(maps.reshape(clip_length, *maps.shape[2:]), spec.decoding, stride=spec.stride)
         hidden = (tube.weight >= 1).any(1) & (tube.targets.reshape(*tube.weight.shape, -1).max(-1) == 0).all(1)
-        for t in range(CLIP):
+        for t in range(clip_length):
             best[bool(hidden[t])].append(float(scores[t].max()))
         known = ((tube.weight >= 1) & np.isfinite(tube.xy).all(-1) & ~hidden[:, None])[:, columns]
         gap = np.linalg.norm(xy[:, columns] - tube.xy[:, columns], axis=-1)
@@ -255,7 +257,7 @@ def main(
     if crossings:
         print("| model | crossed tubes | PCKh@0.5 | highest score, person hidden | seen |\n|---|---:|---:|---:|---:|")
         for model in models:
-            pck, gone, there = crossed(model, people, size, crossings)
+            pck, gone, there = crossed(model, people, size, crossings, longest)
             print(f"| {model.parent.name} | {crossings} | {pck:.1f} | {gone:.2f} | {there:.2f} |", flush=True)
 
 

@@ -87,7 +87,7 @@ def test_frames_have_the_rate_that_is_stated(scene, tmp_path):
 def test_a_rate_is_not_for_videos(scene, tmp_path, capsys):
     (tmp_path / "a.mp4").write_bytes(b"x")
     assert main(["track", str(tmp_path / "a.mp4"), "--fps", "50", *given(scene)]) == 2
-    assert "which has its own times" in capsys.readouterr().err
+    assert "has times of its own" in capsys.readouterr().err
 
 
 def test_a_photo_keeps_its_people(scene, tmp_path):

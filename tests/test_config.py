@@ -24,7 +24,7 @@ from dettrack.config import (
     load_config,
 )
 from dettrack.errors import InputError, UsageError
-from dettrack.settings import Range, field_types, option_name, read_table
+from dettrack.files.toml import Range, field_types, option_name, read_table
 
 SETTINGS = [
     (section, cls, name, kind)

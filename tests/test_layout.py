@@ -13,7 +13,7 @@ MODULES = sorted(path.relative_to(SOURCES).as_posix() for path in SOURCES.rglob(
 
 MOST_MODULE_LINES = 400
 MOST_FUNCTION_LINES = 60
-MOST_TOP_LEVEL_ENTRIES = 31
+MOST_TOP_LEVEL_ENTRIES = 28
 
 # Longer ones, each with its reason. A line here that is no longer needed fails the test as well.
 LONG_FUNCTIONS = {

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dettrack.report import Report, Tally
+from dettrack.structures.report import Report, Tally
 
 names = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 1000), max_size=4)
 times = st.dictionaries(st.sampled_from(["read", "sew"]), st.integers(0, 100).map(float), max_size=2)
@@ -51,7 +51,7 @@ def test_a_tally_stays_as_it_is_while_its_report_goes_on(part):
 
 def test_time_is_added_by_stage_also_when_the_stage_fails(monkeypatch):
     now = [10.0]
-    monkeypatch.setattr("dettrack.report.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("dettrack.structures.report.time.perf_counter", lambda: now[0])
     report = Report()
     with report.timed("sew"):
         now[0] += 2

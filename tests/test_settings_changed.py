@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dettrack.errors import UsageError
-from dettrack.settings import changed, read_toml
+from dettrack.files.toml import changed, read_toml
 from dettrack.training.pose.recipe import stages
 
 TABLE = {"loop": {"batch": 32, "lr": 1e-4}, "data": [{"path": "a"}, {"path": "b"}], "name": "x"}

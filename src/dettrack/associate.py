@@ -14,7 +14,6 @@ from jaxtyping import Int
 from dettrack.config import TrackConfig
 from dettrack.finish.stages import Chain, finishing
 from dettrack.polish import Polisher
-from dettrack.report import Report
 from dettrack.sew import Linker, make_linker
 from dettrack.sew.links import Links
 from dettrack.skeleton import JointSet
@@ -28,6 +27,7 @@ from dettrack.structures import (
     Tracklets,
     TrackTable,
 )
+from dettrack.structures.report import Report
 
 __all__ = ["associate"]
 

@@ -21,7 +21,7 @@ def test_broken_tracklets_are_refused_in_one_line(cases, tmp_path, capsys):
 
 @pytest.mark.data
 def test_broken_thresholds_and_packs(cases):
-    from dettrack.settings import read_joint_thresholds
+    from dettrack.files.toml import read_joint_thresholds
     from dettrack.skeleton import POSETRACK15
     from dettrack.training.labels.people import load_people
 

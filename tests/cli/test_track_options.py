@@ -13,8 +13,8 @@ from dettrack.cli import main
 from dettrack.cli.short_help import SHORT_HELP
 from dettrack.cli.track import TrackArgs, parse, seconds
 from dettrack.errors import UsageError
+from dettrack.files.toml import field_types, option_name
 from dettrack.formats import read_tracks
-from dettrack.settings import field_types, option_name
 
 
 @pytest.fixture(scope="module")

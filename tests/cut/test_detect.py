@@ -10,8 +10,8 @@ from dettrack.cut.clips import KeyframeGroup, iter_clips
 from dettrack.cut.detect import DetectionThread
 from dettrack.cut.plan import Requested, Visit
 from dettrack.errors import InputError
-from dettrack.report import Tally
 from dettrack.structures import Boxes, Frame, FrameTimes
+from dettrack.structures.report import Tally
 
 HANG_S = 60  # nothing waits so long unless it hangs
 PIXEL = np.zeros((720, 1280, 3), np.uint8)

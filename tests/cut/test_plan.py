@@ -17,9 +17,9 @@ from dettrack.cut.clips import (
 from dettrack.cut.compare import Seen, questions
 from dettrack.cut.plan import Planner, Requested, clip_between
 from dettrack.geometry import box_iou, boxes_at, boxes_with_joints
-from dettrack.report import Tally
 from dettrack.skeleton import POSETRACK15
 from dettrack.structures import Boxes, Frame, FrameTimes, Tracklets
+from dettrack.structures.report import Tally
 
 PIXEL = np.zeros((1, 1, 3), np.uint8)
 JOINTS = len(POSETRACK15)

@@ -9,8 +9,8 @@ from dettrack.associate import associate
 from dettrack.config import SewConfig, TrackConfig
 from dettrack.finish.bridge import Bridge, bridge_frames
 from dettrack.lab.simulate import SimulateConfig, simulate, walkers
-from dettrack.report import Report
 from dettrack.structures import Source, TrackTable
+from dettrack.structures.report import Report
 
 BRIDGE = SewConfig(bridge=16, min_similarity=0.3)
 REACH = 9

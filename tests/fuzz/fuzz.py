@@ -159,7 +159,7 @@ def _read_detections(path: Path) -> object:
 
 
 def _read_thresholds(path: Path) -> object:
-    from dettrack.settings import read_joint_thresholds
+    from dettrack.files.toml import read_joint_thresholds
 
     return read_joint_thresholds(path, POSETRACK15.joints)
 

@@ -13,9 +13,9 @@ from dot_people import COLOURS, draw_scene, write_boxes, write_model
 
 import dettrack
 from dettrack.errors import InputError, UsageError
-from dettrack.report import Tally
 from dettrack.skeleton import COCO17
 from dettrack.structures import Boxes, Frame, Source
+from dettrack.structures.report import Tally
 
 N_FRAMES = 24
 SETTINGS = {

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dettrack.files.toml import read_toml
 from dettrack.geometry import crop_affines
-from dettrack.settings import read_toml
 from dettrack.skeleton import POSETRACK15
 from dettrack.training.loop import learning_rate
 from dettrack.training.pose.augment import AugmentConfig

@@ -11,9 +11,9 @@ import torch
 from training_scenes import make_set
 
 from dettrack.errors import InputError, UsageError
+from dettrack.files.toml import read_toml
 from dettrack.models.pose.checkpoint import load_checkpoint
 from dettrack.models.pose.inflate import TemporalConv
-from dettrack.settings import read_toml
 from dettrack.training.journal import read_log
 from dettrack.training.labels.people import save_people
 from dettrack.training.pose.recipe import stages

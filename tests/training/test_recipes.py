@@ -10,6 +10,7 @@ from training_scenes import make_set
 
 from dettrack.cli import main
 from dettrack.config import DetectConfig
+from dettrack.files.toml import changed, read_toml
 from dettrack.lab.ablation.beyond import tables_of
 from dettrack.lab.ablation.study import read_study
 from dettrack.lab.synth import SceneConfig, write_scenes
@@ -18,7 +19,6 @@ from dettrack.models.detector import load_detector
 from dettrack.models.detector.network import PersonDetector
 from dettrack.models.pose.checkpoint import build_network, load_checkpoint
 from dettrack.models.weights import SHIPPED
-from dettrack.settings import changed, read_toml
 from dettrack.structures import Frame
 from dettrack.training.detector.run import detector_recipe, run_detector
 from dettrack.training.journal import read_log

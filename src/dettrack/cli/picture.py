@@ -52,7 +52,7 @@ def run(args: Sequence[str]) -> int:
     if options.width < 32 or options.columns < 1:
         raise UsageError(f"--width {options.width} --columns {options.columns}: expected at least 32 and 1")
     from dettrack.formats import read_tracks
-    from dettrack.visual.contact import compare_runs, save_image
+    from dettrack.view.drawing.contact import compare_runs, save_image
 
     tables = dict(zip(titles, map(read_tracks, options.runs), strict=True))
     image = compare_runs(options.video, tables, frames=frames, columns=options.columns, cell_width=options.width)

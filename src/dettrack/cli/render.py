@@ -13,7 +13,7 @@ import tyro
 from dettrack.cli.export import Selection, open_result
 
 if TYPE_CHECKING:
-    from dettrack.visual.blur import FaceBlur
+    from dettrack.view.drawing.blur import FaceBlur
 
 __all__ = ["FramesArgs", "RenderArgs", "run", "run_frames"]
 
@@ -79,8 +79,8 @@ def run(args: Sequence[str]) -> int:
     options = tyro.cli(RenderArgs, args=list(args), prog="dettrack render")
     from dettrack.formats.exports import list_file
     from dettrack.formats.read import read_rows
-    from dettrack.visual.draw import Style
-    from dettrack.visual.replay import Replay, find_video, render_result
+    from dettrack.view.drawing.draw import Style
+    from dettrack.view.drawing.replay import Replay, find_video, render_result
 
     result = open_result(options.run, options.select)
     style = Style(not options.no_boxes, not options.no_ids, min_score=options.min_score)
@@ -104,7 +104,7 @@ def run(args: Sequence[str]) -> int:
 def run_frames(args: Sequence[str]) -> int:
     """Entry point of `dettrack frames`; see `dettrack.cli.main` for the exit codes."""
     options = tyro.cli(FramesArgs, args=list(args), prog="dettrack frames")
-    from dettrack.visual.replay import find_video, write_frames
+    from dettrack.view.drawing.replay import find_video, write_frames
 
     result = open_result(options.run, options.select)
     out = options.out or (options.run / "export" if options.run.is_dir() else options.run.parent)

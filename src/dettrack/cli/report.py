@@ -43,8 +43,8 @@ def run(args: Sequence[str]) -> int:
     """Entry point; see `dettrack.cli.main` for the exit codes."""
     options = tyro.cli(ReportArgs, args=list(args), prog="dettrack report")
     from dettrack.measure.scale import parse_metres
-    from dettrack.visual.replay import find_video
-    from dettrack.visual.report import write_report
+    from dettrack.view.drawing.replay import find_video
+    from dettrack.view.drawing.report import write_report
 
     result = open_result(options.run, options.select)
     scale = parse_metres(options.metres, result.table) if options.metres else None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dettrack.config import DEFAULT_PRESET, TrackConfig, load_config, preset_config
-from dettrack.settings import field_types, from_texts, option_name
+from dettrack.files.toml import field_types, from_texts, option_name
 
 __all__ = ["config_option", "format_names"]
 

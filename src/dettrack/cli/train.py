@@ -13,7 +13,7 @@ from typing import Any
 import tyro
 
 from dettrack.errors import UsageError
-from dettrack.settings import changed, read_toml
+from dettrack.files.toml import changed, read_toml
 
 __all__ = ["run"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from dettrack.errors import UsageError
-from dettrack.settings import Range, check
+from dettrack.files.toml import Range, check
 from dettrack.skeleton import known_joint_sets
 
 __all__ = ["CutConfig", "DetectConfig", "EstimateConfig", "FinishConfig", "PolishConfig", "SewConfig"]

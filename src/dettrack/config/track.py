@@ -12,7 +12,7 @@ from dettrack.config.presets import DEFAULT_PRESET, PRESETS
 from dettrack.config.sections import CutConfig, DetectConfig, EstimateConfig, FinishConfig, PolishConfig, SewConfig
 from dettrack.errors import UsageError
 from dettrack.files import load_json, parsing
-from dettrack.settings import fit, option_name, read_table, read_toml
+from dettrack.files.toml import fit, option_name, read_table, read_toml
 
 __all__ = ["SECTIONS", "TrackConfig", "load_config", "preset_config"]
 

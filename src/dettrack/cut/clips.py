@@ -27,8 +27,8 @@ from jaxtyping import Int
 from dettrack.config import CutConfig
 from dettrack.errors import InputError
 from dettrack.geometry import crop_affines
-from dettrack.report import Report, Tally
 from dettrack.structures import Boxes, Clip, Frame, FrameTimes, Tubes
+from dettrack.structures.report import Report, Tally
 
 __all__ = [
     "KEYFRAMES_AT_ONCE",

@@ -15,8 +15,8 @@ from dettrack.cut.plan import Visit
 from dettrack.models.detector import Detector
 from dettrack.models.detector.filters import filter_boxes, for_frame
 from dettrack.models.detector.protocol import on_video
-from dettrack.report import Report, Tally
 from dettrack.structures import Boxes, Clip
+from dettrack.structures.report import Report, Tally
 
 __all__ = ["DetectionThread"]
 

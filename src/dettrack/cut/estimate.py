@@ -17,8 +17,8 @@ from jaxtyping import Bool
 
 from dettrack.cut.clips import make_tubes
 from dettrack.models.pose import Estimator
-from dettrack.report import Report, Tally
 from dettrack.structures import Boxes, Clip, Tracklets
+from dettrack.structures.report import Report, Tally
 
 __all__ = ["TubeEstimation", "small_people"]
 

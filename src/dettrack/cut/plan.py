@@ -24,9 +24,9 @@ from dettrack.config import CutConfig
 from dettrack.cut.clips import KeyframeGroup, make_clip
 from dettrack.cut.compare import Seen, questions
 from dettrack.geometry import box_iou
-from dettrack.report import Report, Tally
 from dettrack.skeleton import JointSet
 from dettrack.structures import Boxes, Clip, TrackletBatch, Tracklets
+from dettrack.structures.report import Report, Tally
 
 __all__ = [
     "Planner",

@@ -20,8 +20,8 @@ from dettrack.evaluation.prepare import prepare
 from dettrack.evaluation.rules import EVALUATION15, MISSING_SCORE, Rules, rules_of
 from dettrack.evaluation.tracking import JointFrame, Outcome, joint_frames, step
 from dettrack.files import write_text
+from dettrack.files.toml import read_joint_thresholds
 from dettrack.formats.posetrack import PoseSequence
-from dettrack.settings import read_joint_thresholds
 from dettrack.skeleton import POSETRACK17
 
 __all__ = ["JointThreshold", "learn_thresholds", "read_thresholds", "write_thresholds"]

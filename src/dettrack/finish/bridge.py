@@ -22,10 +22,10 @@ from dettrack.config import SewConfig
 from dettrack.finish.gaps import interpolate
 from dettrack.matching import match
 from dettrack.oks import object_areas, oks
-from dettrack.report import Tally
 from dettrack.sew.links import Links
 from dettrack.skeleton import JointSet
 from dettrack.structures import TrackTable
+from dettrack.structures.report import Tally
 
 __all__ = ["Bridge", "bridge_frames"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from dettrack.report import Tally
 from dettrack.structures import Source, TrackTable
+from dettrack.structures.report import Tally
 
 __all__ = ["GapFiller", "interpolate"]
 

@@ -18,8 +18,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from dettrack.config import FinishConfig
-from dettrack.report import Tally
 from dettrack.structures import TrackTable
+from dettrack.structures.report import Tally
 
 __all__ = ["Smoother", "one_euro", "savgol", "smooth_tracks"]
 

@@ -18,11 +18,11 @@ from dettrack.finish.gaps import GapFiller
 from dettrack.finish.smooth import Smoother
 from dettrack.finish.thresholds import JointThresholds, joint_thresholds
 from dettrack.finish.tracks import TrackRules
-from dettrack.report import Report, Tally
 from dettrack.sew import gap_frames
 from dettrack.sew.links import Links
 from dettrack.skeleton import JointSet
 from dettrack.structures import TrackTable
+from dettrack.structures.report import Report, Tally
 
 __all__ = ["Chain", "Stage", "check_finish", "finishing"]
 

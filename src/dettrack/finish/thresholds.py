@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Float
 
 from dettrack.config import FinishConfig
-from dettrack.report import Tally
-from dettrack.settings import read_joint_thresholds
+from dettrack.files.toml import read_joint_thresholds
 from dettrack.skeleton import JointSet
 from dettrack.structures import TrackTable
+from dettrack.structures.report import Tally
 
 __all__ = ["JointThresholds", "apply_thresholds", "joint_thresholds", "read_thresholds"]
 

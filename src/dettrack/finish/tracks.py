@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 
 from dettrack.config import FinishConfig
-from dettrack.report import Tally
 from dettrack.structures import Source, TrackTable
+from dettrack.structures.report import Tally
 
 __all__ = ["TrackRules"]
 

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from dettrack.config import CutConfig
 from dettrack.errors import InputError
 from dettrack.files import NewFile, output_error, parsing
-from dettrack.settings import without_removed
+from dettrack.files.toml import without_removed
 from dettrack.skeleton import JointSet, joint_set, named_joints
 from dettrack.structures import Boxes, FrameTimes, TrackletBatch, Tracklets
 

@@ -10,10 +10,10 @@ from typing import Any, Protocol, runtime_checkable
 
 from dettrack.associate import associate
 from dettrack.config import TrackConfig
-from dettrack.report import Report
 from dettrack.sew import Linker
 from dettrack.skeleton import JointSet
 from dettrack.structures import Frame, Segment, TrackletBatch, TrackTable, VideoInfo
+from dettrack.structures.report import Report
 from dettrack.structures.shown import counts_html
 from dettrack.threads import ahead
 

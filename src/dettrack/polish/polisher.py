@@ -34,9 +34,9 @@ from dettrack.polish.hypotheses import (
 )
 from dettrack.polish.meanshift import cluster
 from dettrack.polish.path import OnlinePaths
-from dettrack.report import Tally
 from dettrack.skeleton import JointSet
 from dettrack.structures import FrameTimes, SewnBatch, Source, Tracklets, TrackTable
+from dettrack.structures.report import Tally
 
 __all__ = ["Candidates", "Polisher", "make_candidates"]
 

@@ -20,8 +20,8 @@ import numpy as np
 
 from dettrack.errors import OutputError
 from dettrack.files import NewFile
-from dettrack.report import Tally
 from dettrack.structures import Boxes, FrameTimes, TrackletBatch, Tracklets
+from dettrack.structures.report import Tally
 
 __all__ = ["Checkpoint"]
 

@@ -32,7 +32,6 @@ from dettrack.formats.read import read_rows
 from dettrack.formats.result import video_entry, video_info
 from dettrack.formats.tracklets import TrackletFile, TrackletWriter
 from dettrack.pipeline import Pipeline, Video
-from dettrack.report import Report
 from dettrack.runs.beside import Beside
 from dettrack.runs.evidence import carried, links_of
 from dettrack.runs.fingerprint import fingerprint, weights_hashes
@@ -40,10 +39,11 @@ from dettrack.runs.result import RENDER, SUMMARY, TRACKLETS, NewResult
 from dettrack.runs.watch import WatchedVideo
 from dettrack.sew.replay import narrow
 from dettrack.structures import Segment, TrackletBatch
+from dettrack.structures.report import Report
 from dettrack.video import VideoReader, choose_encoder, open_video
 from dettrack.video.isolated import IsolatedReader, Limits
 from dettrack.video.sources import MAX_PIXELS, VideoSource
-from dettrack.visual.render import RenderWriter
+from dettrack.view.drawing.render import RenderWriter
 
 __all__ = ["RunOptions", "associate_to_folder", "check_formats", "open_source", "run_fingerprint", "track_to_folder"]
 

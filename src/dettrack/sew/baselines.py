@@ -21,10 +21,10 @@ from dettrack.config import SewConfig
 from dettrack.geometry import extents
 from dettrack.matching import match, match_greedily
 from dettrack.oks import neighbours, object_areas, oks, oks_nms, reach
-from dettrack.report import Tally
 from dettrack.sew.sewer import close_links
 from dettrack.skeleton import JointSet
 from dettrack.structures import CloseLink, Tracklets
+from dettrack.structures.report import Tally
 
 __all__ = ["KeyframeLinker"]
 

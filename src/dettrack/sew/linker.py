@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Int
 
 from dettrack.config import SewConfig
-from dettrack.report import Tally
 from dettrack.sew.baselines import KeyframeLinker
 from dettrack.sew.links import Links
 from dettrack.sew.sewer import Sewer
 from dettrack.skeleton import JointSet
 from dettrack.structures import Tracklets
+from dettrack.structures.report import Tally
 
 __all__ = ["Linker", "gap_frames", "make_linker"]
 

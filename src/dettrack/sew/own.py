@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Int
 
 from dettrack.errors import InputError, UsageError
-from dettrack.report import Tally
 from dettrack.sew.linker import Linker
 from dettrack.structures import Tracklets
+from dettrack.structures.report import Tally
 
 __all__ = ["CallableLinker", "linker_maker"]
 

@@ -31,10 +31,10 @@ from dettrack.config import SewConfig
 from dettrack.geometry import extents
 from dettrack.matching import match, runners_up
 from dettrack.oks import PackedPoses, neighbours, object_areas, oks_nms, oks_of_rows, pack, reach
-from dettrack.report import Tally
 from dettrack.sew.links import Links
 from dettrack.skeleton import JointSet
 from dettrack.structures import CloseLink, Tracklets
+from dettrack.structures.report import Tally
 
 __all__ = ["Sewer", "close_links", "strongest"]
 

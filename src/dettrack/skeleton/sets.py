@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from dettrack.errors import InputError, UsageError
-from dettrack.settings import read_table, read_toml
+from dettrack.files.toml import read_table, read_toml
 from dettrack.skeleton.joint_set import JointSet
 
 __all__ = ["JOINT_SETS", "is_known", "joint_set", "joint_set_of", "known_joint_sets", "named_joints", "read_joint_set"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from dettrack.report import Tally
 from dettrack.structures.frames import FrameTimes
+from dettrack.structures.report import Tally
 
 __all__ = ["Boxes", "SewnBatch", "TrackletBatch", "Tracklets", "Tubes"]
 

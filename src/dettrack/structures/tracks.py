@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from dettrack.errors import InputError, MissingExtraError
-from dettrack.report import Report
 from dettrack.skeleton import JointSet
 from dettrack.structures.frames import FrameTimes
+from dettrack.structures.report import Report
 from dettrack.structures.shown import grid, paragraph
 
 if TYPE_CHECKING:

@@ -172,7 +172,7 @@ class IsolatedReader:
 
 
 def _give_pixels(pipe: Connection, image: UInt8[np.ndarray, "height width 3"]) -> None:
-    view = memoryview(np.ascontiguousarray(image)).cast("B")
+    view = np.ascontiguousarray(image).data.cast("B")
     if sys.platform == "win32":
         pipe.send_bytes(view)
         return
@@ -181,7 +181,7 @@ def _give_pixels(pipe: Connection, image: UInt8[np.ndarray, "height width 3"]) -
 
 
 def _take_pixels(pipe: Connection, image: UInt8[np.ndarray, "height width 3"], timeout_s: float) -> None:
-    view = memoryview(image).cast("B")
+    view = image.data.cast("B")
     if sys.platform == "win32":
         pipe.recv_bytes_into(view)
         return

@@ -1,1 +1,4 @@
-"""The viewer: a page, the server behind it, and the same page as one file. Reads results; runs no network."""
+"""Looking at results: `drawing` on frames, and the viewer: a page, its server, the same page as one file.
+
+Reads results; runs no network.
+"""

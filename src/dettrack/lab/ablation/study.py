@@ -27,8 +27,8 @@ from typing import Literal
 
 from dettrack.config import CutConfig, EstimateConfig, FinishConfig, SewConfig, TrackConfig, preset_config
 from dettrack.errors import UsageError
+from dettrack.files.toml import changed, read_table, read_toml
 from dettrack.lab.simulate import SimulateConfig
-from dettrack.settings import changed, read_table, read_toml
 
 __all__ = ["NETWORKS", "DataConfig", "Study", "read_study"]
 

@@ -20,9 +20,9 @@ from dettrack.lab.simulate import SimulateConfig, simulate, walkers
 from dettrack.models.detector.filters import filter_boxes, for_frame
 from dettrack.models.pose.crops import sample_tubes
 from dettrack.pipeline import Pipeline
-from dettrack.report import Report
 from dettrack.skeleton import JointSet
 from dettrack.structures import Boxes, Clip, Frame, TrackletBatch, Tubes, VideoInfo
+from dettrack.structures.report import Report
 from dettrack.video import open_video
 from dettrack.video.shots import mark_shots
 

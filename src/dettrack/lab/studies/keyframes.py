@@ -46,8 +46,8 @@ from dettrack.lab.studies.sequences import (
     write_table,
 )
 from dettrack.pipeline import Pipeline
-from dettrack.report import Tally
 from dettrack.structures import Frame, FrameTimes, Tracklets, TrackTable
+from dettrack.structures.report import Tally
 from dettrack.video import open_video
 from dettrack.video.sources import VideoSource
 

@@ -20,7 +20,7 @@ from dettrack.formats.posetrack import PoseSequence
 from dettrack.lab.studies import run_command
 from dettrack.lab.studies.sequences import MadeSequences, MadeTubes, image_list, read_sequences
 from dettrack.pipeline import Pipeline
-from dettrack.report import Report
+from dettrack.structures.report import Report
 from dettrack.video import open_video
 
 

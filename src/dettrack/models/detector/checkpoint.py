@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 
 from dettrack.errors import InputError, UsageError
 from dettrack.files import NewFile, parsing
+from dettrack.files.toml import read_table
 from dettrack.models.detector.network import DetectorSpec, PersonDetector
 from dettrack.models.tensors import check_fit, read_tensors
-from dettrack.settings import read_table
 
 __all__ = ["DetectorCheckpoint", "read_detector", "save_detector"]
 

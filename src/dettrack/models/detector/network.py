@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from dettrack.files.toml import Range
 from dettrack.models.detector.backbones import STRIDES, build_backbone
-from dettrack.settings import Range
 
 __all__ = ["BoxLogits", "DetectorSpec", "PersonDetector", "cell_boxes", "cell_centres", "expected_distances"]
 

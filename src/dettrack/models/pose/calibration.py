@@ -16,8 +16,8 @@ from jaxtyping import Float
 
 from dettrack.errors import InputError, UsageError
 from dettrack.files import file_sha256, write_text
+from dettrack.files.toml import read_table, read_toml
 from dettrack.models.weights import CALIBRATION
-from dettrack.settings import read_table, read_toml
 
 __all__ = ["Calibration", "calibrated", "find_calibration", "read_calibration", "weights_file", "write_calibration"]
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from dettrack.errors import InputError, UsageError
 from dettrack.files import NewFile, output_error, parsing
+from dettrack.files.toml import Range, read_table
 from dettrack.models.pose.calibration import Table
 from dettrack.models.pose.frame_layout import IMAGENET_MEAN, IMAGENET_STD
 from dettrack.models.pose.heatmap import Decoding
@@ -22,7 +23,6 @@ from dettrack.models.pose.hrnet import HRNet
 from dettrack.models.pose.inflate import TimePadding, Variant, inflate_state_dict
 from dettrack.models.pose.lite import LiteNet
 from dettrack.models.tensors import check_fit, read_tensors
-from dettrack.settings import Range, read_table
 from dettrack.skeleton import joint_set
 
 __all__ = [

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from dettrack.errors import InputError, UsageError
+from dettrack.files.toml import Range, read_table, read_toml
 from dettrack.models.runtime.runner import ImageInput, Port
-from dettrack.settings import Range, read_table, read_toml
 from dettrack.skeleton import JointSet, joint_set, joint_set_of, named_joints
 
 __all__ = [

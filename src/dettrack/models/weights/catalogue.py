@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from dettrack.errors import InputError
-from dettrack.settings import read_toml
+from dettrack.files.toml import read_toml
 
 __all__ = ["External", "ExternalFile", "catalogue", "external"]
 

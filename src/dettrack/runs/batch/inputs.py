@@ -17,7 +17,7 @@ from zlib import crc32
 from dettrack.config import SECTIONS, TrackConfig
 from dettrack.errors import InputError, UsageError
 from dettrack.files import IMAGE_SUFFIXES
-from dettrack.settings import field_types, from_texts
+from dettrack.files.toml import field_types, from_texts
 from dettrack.video.sources import natural_key
 
 __all__ = ["VIDEO_SUFFIXES", "Entry", "find_entries", "of_shard"]

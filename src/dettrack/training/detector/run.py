@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dettrack.settings import read_table
+from dettrack.files.toml import read_table
 from dettrack.training.detector.task import DetectorTask, DetectorTaskConfig
 from dettrack.training.loop import LoopConfig, train
 from dettrack.training.recipe import TRUNK_PACKAGES, resolve

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dettrack.errors import UsageError
+from dettrack.files.toml import changed, read_table
 from dettrack.models.pose.checkpoint import NetworkSpec
-from dettrack.settings import changed, read_table
 from dettrack.training.loop import LoopConfig
 from dettrack.training.pose.augment import AugmentConfig
 

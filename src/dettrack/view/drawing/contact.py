@@ -14,8 +14,8 @@ from dettrack.files import write_bytes
 from dettrack.structures import Frame, TrackTable
 from dettrack.video.reader import open_video
 from dettrack.video.sources import VideoSource
-from dettrack.visual.draw import Style, draw_text
-from dettrack.visual.render import paint, zoom_for
+from dettrack.view.drawing.draw import Style, draw_text
+from dettrack.view.drawing.render import paint, zoom_for
 
 __all__ = ["compare_runs", "contact_sheet", "pick_frames", "save_image"]
 

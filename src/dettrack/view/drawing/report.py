@@ -25,9 +25,9 @@ from dettrack.measure.angles import ANGLES, angles_of, facing
 from dettrack.measure.motion import body_centre, distance, speeds, steps
 from dettrack.measure.scale import Scale
 from dettrack.structures import Source, TrackTable
-from dettrack.visual.blur import FaceBlur
-from dettrack.visual.colours import track_colour
-from dettrack.visual.contact import pick_frames
+from dettrack.view.drawing.blur import FaceBlur
+from dettrack.view.drawing.colours import track_colour
+from dettrack.view.drawing.contact import pick_frames
 
 __all__ = ["write_report"]
 

@@ -18,8 +18,8 @@ from jaxtyping import UInt8
 
 from dettrack.structures import Frame, Source, TrackTable, VideoInfo
 from dettrack.video.writer import VideoWriter
-from dettrack.visual.colours import pale, track_colour
-from dettrack.visual.draw import Style, draw_box, draw_lines, draw_people, draw_text, line_unit
+from dettrack.view.drawing.colours import pale, track_colour
+from dettrack.view.drawing.draw import Style, draw_box, draw_lines, draw_people, draw_text, line_unit
 
 __all__ = ["RenderWriter", "paint", "zoom_for"]
 

@@ -6,8 +6,8 @@ from people import table
 
 from dettrack.skeleton import JOINT_SETS, POSETRACK15
 from dettrack.structures import Source, TrackTable
-from dettrack.visual.colours import pale, track_colour
-from dettrack.visual.draw import Style, box_strokes, draw_people, draw_text, line_unit
+from dettrack.view.drawing.colours import pale, track_colour
+from dettrack.view.drawing.draw import Style, box_strokes, draw_people, draw_text, line_unit
 
 BOX = (100.0, 60.0, 300.0, 660.0)
 

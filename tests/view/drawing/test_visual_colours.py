@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dettrack.visual.colours import PALETTE, pale, text_colour, track_colour
+from dettrack.view.drawing.colours import PALETTE, pale, text_colour, track_colour
 
 # Machado, Oliveira and Fernandes (2009), full severity, on linear RGB.
 SIGHT = {

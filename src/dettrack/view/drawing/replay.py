@@ -20,10 +20,10 @@ from dettrack.measure.motion import body_centre
 from dettrack.structures import Frame, TrackTable
 from dettrack.video.reader import open_video
 from dettrack.video.writer import VideoWriter
-from dettrack.visual.blur import FaceBlur
-from dettrack.visual.colours import track_colour
-from dettrack.visual.draw import Style, draw_lines, line_unit
-from dettrack.visual.render import paint, zoom_for
+from dettrack.view.drawing.blur import FaceBlur
+from dettrack.view.drawing.colours import track_colour
+from dettrack.view.drawing.draw import Style, draw_lines, line_unit
+from dettrack.view.drawing.render import paint, zoom_for
 
 __all__ = ["Replay", "find_video", "render_result", "write_frames"]
 

@@ -18,9 +18,9 @@ from dettrack.formats import read_tracks
 from dettrack.formats.read import read_result
 from dettrack.video.reader import open_video
 from dettrack.video.writer import VideoWriter
-from dettrack.visual.blur import FaceBlur, head_discs
-from dettrack.visual.replay import Replay, render_result, write_frames
-from dettrack.visual.report import write_report
+from dettrack.view.drawing.blur import FaceBlur, head_discs
+from dettrack.view.drawing.replay import Replay, render_result, write_frames
+from dettrack.view.drawing.report import write_report
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "formats"))
 from test_exports import folder  # noqa: F401 (a fixture)

@@ -11,8 +11,8 @@ from dettrack.formats import Writer
 from dettrack.skeleton import POSETRACK15
 from dettrack.structures import Frame, Source, TrackTable
 from dettrack.video import VideoWriter, open_video
-from dettrack.visual.contact import compare_runs, contact_sheet, pick_frames, save_image
-from dettrack.visual.render import RenderWriter, paint, zoom_for
+from dettrack.view.drawing.contact import compare_runs, contact_sheet, pick_frames, save_image
+from dettrack.view.drawing.render import RenderWriter, paint, zoom_for
 
 BOX = (60.0, 40.0, 110.0, 150.0)
 NOBODY = TrackTable.empty(POSETRACK15)

@@ -14,7 +14,7 @@ from jaxtyping import Float, UInt8
 
 from dettrack.skeleton import JointSet
 from dettrack.structures import Source, TrackTable
-from dettrack.visual.colours import Colour, pale, text_colour, track_colour
+from dettrack.view.drawing.colours import Colour, pale, text_colour, track_colour
 
 __all__ = ["Style", "box_strokes", "draw_box", "draw_lines", "draw_people", "draw_text", "line_unit"]
 

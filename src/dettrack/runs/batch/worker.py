@@ -83,7 +83,6 @@ class Worker:
         if task.span is not None:
             return self._find(self._pipeline, task, task.span, self._known(task, key))
         summary, said = self._track(self._pipeline, task, key)
-        shutil.rmtree(spans_of(task.folder, task.video), ignore_errors=True)  # those of other settings, too
         return self._answer(task, summary, said)
 
     def _known(self, task: Task, key: str) -> Checkpoint:
@@ -111,6 +110,7 @@ class Worker:
             tries -= 1  # the system may have killed the decoder: once more, to see whether it is the file
 
     def _answer(self, task: Task, summary: dict[str, Any], said: str = "", *, adopted: bool = False) -> Outcome:
+        shutil.rmtree(spans_of(task.folder, task.video), ignore_errors=True)  # those of other settings, too
         smooth = task.config.finish.smooth != "none"
         problem = add_tracks(task.folder, task.video, task.result, joint_set(summary["joint_set"]), smooth)
         answer = _outcome(task, summary, adopted=adopted)

@@ -145,6 +145,7 @@ for words in {words!r}:
     with contextlib.redirect_stdout(io.StringIO()) as text, contextlib.suppress(SystemExit):
         main([*words, "--help-all" if words == ["track"] else "--help"])
     texts[words[0]] = texts.get(words[0], "") + text.getvalue()
+texts["track"] += " --help-all "  # which `dettrack track --help` names
 print(json.dumps(texts))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, encoding="utf-8", check=True)

@@ -126,7 +126,7 @@ def test_wanted_tables_come_in_the_order_of_the_report() -> None:
 @pytest.mark.parametrize(("year", "keys"), [("", ["table1", "table2"]), ("2018", ["table3", "table4"])])
 def test_the_tables_of_the_state_of_the_art_follow_the_year(year: str, keys: list[str]) -> None:
     data = DataConfig(kind="frames", annotations="a", images="i", year=year)
-    made = [table for table in all_tables(study(data=data)) if table.layout == "groups"]
+    made = [table for table in all_tables(study(data=data)) if table.layout == "groups" and table.rows]
     assert [table.key for table in made] == keys
     assert [table.show for table in made] == [("AP",), ("MOTA",)]
     assert all(table.rows[2].name == FULL_METHOD for table in made)

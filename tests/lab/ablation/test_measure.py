@@ -109,12 +109,12 @@ def test_thresholds_are_learned_on_sequences_that_are_not_evaluated(exact: tuple
         ("test", i, 0): measuring.prediction_sequence(gt, track_row(source, gt, row(study), 0))[0]
         for i, gt in enumerate(source.test)
     }
-    folds = measuring._folds(source, predicted, 1, True)
+    folds = measuring.folds(source, predicted, 1, True)
     assert [numbers for numbers, _ in folds] == [[0, 2], [1]]
     assert all(set(limits) == set(EVALUATION15.joints) for _, limits in folds)
     others = measuring._learned("test", source.test, [1], predicted, 1)
     assert folds[0][1] == others
-    assert measuring._folds(source, predicted, 1, False) == [([0, 1, 2], {})]
+    assert measuring.folds(source, predicted, 1, False) == [([0, 1, 2], {})]
 
 
 def test_joints_that_the_data_never_annotates_stay_out_of_the_mean(tmp_path: Path) -> None:

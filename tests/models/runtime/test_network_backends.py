@@ -171,5 +171,5 @@ def test_engine_files_say_what_they_are(tmp_path):
     assert (spec.size, spec.clip_length, spec.temporal) == (SIZE, 5, True)
     assert read_exported_spec(tmp_path / "a.engine") == spec
     (tmp_path / "b.engine").write_bytes(b"other")
-    with pytest.raises(InputError, match="not written by dettrack export"):
+    with pytest.raises(InputError, match="what dettrack export --to tensorrt writes"):
         read_engine(tmp_path / "b.engine")

@@ -14,5 +14,5 @@ else:
 
 @pytest.mark.parametrize("name", READERS)
 def test_mutants_are_read_or_refused_in_one_line(name, capfd):
-    found = try_mutants(name, 12)
+    found = try_mutants(name, 8)
     assert set(found) <= {"read", "refused"}, found

@@ -89,7 +89,8 @@ def _open_files(
         if fps is not None:
             raise UsageError(f"{source}: fps= is for images and arrays; a video has its own times")
         return _reader(ContainerFrames(Path(source), connect(source)), start_s, end_s, shots)
-    return open_video(source, start_s=start_s, end_s=end_s, shots=shots, fps=fps)
+    rate = None if fps is None else Fraction(fps).limit_denominator(100_000)
+    return open_video(source, start_s=start_s, end_s=end_s, shots=shots, fps=rate)
 
 
 def _reader(raw: Any, start_s: float, end_s: float | None, shots: bool) -> VideoReader:

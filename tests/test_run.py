@@ -249,5 +249,5 @@ def test_the_public_functions_are_those_of_the_pipeline(scene, pipeline):
     run = dettrack.track(str(scene.folder), pipeline.config)
     assert isinstance(run, Run)
     run.close()
-    changed = replace(pipeline.config, finish=replace(pipeline.config.finish, min_track_frames=N_FRAMES + 1))
+    changed = replace(pipeline.config, finish=replace(pipeline.config.finish, min_track_detections=N_FRAMES + 1))
     assert len(dettrack.track_all(os.fspath(scene.folder), changed)) == 0

@@ -62,7 +62,7 @@ class ArrayFrames:
         self._items, self._bgr, self._name = items, bgr, name
         self._fps = None if fps is None else Fraction(fps).limit_denominator(100_000)
         self._times = None if times is None else [float(time) for time in times]
-        self._count = len(items) if isinstance(items, Sized) else None
+        self._count = _number_of(items)
         self.notes: list[str] = []
         self.complete = True
 
@@ -121,6 +121,14 @@ class ArrayFrames:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _number_of(items: Any) -> int | None:
+    """How many pictures these are; None where only reading them tells: a list may hold batches."""
+    if not isinstance(items, Sized):
+        return None
+    first = items[0] if isinstance(items, Sequence) and items else None
+    return None if first is not None and getattr(first, "ndim", 3) == 4 else len(items)
 
 
 def is_capture(source: Any) -> bool:

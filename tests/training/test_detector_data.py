@@ -166,7 +166,7 @@ def test_a_pack_comes_back_from_its_file(pack: PhotoPack, tmp_path: Path) -> Non
     assert np.array_equal(back.photo(3).image, pack.photo(3).image)
     assert np.array_equal(back.labels(3)[0], pack.labels(3)[0])
     (tmp_path / "bad.npz").write_bytes(b"PK")
-    with pytest.raises(InputError, match="not a pack of photos"):
+    with pytest.raises(InputError, match="expected a pack of photos"):
         PhotoPack.load(tmp_path / "bad.npz")
     with pytest.raises(InputError, match=r"labels\.boxes makes it"):
         PhotoPack.load(tmp_path / "none.npz")

@@ -55,7 +55,7 @@ def test_athletes_come_from_their_joints(tmp_path: Path) -> None:
     assert list(boxes) == ["im00001"]  # the second has no visible joint
     assert boxes["im00001"].tolist() == [5, 15, 35, 75]
     (tmp_path / "no.mat").write_bytes(b"nothing")
-    with pytest.raises(InputError, match="is not LSP's joints"):
+    with pytest.raises(InputError, match="-v7 or older"):
         athlete_boxes(tmp_path / "no.mat")
 
 

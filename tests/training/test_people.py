@@ -75,7 +75,7 @@ def test_what_is_no_pack_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pack.npz").write_bytes(b"nothing")
     np.savez(tmp_path / "other.npz", a=np.zeros(1))
     for name in ("pack", "other", "absent"):
-        with pytest.raises(InputError, match="not a pack"):
+        with pytest.raises(InputError, match="expected a pack of people"):
             load_people(tmp_path / f"{name}.npz")
 
 

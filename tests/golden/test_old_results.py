@@ -39,10 +39,11 @@ def test_its_tracklets_give_its_tracks(tmp_path):
     saved = TrackletFile.open(RESULT / "tracklets.parquet")
     assert (saved.cut.clip_length, saved.cut.step) == (9, 2)
     defaults = TrackConfig()
-    finish = replace(defaults.finish, min_track_frames=2)
-    summary = associate_to_folder(
-        saved, tmp_path / "out", replace(defaults, cut=saved.cut, finish=finish), ("parquet",)
-    )
+    # Its defaults were chosen for scores that were no probabilities.
+    finish = replace(defaults.finish, min_track_frames=2, min_joint_score=0.25, min_track_score=0.4)
+    polish = replace(defaults.polish, presence=0.2)
+    config = replace(defaults, cut=saved.cut, polish=polish, finish=finish)
+    summary = associate_to_folder(saved, tmp_path / "out", config, ("parquet",))
     before, after = read_tracks(RESULT), read_tracks(tmp_path / "out")
     assert summary["counts"]["tracks"] == len(np.unique(before.track_id))
     np.testing.assert_array_equal(after.track_id, before.track_id)

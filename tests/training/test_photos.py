@@ -87,7 +87,7 @@ def test_a_broken_photo_is_none_and_a_broken_pack_one_line(tmp_path: Path) -> No
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 and no more")
     np.savez(tmp_path / "other.npz", jpeg=np.zeros(3))
     for name in ("broken.npz", "other.npz"):
-        with pytest.raises(InputError, match="not a pack of photos"):
+        with pytest.raises(InputError, match=r"(not|expected) a pack of photos"):
             PhotoPack.load(tmp_path / name)
     with pytest.raises(InputError, match="no photo to train on"):
         PhotoPack.gather([])

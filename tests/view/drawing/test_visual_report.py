@@ -22,7 +22,7 @@ from dettrack.view.drawing.blur import FaceBlur, head_discs
 from dettrack.view.drawing.replay import Replay, render_result, write_frames
 from dettrack.view.drawing.report import write_report
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "formats"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "formats"))
 from test_exports import folder  # noqa: F401 (a fixture)
 
 
@@ -137,7 +137,7 @@ def test_show_says_what_is_there(folder: Path, capsys: pytest.CaptureFixture) ->
     assert "match, 640x480, 25.000 frames/s" in out
     assert "edits      4 count, of 4 in the list" in out
     assert "Ann [7]/x" in out
-    weights = Path(__file__).parents[2] / "src/dettrack/models/weights/pose.safetensors"
+    weights = Path(__file__).parents[3] / "src/dettrack/models/weights/pose.safetensors"
     assert main(["show", str(weights)]) == 0
     assert "arrays" in capsys.readouterr().out
     assert main(["show", str(folder / "nothing")]) == 1

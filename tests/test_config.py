@@ -32,6 +32,7 @@ SETTINGS = [
     for name, kind in field_types(cls).items()
 ]
 BOUND_TO_OTHERS = (
+    "joints",
     "clip_length",
     "step",
     "adaptive",

@@ -5,7 +5,6 @@ Tables of rows do not list frames without people; with this file beside them, an
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dettrack.errors import InputError
-from dettrack.files import NewFile, output_error, parsing
+from dettrack.files import parsing
+from dettrack.formats.parquet_file import NewParquet
 from dettrack.structures import FrameTimes
 
 __all__ = ["FrameListWriter", "read_frames"]
@@ -37,14 +37,8 @@ class FrameListWriter:
         Raises:
             OutputError: The folder cannot be written.
         """
-        self._path, self._new = path, NewFile(path)
+        self._file = NewParquet(path, _SCHEMA)
         self._waiting: list[FrameTimes] = []
-        self._done = False
-        try:
-            self._file = pa.OSFile(str(self._new.part), "wb")
-            self._writer = pq.ParquetWriter(self._file, _SCHEMA, compression="zstd")
-        except OSError as error:
-            raise output_error(path, error) from error
 
     def write(self, times: FrameTimes) -> None:
         """Append consecutive frames.
@@ -65,19 +59,7 @@ class FrameListWriter:
         times, self._waiting = FrameTimes.concatenate(self._waiting), []
         time_s = pa.array(times.time_s, pa.float64(), from_pandas=True)  # NaN becomes null
         columns = [pa.array(times.index), time_s, pa.array(times.shot.astype(np.int32)), pa.array(times.name)]
-        try:
-            self._writer.write_table(pa.table(columns, schema=_SCHEMA))
-            self._file.flush()
-        except OSError as error:
-            self._discard()
-            raise output_error(self._path, error) from error
-
-    def _discard(self) -> None:
-        self._done = True
-        for file in (self._writer, self._file):
-            with suppress(OSError):
-                file.close()
-        self._new.discard()
+        self._file.write(pa.table(columns, schema=_SCHEMA))
 
     def close(self) -> None:
         """Finish the file and give it its name; the second time nothing happens.
@@ -85,17 +67,9 @@ class FrameListWriter:
         Raises:
             OutputError: The disk is full.
         """
-        if self._done:
-            return
-        self._flush()
-        self._done = True
-        try:
-            self._writer.close()
+        if not self._file.done:
+            self._flush()
             self._file.close()
-        except OSError as error:
-            self._discard()
-            raise output_error(self._path, error) from error
-        self._new.commit()
 
 
 def read_frames(path: Path) -> FrameTimes:

@@ -8,7 +8,6 @@ corrections of joints). Missing is null.
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,9 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from dettrack.errors import InputError, OutputError
-from dettrack.files import NewFile, output_error, parsing
+from dettrack.files import parsing
 from dettrack.formats.jsonl import SCHEMA
+from dettrack.formats.parquet_file import NewParquet
 from dettrack.formats.part import PartFile
 from dettrack.skeleton import JointSet, named_joints
 from dettrack.structures import TrackTable, VideoInfo
@@ -126,10 +126,8 @@ class ParquetWriter:
         Raises:
             OutputError: The folder cannot be written.
         """
-        self._path, self._new = path, NewFile(path)
+        self._file = NewParquet(path)
         self._block = _Block(joint_set, _ROWS_PER_GROUP)
-        self._writer: pq.ParquetWriter | None = None
-        self._done = False
         about: dict[str, Any] = {
             "schema": SCHEMA,
             "joint_set": joint_set.name,
@@ -142,11 +140,6 @@ class ParquetWriter:
             },
         }
         self._metadata = {_METADATA_KEY: json.dumps(about).encode()}
-        try:
-            # Not a Python file: an interrupt must not hit in the middle of a row group.
-            self._file = pa.OSFile(str(self._new.part), "wb")
-        except OSError as error:
-            raise output_error(path, error) from error
 
     def write(self, frame_index: int, time_s: float, rows: TrackTable, name: str = "") -> None:
         """See `formats.Writer.write`."""
@@ -154,41 +147,13 @@ class ParquetWriter:
             self._flush()
 
     def _flush(self) -> None:
-        table = self._block.take()
-        table = table.replace_schema_metadata(self._metadata)
-        try:
-            if self._writer is None:
-                self._writer = pq.ParquetWriter(self._file, table.schema, compression="zstd")
-            self._writer.write_table(table)
-            self._file.flush()
-        except OSError as error:
-            self._discard()
-            raise output_error(self._path, error) from error
-
-    def _discard(self) -> None:
-        """A Parquet file without its end cannot be read: remove it."""
-        self._done = True
-        with suppress(OSError):
-            if self._writer is not None:
-                self._writer.close()
-        with suppress(OSError):
-            self._file.close()
-        self._new.discard()
+        self._file.write(self._block.take().replace_schema_metadata(self._metadata))
 
     def close(self) -> None:
         """See `formats.Writer.close`."""
-        if self._done:
-            return
-        self._flush()
-        self._done = True
-        try:
-            if self._writer is not None:
-                self._writer.close()
+        if not self._file.done:
+            self._flush()
             self._file.close()
-        except OSError as error:
-            self._discard()
-            raise output_error(self._path, error) from error
-        self._new.commit()
 
 
 class CsvWriter:

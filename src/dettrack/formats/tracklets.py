@@ -19,8 +19,9 @@ import pyarrow.parquet as pq
 
 from dettrack.config import CutConfig
 from dettrack.errors import InputError
-from dettrack.files import NewFile, output_error, parsing
+from dettrack.files import parsing
 from dettrack.files.toml import without_removed
+from dettrack.formats.parquet_file import NewParquet
 from dettrack.skeleton import JointSet, joint_set, named_joints
 from dettrack.structures import Boxes, FrameTimes, TrackletBatch, Tracklets
 
@@ -73,7 +74,6 @@ class TrackletWriter:
         Raises:
             OutputError: The file cannot be written.
         """
-        self._path, self._new, self._failed = path, NewFile(path), False
         header = {
             "version": _VERSION,
             "joint_set": joints.name,
@@ -81,11 +81,8 @@ class TrackletWriter:
             "cut": asdict(cut),
             "about": about or {},
         }
-        schema = _SCHEMA.with_metadata({_KEY: json.dumps(header).encode()})
-        try:
-            self._writer = pq.ParquetWriter(self._new.part, schema, compression="zstd")
-        except OSError as error:
-            raise output_error(path, error) from error
+        self._schema = _SCHEMA.with_metadata({_KEY: json.dumps(header).encode()})
+        self._file = NewParquet(path, self._schema)
 
     def write(self, batch: TrackletBatch) -> None:
         """Append one batch; raises `OutputError` if the disk does not take it."""
@@ -95,25 +92,11 @@ class TrackletWriter:
             "final_before": batch.final_before,
             "shot_ended": batch.shot_ended,
         }
-        try:
-            self._writer.write_table(pa.Table.from_pylist([row], self._writer.schema))
-        except OSError as error:
-            self._failed = True  # what it holds now cannot be read
-            raise output_error(self._path, error) from error
+        self._file.write(pa.Table.from_pylist([row], self._schema))
 
     def close(self) -> None:
         """Finish the file and give it its name."""
-        try:
-            self._writer.close()
-        except OSError as error:
-            self._new.discard()
-            if not self._failed:  # else it is said already
-                raise output_error(self._path, error) from error
-            return
-        if self._failed:
-            self._new.discard()
-        else:
-            self._new.commit()
+        self._file.close()
 
     def __enter__(self) -> TrackletWriter:
         return self

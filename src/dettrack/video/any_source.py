@@ -14,6 +14,7 @@ from dettrack.structures import Frame
 from dettrack.video.arrays import ArrayFrames, capture_frames, is_capture
 from dettrack.video.containers import ContainerFrames
 from dettrack.video.live import connect
+from dettrack.video.raw import RawFrames
 from dettrack.video.reader import VideoReader, open_video
 from dettrack.video.sources import ImageList
 
@@ -93,7 +94,7 @@ def _open_files(
     return open_video(source, start_s=start_s, end_s=end_s, shots=shots, fps=rate)
 
 
-def _reader(raw: Any, start_s: float, end_s: float | None, shots: bool) -> VideoReader:
+def _reader(raw: RawFrames, start_s: float, end_s: float | None, shots: bool) -> VideoReader:
     if not start_s >= 0 or (end_s is not None and not end_s > start_s):
         raise UsageError(f"start_s is {start_s} and end_s {end_s}: expected 0 <= start_s < end_s")
     try:

@@ -67,16 +67,7 @@ class ArrayFrames:
         self.complete = True
 
     def info(self, first: Frame, start_s: float, end_s: float | None) -> VideoInfo:
-        """See `images.ImageFrames.info`; without a range, as many frames as there are items.
-
-        Args:
-            first: The first frame read.
-            start_s: As in `frames`.
-            end_s: As in `frames`.
-
-        Returns:
-            Sizes, rate and number of frames.
-        """
+        """See `RawFrames.info`; without a range, as many frames as there are items."""
         height, width = first.image.shape[:2]
         count = self._count if start_s == 0 and end_s is None else None
         return VideoInfo(self._name, self._name, width, height, self._rate(), count)
@@ -88,18 +79,7 @@ class ArrayFrames:
         return Fraction((len(self._times) - 1) / span).limit_denominator(100_000) if span > 0 else None
 
     def frames(self, start_s: float, end_s: float | None) -> Iterator[Frame]:
-        """Frames with `start_s <= time < end_s`.
-
-        Args:
-            start_s: Seconds.
-            end_s: Seconds; None reads to the end.
-
-        Yields:
-            Frames in order.
-
-        Raises:
-            InputError: An item is no picture, or times are given and the frames have none.
-        """
+        """See `RawFrames.frames`."""
         for index, (image, own_time) in enumerate(pictures_of(self._items, bgr=self._bgr)):
             time_s = self._time(index, own_time)
             if math.isnan(time_s) and (start_s > 0 or end_s is not None):

@@ -120,16 +120,7 @@ class ContainerFrames:
         return None
 
     def info(self, first: Frame, start_s: float, end_s: float | None) -> VideoInfo:
-        """What is known before reading on; the size is that of the first frame read.
-
-        Args:
-            first: The first frame read.
-            start_s: As in `frames`.
-            end_s: As in `frames`.
-
-        Returns:
-            Sizes, rate and number of frames, as far as the container says.
-        """
+        """See `RawFrames.info`; as far as the container says."""
         count, fps = self._announced_frames, self._fps
         if fps is not None and (start_s > 0 or end_s is not None):
             stop = math.inf if count is None else count
@@ -139,19 +130,9 @@ class ContainerFrames:
         return VideoInfo(self._path.stem, str(self._path), width, height, fps, count)
 
     def frames(self, start_s: float, end_s: float | None) -> Iterator[Frame]:
-        """Frames with `start_s <= time < end_s`, both counted from the first frame as a player does.
+        """See `RawFrames.frames`; times are counted from the first frame, as a player does.
 
         `Frame.index` counts from the file's first frame and `Frame.time_s` is the container's, whatever the start.
-
-        Args:
-            start_s: Seconds.
-            end_s: Seconds; None reads to the end.
-
-        Yields:
-            Frames in the order of display.
-
-        Raises:
-            InputError: Nothing can be decoded.
         """
         zero = time_s = 0.0
         index = -1

@@ -115,16 +115,7 @@ class ImageFrames:
         self.unreadable = 0
 
     def info(self, first: Frame, start_s: float, end_s: float | None) -> VideoInfo:
-        """What is known before reading on; the size is that of the first frame read.
-
-        Args:
-            first: The first frame read.
-            start_s: As in `frames`.
-            end_s: As in `frames`.
-
-        Returns:
-            Sizes, rate and number of frames.
-        """
+        """See `RawFrames.info`."""
         count, fps = len(self._images.paths), self._images.fps
         if fps is not None:
             stop = count if end_s is None else min(count, math.ceil(end_s * fps))
@@ -133,18 +124,7 @@ class ImageFrames:
         return VideoInfo(self._images.title, str(self._images.paths[0].parent), width, height, fps, count)
 
     def frames(self, start_s: float, end_s: float | None) -> Iterator[Frame]:
-        """Frames with `start_s <= time < end_s`; images outside are not opened at all.
-
-        Args:
-            start_s: Seconds.
-            end_s: Seconds; None reads to the end.
-
-        Yields:
-            Frames in order.
-
-        Raises:
-            InputError: No image can be read, or times are given and the images have no clock.
-        """
+        """See `RawFrames.frames`; images outside are not opened at all."""
         fps = self._images.fps
         if fps is None and (start_s > 0 or end_s is not None):
             raise InputError(

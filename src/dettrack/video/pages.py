@@ -92,16 +92,7 @@ class PageFrames:
         return int(count)
 
     def info(self, first: Frame, start_s: float, end_s: float | None) -> VideoInfo:
-        """What is known before reading on; the size is that of the first frame read.
-
-        Args:
-            first: The first frame read.
-            start_s: As in `frames`.
-            end_s: As in `frames`.
-
-        Returns:
-            Sizes, rate and number of frames.
-        """
+        """See `RawFrames.info`."""
         times = [self._time_s(index) for index in range(self._count)]
         count = sum(not (time < start_s or (end_s is not None and time >= end_s)) for time in times)
         height, width = first.image.shape[:2]
@@ -113,18 +104,7 @@ class PageFrames:
         return self._starts_s[index] if self._starts_s else math.nan
 
     def frames(self, start_s: float, end_s: float | None) -> Iterator[Frame]:
-        """Frames with `start_s <= time < end_s`.
-
-        Args:
-            start_s: Seconds.
-            end_s: Seconds; None reads to the end.
-
-        Yields:
-            Frames in order.
-
-        Raises:
-            InputError: Times are given and the pages have no clock.
-        """
+        """See `RawFrames.frames`."""
         if math.isnan(self._time_s(0)) and (start_s > 0 or end_s is not None):
             raise InputError(f"{self._path}: pages have no clock, so a start or end in seconds needs a rate (--fps)")
         lost = 0

@@ -12,17 +12,16 @@ import cv2
 from dettrack.errors import InputError, UsageError
 from dettrack.structures import Frame, VideoInfo
 from dettrack.threads import ReadAhead
-from dettrack.video.arrays import ArrayFrames
 from dettrack.video.containers import ContainerFrames
 from dettrack.video.images import ImageFrames
 from dettrack.video.jumps import split_at_jumps
 from dettrack.video.pages import PageFrames, holds_pages
+from dettrack.video.raw import RawFrames
 from dettrack.video.shots import mark_shots
 from dettrack.video.sources import MAX_PIXELS, ImageList, VideoSource, find_source
 
 __all__ = ["VideoReader", "open_video"]
 
-_RawFrames = ContainerFrames | ImageFrames | PageFrames | ArrayFrames
 _AHEAD_BYTES = 64 << 20
 _AHEAD_FRAMES = 16
 
@@ -58,7 +57,7 @@ def open_video(
     if end_s is not None and not end_s > start_s:
         raise UsageError(f"--end is {end_s}: it must be later than --start, which is {start_s}")
     found = find_source(source, fps)
-    raw: _RawFrames
+    raw: RawFrames
     if not isinstance(found, ImageList):
         raw = ContainerFrames(found, max_pixels=max_pixels)
     elif holds_pages(found):
@@ -87,7 +86,7 @@ class VideoReader:
         notes: What went wrong on the way, one line each; complete after the last frame.
     """
 
-    def __init__(self, raw: _RawFrames, start_s: float, end_s: float | None, shots: bool = True) -> None:
+    def __init__(self, raw: RawFrames, start_s: float, end_s: float | None, shots: bool = True) -> None:
         """Read the first frame.
 
         Args:
@@ -144,7 +143,7 @@ def _chain(first: Frame, rest: Iterator[Frame]) -> Iterator[Frame]:
     yield from rest
 
 
-def _one_size(frames: Iterator[Frame], raw: _RawFrames, height: int, width: int) -> Iterator[Frame]:
+def _one_size(frames: Iterator[Frame], raw: RawFrames, height: int, width: int) -> Iterator[Frame]:
     """Not a method: the thread that reads must not hold the reader, or a forgotten one would never be collected."""
     scaled = False
     for frame in frames:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import tyro
 
+from dettrack.cli.settings import format_names
 from dettrack.errors import UsageError
 
 __all__ = ["AblateArgs", "run"]
@@ -64,7 +65,7 @@ def run(args: Sequence[str]) -> int:
         written = write_row(study, key, name, study.out / "predictions", log)
         sys.stdout.write("".join(f"{path}\n" for path in written))
         return 0
-    only = tuple(key.strip() for key in parsed.only.split(",") if key.strip())
+    only = format_names(parsed.only)
     for path in run_study(study, only, jobs=parsed.jobs, log=log, plots=parsed.plots):
         if not parsed.quiet:
             sys.stdout.write(f"{path}\n")

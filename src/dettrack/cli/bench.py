@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from dettrack.cli.settings import format_names
 from dettrack.config import PRESETS, CutConfig, DetectConfig, EstimateConfig, TrackConfig, preset_config
 from dettrack.errors import MissingExtraError, UsageError
 from dettrack.threads import tune_process
@@ -69,7 +70,7 @@ class BenchArgs:
     @property
     def parts(self) -> list[str]:
         """What to measure."""
-        return [part.strip() for part in self.only.split(",") if part.strip()]
+        return list(format_names(self.only))
 
 
 _PARTS = {"runs", "overlap", "stages", "crowd", "networks"}
@@ -186,7 +187,7 @@ def _contestants(options: BenchArgs) -> list[Contestant]:
         )
         names = f"{Path(options.baseline_detector).stem} + {Path(options.baseline_model).stem}"
         found.append(Contestant(f"{names}, every frame", other))
-    wanted = [piece.strip() for piece in options.runs.split(",") if piece.strip()]
+    wanted = list(format_names(options.runs))
     chosen = [one for one in found if not wanted or any(piece in one.name for piece in wanted)]
     if not chosen:
         raise UsageError(f"--runs {options.runs}: expected pieces of {', '.join(one.name for one in found)}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
+from dettrack.cli.settings import format_names
 from dettrack.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,15 +81,25 @@ def run(args: Sequence[str]) -> int:
 
     result = open_result(options.run, options.select)
     scale = parse_metres(options.metres, result.table) if options.metres else None
-    out = options.out
-    if out is None:
-        path = options.run
-        out = path / "export" if path.is_dir() else path.with_name(f"{path.stem}.export")
-    names = [name.strip() for name in options.to.split(",") if name.strip()]
-    for path in export(result, names, out, scale):
+    out = options.out or default_out(options.run, "export", "export")
+    for path in export(result, format_names(options.to), out, scale):
         if not options.quiet:
             sys.stdout.write(f"{path}\n")
     return 0
+
+
+def default_out(run: Path, inside: str, ending: str) -> Path:
+    """Where something made from a result goes unless it is said.
+
+    Args:
+        run: Result folder, or a file of poses.
+        inside: Its place in a folder.
+        ending: What it has for the ending of a file beside it.
+
+    Returns:
+        The path.
+    """
+    return run / inside if run.is_dir() else run.with_name(f"{run.stem}.{ending}")
 
 
 def _is_network(args: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from dettrack.cli.export import Selection, open_result
+from dettrack.cli.export import Selection, default_out, open_result
 
 if TYPE_CHECKING:
     from dettrack.view.drawing.blur import FaceBlur
@@ -87,14 +87,11 @@ def run(args: Sequence[str]) -> int:
     replay = Replay(
         style, options.trails, options.blur_faces, options.side_by_side, not options.no_legend, options.slower
     )
-    folder = options.run.is_dir()
-    out = options.out or (
-        options.run / "export" / "render.mp4" if folder else options.run.with_name(f"{options.run.stem}.render.mp4")
-    )
+    out = options.out or default_out(options.run, "export/render.mp4", "render.mp4")
     out.parent.mkdir(parents=True, exist_ok=True)
     everybody = read_rows(options.run, edits=False).table if options.blur_faces else None
     blur = render_result(result, find_video(result, options.video), out, replay, everybody)
-    if options.out is None and folder:
+    if options.out is None and options.run.is_dir():
         list_file(out, result)
     if not options.quiet:
         sys.stdout.write(f"{out}\n{_blurred(blur) if options.blur_faces else ''}")

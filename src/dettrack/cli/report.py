@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tyro
 
-from dettrack.cli.export import Selection, open_result
+from dettrack.cli.export import Selection, default_out, open_result
 from dettrack.errors import InputError
 
 __all__ = ["ReportArgs", "run"]
@@ -48,10 +48,7 @@ def run(args: Sequence[str]) -> int:
 
     result = open_result(options.run, options.select)
     scale = parse_metres(options.metres, result.table) if options.metres else None
-    folder = options.run.is_dir()
-    out = options.out or (
-        options.run / "report.html" if folder else options.run.with_name(f"{options.run.stem}.report.html")
-    )
+    out = options.out or default_out(options.run, "report.html", "report.html")
     video = None
     if not options.no_pictures:
         try:

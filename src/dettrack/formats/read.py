@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from dataclasses import replace
@@ -16,12 +17,12 @@ import pyarrow.parquet as pq
 from dettrack.edit import apply, names, read
 from dettrack.errors import InputError
 from dettrack.files import load_json, parsing
-from dettrack.formats import FRAMES
+from dettrack.formats import FRAMES, SUSPECTS
 from dettrack.formats.frames import read_frames
 from dettrack.formats.result import Result, smoothing_again, video_info
 from dettrack.structures import FrameTimes, TrackTable, VideoInfo
 
-__all__ = ["SUMMARY", "TRACKLETS", "read_result", "read_rows"]
+__all__ = ["SUMMARY", "TRACKLETS", "read_result", "read_rows", "read_suspects"]
 
 SUMMARY = "summary.json"
 TRACKLETS = "tracklets.parquet"
@@ -80,6 +81,19 @@ def read_rows(path: str | Path, *, edits: bool = True) -> Result:
         if listed:
             table = apply(table, listed, smoothing_again(summary, info.fps))
     return Result(path, table, FrameTimes.of(()), info, names(listed), listed, summary)
+
+
+def read_suspects(folder: Path) -> list[dict[str, Any]]:
+    """The places that a person should look at, strongest first; none where the run listed none."""
+    path, found = folder / SUSPECTS, []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and {"rank", "frame", "reason"} <= entry.keys():
+            found.append(entry)
+    return found
 
 
 def _tracks_file(path: Path) -> Path:

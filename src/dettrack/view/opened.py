@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -14,8 +13,7 @@ import numpy as np
 from dettrack import edit
 from dettrack.edit import Edit
 from dettrack.errors import InputError
-from dettrack.formats import SUSPECTS
-from dettrack.formats.read import TABLES, TRACKLETS, read_result
+from dettrack.formats.read import TABLES, TRACKLETS, read_result, read_suspects
 from dettrack.formats.result import Result, smoothing_again
 from dettrack.skeleton import POSETRACK15
 from dettrack.structures import TrackTable, VideoInfo
@@ -165,7 +163,7 @@ class Opened:
             **self.packed.lanes,
             "edits": [each.as_json() for each in self.packed.edits],
             "hypotheses": self.folder is not None and (self.folder / TRACKLETS).is_file(),
-            "suspects": _suspects(self.folder),
+            "suspects": [] if self.folder is None else read_suspects(self.folder),
             "notes": summary.get("notes", []),
             "complete": summary.get("complete", True),
             "detector": summary.get("detector", ""),
@@ -213,17 +211,3 @@ def _find_video(path: Path, info: VideoInfo) -> Path | None:
     named = Path(info.path)
     places = [named, path.parent / named.name, path / named.name] if named.name else []
     return next((place for place in places if place.exists() and place != path), None)
-
-
-def _suspects(folder: Path | None) -> list[dict[str, Any]]:
-    if folder is None or not (folder / SUSPECTS).is_file():
-        return []
-    found = []
-    for line in (folder / SUSPECTS).read_text(encoding="utf-8").splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict) and {"rank", "frame", "reason"} <= entry.keys():
-            found.append(entry)
-    return found

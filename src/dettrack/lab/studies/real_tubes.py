@@ -122,7 +122,9 @@ def answers(
     """
     checkpoint = load_checkpoint(model)
     spec = replace(checkpoint.spec, size=size) if all(size) else checkpoint.spec
-    xy = predict(checkpoint.network, people, spec, offset=offset, asked=asked).xy
+    rows = np.flatnonzero(asked)
+    xy = np.full((len(people), len(people.joint_set), 2), np.nan)
+    xy[rows] = predict(checkpoint.network, people, spec, rows=rows, offset=offset).xy
     right, counted = limb_pck(xy, people, head_sizes(people))
     own = nearer_to_own(xy, people, in_the_way(people))
     return Answer(right.sum(1).astype(float), counted.sum(1).astype(float), own)

@@ -59,7 +59,6 @@ def predict(
     enlarge: float = 1.25,
     flip: bool = True,
     batch: int = 16,
-    asked: Bool[np.ndarray, " people"] | None = None,
 ) -> Poses:
     """Joints of every person of a set, from tubes cut at their boxes.
 
@@ -74,7 +73,6 @@ def predict(
         enlarge: Factor on the boxes.
         flip: Average over the mirror image.
         batch: Tubes in one pass; with `flip` their mirror images are half of them.
-        asked: Whose joints are found, if not everybody's; the others are NaN.
 
     Returns:
         The joints, and scores, of `rows`.
@@ -92,7 +90,7 @@ def predict(
     places: list[int] = []
     crops: list[np.ndarray] = []
     affines: list[np.ndarray] = []
-    for place, cut in enumerate(_tubes(people, wanted, spec.size, offset, clip_length, enlarge, asked)):
+    for place, cut in enumerate(_tubes(people, wanted, spec.size, offset, clip_length, enlarge)):
         if cut is not None:
             places.append(place)
             crops.append(cut[0])
@@ -113,15 +111,13 @@ def _tubes(
     offset: int,
     clip_length: int,
     enlarge: float,
-    asked: Bool[np.ndarray, " people"] | None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray] | None]:
     """Each person's tube and its affine; None where the video has no such frames or no one to cut the tube at."""
     where = {(int(v), int(f)): i for i, (v, f) in enumerate(zip(people.video, people.frame, strict=True)) if v >= 0}
     rows = {(int(t), int(i)): p for p, (t, i) in enumerate(zip(people.track, people.person_image, strict=True))}
     cache: dict[int, np.ndarray] = {}
     reach = range(-(clip_length // 2), clip_length // 2 + 1)
-    use = np.ones(len(people), bool) if asked is None else asked
-    for track, image, this in zip(people.track[wanted], people.person_image[wanted], use[wanted], strict=True):
+    for track, image in zip(people.track[wanted], people.person_image[wanted], strict=True):
         video, frame = int(people.video[image]), int(people.frame[image]) - offset
         key = int(image) if offset == 0 else where.get((video, frame), -1)
         keyed = rows.get((int(track), key), -1)
@@ -131,7 +127,7 @@ def _tubes(
             frames = [key] * clip_length
         else:
             frames = [where.get((video, frame + d), -1) for d in reach]
-        if not this or keyed < 0 or min(frames) < 0 or not np.isfinite(people.boxes[keyed]).all():
+        if keyed < 0 or min(frames) < 0 or not np.isfinite(people.boxes[keyed]).all():
             yield None
             continue
         affine = crop_affines(people.boxes[[keyed]], size, enlarge)[0]

@@ -10,7 +10,6 @@ import json
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -18,8 +17,8 @@ from jaxtyping import Float
 
 from dettrack.errors import DettrackError
 from dettrack.files import write_text
-from dettrack.formats import SUSPECTS
 from dettrack.formats.exports import history
+from dettrack.formats.read import read_suspects
 from dettrack.formats.result import Result
 from dettrack.measure.angles import ANGLES, angles_of, facing
 from dettrack.measure.motion import body_centre, distance, speeds, steps
@@ -250,16 +249,7 @@ def _curve(x: np.ndarray, y: np.ndarray, above: np.ndarray, colour: str) -> str:
 
 def _suspects(result: Result) -> str:
     folder = result.path if result.path.is_dir() else result.path.parent
-    found: list[dict[str, Any]] = []
-    if (folder / SUSPECTS).is_file():
-        for line in (folder / SUSPECTS).read_text(encoding="utf-8").splitlines()[: _MOST_SUSPECTS * 4]:
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(entry, dict) and "reason" in entry:
-                found.append(entry)
-    found = sorted(found, key=lambda entry: entry.get("rank", 0))[:_MOST_SUSPECTS]
+    found = sorted(read_suspects(folder), key=lambda entry: entry["rank"])[:_MOST_SUSPECTS]
     if not found:
         return "<p>None listed.</p>"
     rows = [

@@ -1,4 +1,7 @@
 import gc
+import platform
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -115,3 +118,29 @@ def test_stages_work_side_by_side():
 
     with ahead(stage(iter(range(12)), 2), 2) as first, ahead(stage(first, 1), 2) as second:
         assert list(stage(second, 0)) == list(range(12))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="settings of glibc")
+def test_a_training_reuses_its_memory():
+    """Blocks that a training takes again and again are not new pages each time (they are to `tune_process`)."""
+    program = """
+import resource, sys
+import numpy as np
+from dettrack.threads import keep_memory, tune_process
+
+def new_pages():
+    for _ in range(2):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(10):
+            np.ones(1 << 19)  # 4 MiB
+        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    return faults
+
+tune_process()
+given_back = new_pages()
+keep_memory()
+print(given_back, new_pages())
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    given_back, kept = map(int, found.stdout.split())
+    assert kept < 100 < given_back

@@ -14,6 +14,7 @@ import tyro
 
 from dettrack.errors import UsageError
 from dettrack.files.toml import changed, read_toml
+from dettrack.threads import keep_memory
 
 __all__ = ["run"]
 
@@ -47,6 +48,7 @@ class TrainArgs:
 def run(args: Sequence[str]) -> int:
     """Run the command."""
     options = tyro.cli(TrainArgs, args=args, prog="dettrack train")
+    keep_memory()
     level = logging.WARNING if options.quiet else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     table = read_toml(options.recipe)

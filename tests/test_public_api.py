@@ -57,6 +57,12 @@ def test_the_pipeline_loads_no_runtime_and_no_filter_before_they_are_needed() ->
     assert not imported_by("import dettrack.pipeline") & {"torch", "onnxruntime", "openvino", "pandas", "scipy.signal"}
 
 
+def test_networks_load_without_the_compiler_of_pytorch() -> None:
+    """It would take 70 MiB and a second at every start."""
+    loaded = imported_by("import dettrack; dettrack.Pipeline(threads=1)")
+    assert not loaded & {"sympy", "torch._dynamo"}
+
+
 def test_help_needs_no_numerical_library() -> None:
     assert not imported_by(_HELP.format(args=["--help"])) & set(HEAVY)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from dettrack.errors import InputError
 from dettrack.files import parsing
 
-__all__ = ["check_fit", "read_tensors"]
+__all__ = ["check_fit", "read_tensors", "without_memory"]
 
 _MOST_HEADER = 16 << 20  # bytes; a network of a thousand tensors needs 100 kB
 _MOST_TENSORS = 20_000
@@ -44,8 +46,26 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     return metadata, state
 
 
+class without_memory(TorchFunctionMode):  # noqa: N801 (a block, as `torch.no_grad` is)
+    """A block in which networks are built with shapes alone: a description may ask for any amount of memory.
+
+    Weights are on PyTorch's meta device and are not drawn. `with torch.device("meta")` does that too, but its `arange`
+    and its normal distribution load PyTorch's compiler, for 70 MiB.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", "") == nn.init.__name__:
+            return args[0] if args else kwargs["tensor"]
+        if func in (torch.empty, torch.zeros, torch.ones):
+            kwargs = {**kwargs, "device": "meta"}
+        return func(*args, **kwargs)
+
+
 def check_fit(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
-    """Hold weights against a network, which may be one without memory of its own (PyTorch's meta device).
+    """Hold weights against a network, which may be one built `without_memory`.
 
     Args:
         network: What they are for.

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
 from safetensors.torch import save_file
 
 from dettrack.errors import InputError, UsageError
 from dettrack.files import NewFile, parsing
 from dettrack.files.toml import read_table
 from dettrack.models.detector.network import DetectorSpec, PersonDetector
-from dettrack.models.tensors import check_fit, read_tensors
+from dettrack.models.tensors import check_fit, read_tensors, without_memory
 
 __all__ = ["DetectorCheckpoint", "read_detector", "save_detector"]
 
@@ -83,7 +82,7 @@ def read_detector(path: Path) -> DetectorCheckpoint:
         size = int(metadata["size"])
         if not 32 <= size <= _MOST_PIXELS:
             raise InputError(f"{path}: an input of {size} pixels; expected 32 to {_MOST_PIXELS}")
-        with torch.device("meta"):  # a description may ask for any amount of memory
+        with without_memory():
             check_fit(PersonDetector(spec), state, str(path))
         model = PersonDetector(spec)
         state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}

@@ -22,7 +22,7 @@ from dettrack.models.pose.heatmap import Decoding
 from dettrack.models.pose.hrnet import HRNet
 from dettrack.models.pose.inflate import TimePadding, Variant, inflate_state_dict
 from dettrack.models.pose.lite import LiteNet
-from dettrack.models.tensors import check_fit, read_tensors
+from dettrack.models.tensors import check_fit, read_tensors, without_memory
 from dettrack.skeleton import joint_set
 
 __all__ = [
@@ -172,7 +172,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"{path}: written by a newer dettrack (format {about['format']}, this one reads {FORMAT_VERSION}): upgrade"
         )
     spec = _spec(path, about["spec"])
-    with torch.device("meta"):  # a description may ask for any amount of memory
+    with without_memory():
         check_fit(build_network(spec), state, str(path))
     network = build_network(spec)
     state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}

@@ -12,10 +12,12 @@ import av
 import numpy as np
 from jaxtyping import Float
 
+from dettrack.config import CutConfig
 from dettrack.formats import open_writers
 from dettrack.formats.frames import FrameListWriter
+from dettrack.formats.tracklets import TrackletWriter
 from dettrack.skeleton import POSETRACK15
-from dettrack.structures import FrameTimes, TrackTable, VideoInfo
+from dettrack.structures import Boxes, FrameTimes, TrackletBatch, Tracklets, TrackTable, VideoInfo
 
 J = len(POSETRACK15)
 WIDTH, HEIGHT = 192, 128
@@ -110,3 +112,20 @@ def write_result(folder: Path, table: TrackTable, times: Float[np.ndarray, " n"]
     about = {"name": info.name, "path": info.path, "width": WIDTH, "height": HEIGHT, "fps": "30", "n_frames": n}
     (folder / "summary.json").write_text(json.dumps({"complete": True, "video": about, "notes": []}))
     return folder
+
+
+def write_tracklets(path: Path, table: TrackTable, reach: int = 4) -> Path:
+    """Tubes of everybody at every fourth frame; each hypothesis is a little beside the finished pose."""
+    rng = np.random.default_rng(0)
+    n, people = int(table.frame.max()) + 1, len(table.people)
+    with TrackletWriter(path, POSETRACK15, CutConfig()) as writer:
+        for keyframe in range(0, n, 4):
+            frames = np.arange(max(0, keyframe - reach), min(n, keyframe + reach + 1))
+            rows = [table[table.frame == frame] for frame in frames]
+            order = rng.permutation(people)
+            xy = np.stack([row.xy[order] for row in rows], 1) + rng.normal(0, 1, (people, len(frames), J, 2))
+            boxes = Boxes(table[table.frame == keyframe].box[order], np.ones(people))
+            tracklets = Tracklets(keyframe, frames, boxes, xy, np.full((people, len(frames), J), 0.8))
+            times = FrameTimes.of((i, i / 30, 0, "") for i in range(keyframe, min(n, keyframe + 4)))
+            writer.write(TrackletBatch(times, (tracklets,), keyframe, False))
+    return path

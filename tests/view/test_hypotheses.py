@@ -6,12 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from viewer_results import J, people
+from viewer_results import people, write_tracklets
 
-from dettrack.config import CutConfig
-from dettrack.formats.tracklets import TrackletWriter
-from dettrack.skeleton import COCO17, POSETRACK15
-from dettrack.structures import Boxes, FrameTimes, TrackletBatch, Tracklets, TrackTable
+from dettrack.skeleton import COCO17
+from dettrack.structures import TrackTable
 from dettrack.view.hypotheses import Hypotheses
 
 N, REACH = 20, 4
@@ -19,21 +17,8 @@ N, REACH = 20, 4
 
 @pytest.fixture
 def saved(tmp_path: Path) -> tuple[Path, TrackTable]:
-    """Tubes of three people at every fourth frame; each hypothesis is a little beside the finished pose."""
     table = people(np.arange(N) / 30)
-    rng = np.random.default_rng(0)
-    path = tmp_path / "tracklets.parquet"
-    with TrackletWriter(path, POSETRACK15, CutConfig()) as writer:
-        for keyframe in range(0, N, 4):
-            frames = np.arange(max(0, keyframe - REACH), min(N, keyframe + REACH + 1))
-            rows = [table[table.frame == frame] for frame in frames]
-            order = rng.permutation(3)
-            xy = np.stack([row.xy[order] for row in rows], 1) + rng.normal(0, 1, (3, len(frames), J, 2))
-            boxes = Boxes(table[table.frame == keyframe].box[order], np.ones(3))
-            tracklets = Tracklets(keyframe, frames, boxes, xy, np.full((3, len(frames), J), 0.8))
-            times = FrameTimes.of((i, i / 30, 0, "") for i in range(keyframe, min(N, keyframe + 4)))
-            writer.write(TrackletBatch(times, (tracklets,), keyframe, False))
-    return path, table
+    return write_tracklets(tmp_path / "tracklets.parquet", table, REACH), table
 
 
 @pytest.mark.parametrize("track", [0, 1, 2])

@@ -27,6 +27,8 @@ class PictureArgs:
         out: Picture to write, .jpg or .png.
         titles: Comma-separated names of the runs, in their order; the folders' names if not given.
         frames: How many frames, evenly spread; or comma-separated frame indices, as 12,40,95.
+        person: Draw how the hypotheses of this person were merged, in one run with saved tracklets: all of them, their
+            clusters, the merged pose, and what the highest score alone would give. Needs the indices of --frames.
         columns: Cells in a row, for one run alone.
         width: Width of a cell in pixels.
     """
@@ -36,6 +38,7 @@ class PictureArgs:
     out: Path
     titles: str = ""
     frames: str = "4"
+    person: int | None = None
     columns: int = 3
     width: int = 480
 
@@ -51,11 +54,25 @@ def run(args: Sequence[str]) -> int:
     frames = _frames(options.frames)
     if options.width < 32 or options.columns < 1:
         raise UsageError(f"--width {options.width} --columns {options.columns}: expected at least 32 and 1")
+    if options.person is not None:
+        return _merging(options, frames)
     from dettrack.formats import read_tracks
     from dettrack.view.drawing.contact import compare_runs, save_image
 
     tables = dict(zip(titles, map(read_tracks, options.runs), strict=True))
     image = compare_runs(options.video, tables, frames=frames, columns=options.columns, cell_width=options.width)
+    save_image(options.out, image)
+    sys.stdout.write(f"{options.out}: {image.shape[1]}x{image.shape[0]} pixels\n")
+    return 0
+
+
+def _merging(options: PictureArgs, frames: int | list[int]) -> int:
+    if len(options.runs) != 1 or isinstance(frames, int):
+        raise UsageError("--person draws one run, in the frames that --frames lists (one: --frames 47,)")
+    from dettrack.runs.merging_picture import merging_picture
+    from dettrack.view.drawing.contact import save_image
+
+    image = merging_picture(options.runs[0], options.video, options.person, frames, cell_width=options.width)
     save_image(options.out, image)
     sys.stdout.write(f"{options.out}: {image.shape[1]}x{image.shape[0]} pixels\n")
     return 0

@@ -16,7 +16,7 @@ from dettrack.skeleton import JointSet
 from dettrack.structures import Source, TrackTable
 from dettrack.view.drawing.colours import Colour, pale, text_colour, track_colour
 
-__all__ = ["Style", "box_strokes", "draw_box", "draw_lines", "draw_people", "draw_text", "line_unit"]
+__all__ = ["Style", "box_strokes", "draw_box", "draw_discs", "draw_lines", "draw_people", "draw_text", "line_unit"]
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _BITS = 4  # sub-pixel bits of OpenCV's coordinates
@@ -115,9 +115,9 @@ def _draw_skeleton(
         draw_lines(canvas, xy[limbs[side & ~sure_limb]], shade, 1.6 * unit)
         draw_lines(canvas, xy[limbs[side & sure_limb]], shade, 3.2 * unit)
     certain = seen & sure
-    _discs(canvas, xy[certain], _RIM, 4.0 * unit)
+    draw_discs(canvas, xy[certain], _RIM, 4.0 * unit)
     for on_side, shade in ((~right_joint, colour), (right_joint, pale(colour))):
-        _discs(canvas, xy[certain & on_side], shade, 3.0 * unit)
+        draw_discs(canvas, xy[certain & on_side], shade, 3.0 * unit)
 
 
 def draw_box(
@@ -139,7 +139,7 @@ def draw_box(
     lines, dots = box_strokes(box, source, unit)
     for shade, rim in ((_RIM, 1.6), (colour, 0.0)):
         draw_lines(canvas, lines, shade, (2.0 + rim) * unit)
-        _discs(canvas, dots, shade, (2.2 + rim / 2) * unit)
+        draw_discs(canvas, dots, shade, (2.2 + rim / 2) * unit)
 
 
 def box_strokes(
@@ -191,9 +191,17 @@ def draw_lines(
         cv2.polylines(canvas, list(points), False, colour, max(1, round(thickness)), cv2.LINE_AA, _BITS)
 
 
-def _discs(
+def draw_discs(
     canvas: UInt8[np.ndarray, "height width 3"], centres: Float[np.ndarray, "discs 2"], colour: Colour, radius: float
 ) -> None:
+    """Draw filled circles, in place.
+
+    Args:
+        canvas: RGB picture.
+        centres: In canvas pixels.
+        colour: RGB.
+        radius: Pixels.
+    """
     # Polygons, because cv2.circle turns small discs into diamonds.
     discs = np.round((centres[:, None] + radius * _ROUND) * (1 << _BITS)).astype(np.int32)
     for disc in discs:

@@ -140,10 +140,9 @@ def _advice() -> Iterator[str]:
     if not _version("onnxruntime"):
         yield "  ONNX detectors and pose models: pip install 'dettrack[onnx]'"
     if missing:
-        yield "  better models, by people who trained longer: " + "; ".join(
-            f"dettrack weights fetch {one.name} ({one.kind}, {one.bytes / 1e6:.0f} MB)" for one in missing
-        )
-    yield "  other models: RTMPose, RTMO, ViTPose and more as files or hf: names (docs/models.md)"
+        yield "  better models, by people who trained longer; `dettrack weights fetch NAME` gets one:"
+        yield from (f"    {one.name:<24} {one.kind:<8} {one.size:>9}  {one.accuracy or one.about}" for one in missing)
+    yield "  other models: ViTPose and more as files or hf: names (docs/models.md)"
 
 
 def _version(name: str) -> str:

@@ -13,9 +13,14 @@ import tyro
 from dettrack.errors import InputError, UsageError
 from dettrack.files import file_sha256
 from dettrack.models.weights import add_file, fetch, fetch_known, find_weights, list_weights, metadata, store
-from dettrack.models.weights.catalogue import catalogue, external
+from dettrack.models.weights.catalogue import External, catalogue, external
 
 __all__ = ["WeightsArgs", "run"]
+
+_SUMS = {
+    "file": "the sum was computed from the file, which runs here",
+    "records": "the sum is that of public records of people who downloaded the file; it was not run here",
+}
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def _list(_: WeightsArgs) -> list[str]:
     if others:
         rows += ["", "Other people's, not here; `dettrack weights fetch NAME` gets them:"]
         rows += [
-            f"{one.name:<24} {one.kind:<8} {one.bytes / 1e6:8.1f} MB  {one.about} ({one.licence})" for one in others
+            f"{one.name:<24} {one.kind:<8} {one.size:>11}  {one.about}{_reaches(one)} ({one.licence})" for one in others
         ]
     return rows
 
@@ -81,14 +86,20 @@ def _list(_: WeightsArgs) -> list[str]:
 def _info(options: WeightsArgs) -> list[str]:
     if options.what in catalogue() and all(each.name != options.what for each in list_weights()):
         one = external(options.what)
-        lines = [f"{one.name}: not here; dettrack weights fetch {one.name}", one.about, f"licence: {one.licence}"]
+        lines = [f"{one.name}: not here; dettrack weights fetch {one.name}", one.about + _reaches(one)]
+        lines += [f"licence: {one.licence}", f"trained on: {one.trained_on or 'not stated'}"]
         lines += [f"use: dettrack track VIDEO {one.use}"]
-        return lines + [f"sha256 {file.sha256}  {file.url}" for file in one.files]
+        lines += [f"sha256 {file.sha256}  {file.url}" for file in one.files]
+        return [*lines, _SUMS[one.sums]]
     each = find_weights(options.what)
     lines = [f"{each.name}: {each.path}", f"sha256 {file_sha256(each.path)}"]
     lines += [f"{key} {json.dumps(value)}" for key, value in metadata(each.path).items()]
     card = each.path.with_suffix(".md")
     return lines + (["", card.read_text().rstrip()] if card.is_file() else [])
+
+
+def _reaches(one: External) -> str:
+    return f"; {one.accuracy}" if one.accuracy else ""
 
 
 def _verify(options: WeightsArgs) -> list[str]:

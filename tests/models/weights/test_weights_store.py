@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import zipfile
 
 import pytest
 import torch
@@ -114,13 +115,57 @@ def test_the_catalogue_says_what_it_is(capsys):
         for file in one.files:
             assert len(bytes.fromhex(file.sha256)) == 32
             assert file.url.startswith("https://")
-            assert file.bytes > 100_000
+            assert file.bytes > 100_000 or not file.bytes
+        assert one.sums == "file" or one.trained_on
         assert [file.ending for file in one.files] in ([".onnx"], [".xml", ".bin"])
     assert main(["weights", "list"]) == 0
     said = capsys.readouterr().out
     assert all(name in said for name in catalogue())
     assert main(["weights", "info", "tinypose"]) == 0
-    assert "Apache-2.0" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Apache-2.0" in said
+    assert "computed from the file" in said
+    assert main(["weights", "info", "rtmpose-m-halpe26"]) == 0
+    said = capsys.readouterr().out
+    assert "PoseTrack18" in said  # whoever evaluates there must know
+    assert "was not run here" in said
+
+
+def zipped(path, members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+def test_fetch_takes_the_one_onnx_out_of_a_zip(tmp_path, folder, monkeypatch):
+    data = bytes(range(256)) * 9
+    place = zipped(tmp_path / "a-1.zip", {"20230831/a/end2end.onnx": data, "20230831/a/deploy.json": b"{}"})
+    sum = hashlib.sha256(data).hexdigest()
+    assert fetch(str(place), "one", sum).path.read_bytes() == data
+    one = External("two", "model", "a test", "none", "--model two", (ExternalFile("https://example.org/a-1.zip", sum),))
+    monkeypatch.setitem(catalogue(), "two", one)
+    assert main(["weights", "fetch", "two", "--mirror", str(tmp_path)]) == 0
+    assert find_model("two") == folder / "two.onnx"
+    assert sorted(path.name for path in folder.iterdir()) == ["SHA256SUMS", "one.onnx", "two.onnx"]
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"deploy.json": b"{}"}, "expected a .zip with one .onnx file"),
+        ({"a.onnx": b"1", "b.onnx": b"2"}, "expected a .zip with one .onnx file"),
+        ({"a.onnx": b"1"}, "SHA-256 is .*: not kept"),
+        ({"a.onnx": bytes(1 << 20)}, "packed into far fewer"),
+        (None, "a.zip: .*expected a .zip with one .onnx file"),
+    ],
+)
+def test_fetch_keeps_nothing_of_an_unexpected_zip(tmp_path, folder, members, message):
+    place = tmp_path / "a.zip"
+    place.write_bytes(b"PK no zip") if members is None else zipped(place, members)
+    with pytest.raises(InputError, match=message):
+        fetch(str(place), "one", "0" * 64)
+    assert not list(folder.iterdir())
 
 
 @pytest.mark.parametrize("own_names", [False, True])

@@ -11,11 +11,15 @@ import json
 import os
 import shutil
 import struct
+import tempfile
 import urllib.error
 import urllib.request
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import platformdirs
 
@@ -40,6 +44,7 @@ SHIPPED = Path(__file__).parent
 _SUMS = "SHA256SUMS"
 CALIBRATION = ".calibration.toml"
 """Ending of the file beside a model that says what its scores mean."""
+_MOST_EXPANSION = 50
 _ENDINGS = (".safetensors", ".onnx", ".xml")
 
 
@@ -137,9 +142,9 @@ def fetch(address: str, name: str, expected: str) -> StoredWeights:
     """Get a model file from a web address or a mirror folder into the store.
 
     Args:
-        address: `https://...`, `http://...`, or a path.
+        address: `https://...`, `http://...`, or a path; of the file, or of a .zip in which it is the one .onnx.
         name: Name in the store.
-        expected: SHA-256 that it must have.
+        expected: SHA-256 that it must have (of a .zip: the file in it).
 
     Returns:
         What is stored.
@@ -148,9 +153,9 @@ def fetch(address: str, name: str, expected: str) -> StoredWeights:
         InputError: Not reachable, of another ending, or not the file that was expected; nothing is kept then.
         OutputError: The store cannot be written.
     """
-    ending = Path(address.partition("?")[0]).suffix
-    if ending not in _ENDINGS or ending == ".xml":
-        raise InputError(f"{address}: expected a file ending in .safetensors or .onnx")
+    ending = Path(address.partition("?")[0]).suffix.replace(".zip", ".onnx")
+    if ending not in (".safetensors", ".onnx"):
+        raise InputError(f"{address}: expected a file ending in .safetensors or .onnx, or a .zip with one .onnx in it")
     _get(address, store() / f"{name}{ending}", expected)
     return find_weights(name)
 
@@ -201,17 +206,41 @@ def _get_first(places: list[str], target: Path, expected: str) -> None:
 def _get(address: str, target: Path, expected: str) -> None:
     """One file, kept if it is the expected one."""
     try:
-        if address.startswith(("https://", "http://")):
-            with urllib.request.urlopen(address, timeout=60) as stream:  # nosec B310 (the scheme is checked above)
+        with _opened(address) as stream:
+            if not address.partition("?")[0].endswith(".zip"):
                 _keep(stream, target, expected.lower())
-        else:
-            with Path(address).open("rb") as stream:
-                _keep(stream, target, expected.lower())
+                return
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=target.parent) as archive, tempfile.TemporaryFile(dir=target.parent) as one:
+                shutil.copyfileobj(stream, archive, 1 << 20)
+                _unzip(archive, one, address)
+                _keep(one, target, expected.lower())
     except (urllib.error.URLError, TimeoutError, FileNotFoundError, IsADirectoryError) as error:
         raise InputError(
             f"cannot get {address}: {getattr(error, 'reason', error)}; on a machine without network, copy the file "
             "over and give its path instead (weights of the catalogue: --mirror FOLDER)"
         ) from error
+
+
+@contextmanager
+def _opened(address: str) -> Iterator[BinaryIO | Any]:
+    if address.startswith(("https://", "http://")):
+        with urllib.request.urlopen(address, timeout=60) as stream:  # nosec B310 (the scheme is checked above)
+            yield stream
+    else:
+        with Path(address).open("rb") as file:
+            yield file
+
+
+def _unzip(archive: IO[bytes], one: IO[bytes], address: str) -> None:
+    """The one .onnx file of a .zip, as mmdeploy's exports lie in theirs beside their descriptions."""
+    with parsing(address, "a .zip with one .onnx file in it"), zipfile.ZipFile(archive) as zipped:
+        (member,) = [info for info in zipped.infolist() if info.filename.endswith(".onnx")]
+        if member.file_size > _MOST_EXPANSION * archive.seek(0, os.SEEK_END):
+            raise InputError(f"{address}: {member.file_size} bytes packed into far fewer: not a model")
+        with zipped.open(member) as inside:
+            shutil.copyfileobj(inside, one, 1 << 20)
+        one.seek(0)
 
 
 def _keep(stream: BinaryIO | Any, target: Path, expected: str) -> None:

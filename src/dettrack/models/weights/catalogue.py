@@ -1,7 +1,8 @@
 """Known weights of other people: where they lie, what they weigh, and which bytes they must be.
 
-The addresses are those that the files were taken from when their sums were written down. They may rot; the sums do not,
-and a mirror (a folder, or another web address) can stand in for them.
+Addresses may rot; sums do not, and a mirror (a folder, or another web address) can stand in for an address. Each entry
+says where its sum comes from: `file`, computed from the file when it was at hand, or `records`, taken from public
+records of people who downloaded it; of those the file itself has never been run here.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from dettrack.errors import InputError
 from dettrack.files.toml import read_toml
@@ -21,19 +23,20 @@ class ExternalFile:
     """One file of an entry.
 
     Attributes:
-        url: Web address.
+        url: Web address of the file, or of a zip in which it is the one .onnx file.
         sha256: Of its content.
-        bytes: Its size.
+        bytes: Its size; 0 where nobody wrote it down.
     """
 
     url: str
     sha256: str
-    bytes: int
+    bytes: int = 0
 
     @property
     def ending(self) -> str:
-        """Of its name: .onnx, .xml or .bin."""
-        return PurePosixPath(self.url).suffix
+        """Of its name here: .onnx, .xml or .bin."""
+        suffix = PurePosixPath(self.url).suffix
+        return ".onnx" if suffix == ".zip" else suffix
 
     def places(self, name: str, mirror: str) -> list[str]:
         """Where the file may be in a mirror: under the entry's name, or under the name it has at its source.
@@ -62,6 +65,9 @@ class External:
         licence: As its source states it.
         use: Options of `dettrack track`.
         files: What it consists of.
+        accuracy: What its makers say that it reaches, on what.
+        trained_on: Data sets; whoever evaluates on one of them measures nothing.
+        sums: "file" or "records"; see the module.
     """
 
     name: str
@@ -70,11 +76,15 @@ class External:
     licence: str
     use: str
     files: tuple[ExternalFile, ...]
+    accuracy: str = ""
+    trained_on: str = ""
+    sums: Literal["file", "records"] = "file"
 
     @property
-    def bytes(self) -> int:
-        """Size of all its files."""
-        return sum(file.bytes for file in self.files)
+    def size(self) -> str:
+        """Of all its files together, for a listing."""
+        total = sum(file.bytes for file in self.files)
+        return f"{total / 1e6:.1f} MB" if total else "-"
 
 
 @cache

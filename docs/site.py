@@ -1,9 +1,13 @@
-"""Hooks of the site: pages from outside docs/ come in, links to other files of the repository become text."""
+"""Hooks of the site: pages from outside docs/ come in, links to other files of the repository become text.
+
+The page of settings gets the command builder.
+"""
 
 from __future__ import annotations
 
 import posixpath
 import re
+import runpy
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -18,6 +22,8 @@ OUTSIDE = {
     "src/dettrack/models/weights/detector.md": "weights/detector.md",
     "src/dettrack/models/weights/pose.md": "weights/pose.md",
 }
+BUILDER = "<!-- command builder -->"
+"""Where the settings' page has it, in the site; elsewhere this is a comment."""
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
 
 
@@ -43,4 +49,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             return match.group() if image else text
         return f"{image}[{text}]({posixpath.relpath(place, posixpath.dirname(page.file.src_uri) or '.')}{anchor or ''})"
 
-    return LINK.sub(moved, markdown)
+    moved_links = LINK.sub(moved, markdown)
+    if page.file.src_uri == "settings.md":
+        builder = runpy.run_path(str(ROOT / "docs" / "builder.py"))["element"]()
+        return moved_links.replace(BUILDER, f"{BUILDER}\n{builder}")
+    return moved_links

@@ -36,10 +36,15 @@ if TYPE_CHECKING:
 
 __all__ = ["TrackArgs", "parse", "run"]
 
-ADVICE = (
-    "built-in weights are small: stronger ones find more people and place joints better (docs/built_in_weights.md); "
-    "`dettrack weights list` has their names, `dettrack doctor` what this machine can run"
-)
+_STRONGER = {
+    "detector": (
+        "rtmdet-nano-person finds {:.0%} of the people in everyday photos, the built-in detector {:.0%}",
+        0.59,
+        0.22,
+    ),
+    "model": ("tinypose places {:.0%} of their joints within half a head, the built-in network {:.0%}", 0.832, 0.598),
+}
+"""What would change with other people's models, and by how much: figures of the cards of the built-in weights."""
 _SURE_AFTER_S, _LONG_S = 60.0, 1800.0  # when the rest of a run can be estimated, and what is long
 
 
@@ -235,9 +240,16 @@ def _run_videos(parsed: TrackArgs) -> int:
             failed = UNREAD
         if not parsed.quiet:
             _say(_result_line(out, summary))
-    if not parsed.quiet and "default" in (parsed.settings.detect.detector, parsed.settings.estimate.model):
-        _say(ADVICE)
+    if not parsed.quiet and (line := advice(parsed.settings)):
+        _say(line)
     return failed
+
+
+def advice(settings: TrackConfig) -> str:
+    """One line on what stronger models would change in a run with built-in weights; empty without them."""
+    parts = {"detector": settings.detect.detector, "model": settings.estimate.model}
+    changes = [text.format(*shares) for part, (text, *shares) in _STRONGER.items() if parts[part] == "default"]
+    return f"with stronger models: {'; '.join(changes)} (dettrack weights list)" if changes else ""
 
 
 class _Hint:

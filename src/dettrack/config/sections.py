@@ -100,7 +100,9 @@ class DetectConfig:
     """
 
     detector: str = "default"
-    detector_layout: Literal["auto", "rtmdet", "yolox", "yolox-nms", "picodet", "yolo", "rtmo", "yolo-pose"] = "auto"
+    detector_layout: Literal[
+        "auto", "rtmdet", "yolox", "yolox-nms", "picodet", "yolo", "detr", "rtmo", "yolo-pose", "detrpose"
+    ] = "auto"
     detector_size: Annotated[int, Range(32, zero=True)] = 0
     detector_scales: tuple[InputSize, ...] = ()
     detector_threshold: Share = 0.3

@@ -45,6 +45,62 @@ def save_model(folder, labels=("person", "cat"), softmax=False):
     return model.eval()
 
 
+SMALL = {
+    "d_model": 16, "num_queries": 12, "decoder_layers": 2, "decoder_ffn_dim": 16, "decoder_n_points": 2,
+    "id2label": {0: "person", 1: "cat"}, "label2id": {"person": 0, "cat": 1},
+}  # fmt: skip
+
+
+def later_model(kind):
+    """A tiny random network of one of the later families, all of which answer with a sigmoid for each label."""
+    if kind in ("RfDetr", "LwDetr"):
+        cls = transformers.RfDetrDinov2Config if kind == "RfDetr" else transformers.LwDetrViTConfig
+        sizes = {"image_size": 64, "patch_size": 16, "num_windows": 1, "out_indices": [1, 2]}
+        backbone = cls(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, **sizes)
+        heads = {"decoder_self_attention_heads": 2, "decoder_cross_attention_heads": 2, "group_detr": 1}
+        more = heads if kind == "RfDetr" else {**heads, "projector_scale_factors": [1.0]}
+    else:
+        backbone = transformers.RTDetrResNetConfig(
+            embedding_size=8, hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1], layer_type="basic",
+            out_features=["stage2", "stage3", "stage4"],
+        )  # fmt: skip
+        more = {
+            "encoder_hidden_dim": 16, "encoder_in_channels": [8, 16, 16], "encoder_ffn_dim": 16,
+            "encoder_attention_heads": 2, "decoder_in_channels": [16, 16, 16], "decoder_attention_heads": 2,
+            "num_denoising": 0,
+        }  # fmt: skip
+    config = getattr(transformers, f"{kind}Config")(backbone_config=backbone, **SMALL, **more)
+    model = getattr(transformers, f"{kind}ForObjectDetection")(config).eval()
+    for name, values in model.named_parameters():
+        if "class_embed" in name and name.endswith("bias"):  # made for training they all answer 0.01
+            torch.nn.init.zeros_(values)
+    return model
+
+
+@pytest.mark.parametrize("kind", ["RTDetrV2", "DFine", "Deimv2", "RfDetr", "LwDetr"])
+def test_a_later_family_gives_its_own_answer(tmp_path, kind):
+    if not hasattr(transformers, f"{kind}ForObjectDetection"):
+        pytest.skip(f"transformers {transformers.__version__} has no {kind}")
+    torch.manual_seed(0)
+    model = later_model(kind)
+    model.save_pretrained(tmp_path)
+    recipe = {"size": {"height": 64, "width": 64}, "do_normalize": False, "resample": 2}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(recipe))
+    detector = load_detector(DetectConfig(detector=f"hf:{tmp_path}"), device="cpu", threads=1)
+    (frame,) = frames((120, 160))
+    (found,) = detector.detect([frame])
+    image = cv2.resize(frame.image, (64, 64)).astype(np.float32).transpose(2, 0, 1) / 255
+    with torch.inference_mode():
+        output = model(pixel_values=torch.from_numpy(image[None]))
+    scores = output.logits[0].sigmoid()[:, 0].numpy()
+    kept = np.sort(scores[scores >= 0.05])[::-1]
+    np.testing.assert_allclose(found.scores, kept, rtol=1e-4)
+    assert len(kept)
+    x, y, w, h = output.pred_boxes[0, scores.argmax()].numpy() * np.array([160, 120, 160, 120])
+    expected = np.clip([x - w / 2 - 0.5, y - h / 2 - 0.5, x + w / 2 - 0.5, y + h / 2 - 0.5], 0, [159, 119] * 2)
+    np.testing.assert_allclose(found.xyxy[0], expected, atol=0.05)
+
+
 def frames(*sizes):
     rng = np.random.default_rng(0)
     return [Frame(i, i / 25, rng.integers(0, 255, (*size, 3), np.uint8)) for i, size in enumerate(sizes)]

@@ -122,6 +122,21 @@ def _decode_yolo(arrays: Arrays, size: tuple[int, int], nms: float) -> list[Boxe
     return found
 
 
+def _matches_detr(_: Port, outputs: Sequence[Port]) -> bool:
+    """`labels[b, n]`, `boxes[b, n, 4]` and `scores[b, n]`, in any order."""
+    return sorted(len(port.shape) for port in outputs) == [2, 2, 3] and all(
+        fits(port.shape[2], 4) for port in outputs if len(port.shape) == 3
+    )
+
+
+def _decode_detr(arrays: Arrays, size: tuple[int, int], nms: float) -> list[Boxes]:
+    """Corners in pixels, nothing to suppress; class 0 is the person."""
+    boxes = next(array for array in arrays if array.ndim == 3).astype(float)
+    labels, scores = sorted((array for array in arrays if array.ndim == 2), key=lambda array: array.dtype.kind == "f")
+    keep = (labels == 0) & (scores >= SCORE_FLOOR)
+    return [best_first(xyxy[k], score[k].astype(float)) for xyxy, score, k in zip(boxes, scores, keep, strict=True)]
+
+
 _IMAGENET_MEAN = (123.675, 116.28, 103.53)
 _IMAGENET_STD = (58.395, 57.12, 57.375)
 
@@ -166,6 +181,15 @@ LAYOUTS: dict[str, Layout] = {
         ),
         *ONE_STAGE,
         Layout(
+            name="detr",
+            expected="labels[b,n] + boxes[b,n,4] + scores[b,n], in pixels of the sizes that are its second input",
+            images=ImageInput(std=(255.0, 255.0, 255.0)),
+            fill=0,
+            stretch=True,
+            matches=_matches_detr,
+            decode=_decode_detr,
+        ),
+        Layout(
             name="yolo",
             expected="[b,4+classes,n], centres and sizes in pixels",
             images=ImageInput(std=(255.0, 255.0, 255.0)),
@@ -189,7 +213,8 @@ def candidates(inputs: Sequence[Port], outputs: Sequence[Port], wanted: str = "a
     Returns:
         Layouts; with several, shapes alone do not tell how pictures are prepared.
     """
-    picture = len(inputs) == 1 and len(inputs[0].shape) == 4 and fits(inputs[0].shape[1], 3)
+    sized = len(inputs) == 2 and len(inputs[1].shape) == 2 and fits(inputs[1].shape[1], 2)
+    picture = (len(inputs) == 1 or sized) and len(inputs[0].shape) == 4 and fits(inputs[0].shape[1], 3)
     named = list(LAYOUTS.values()) if wanted == "auto" else [LAYOUTS[wanted]]
     return [layout for layout in named if picture and layout.matches(inputs[0], outputs)]
 

@@ -1,4 +1,4 @@
-"""One-stage pose networks: boxes and poses of all people of a picture in one pass (RTMO; YOLO's pose grids)."""
+"""One-stage pose networks: boxes and poses of all people of a picture in one pass (RTMO; YOLO's grids; DETRPose)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dettrack.structures import Boxes
 
 __all__ = ["ONE_STAGE"]
 
+_MARGIN = 0.15  # by which a person is larger than the extent of the joints
 _GRID, _TOP = 5, 6  # values before the joints: box and score; and the class, where NMS is inside
 
 
@@ -62,6 +63,31 @@ def _decode_grid(arrays: Arrays, size: tuple[int, int], nms: float) -> list[Boxe
     return found
 
 
+def _detrpose(outputs: Sequence[Port]) -> int:
+    """Joints of `scores[b, n]`, `labels[b, n]` and `keypoints[b, n, joints, 2]`, in any order; 0 for others."""
+    points = [port for port in outputs if len(port.shape) == 4]
+    if sorted(len(port.shape) for port in outputs) != [2, 2, 4] or not fits(points[0].shape[3], 2):
+        return 0
+    return points[0].shape[2] or 0
+
+
+def _decode_detrpose(arrays: Arrays, size: tuple[int, int], nms: float) -> list[Boxes]:
+    """Joints in pixels, with one score for the person; the box is their extent.
+
+    A person may be among the best under both labels, of which one is nobody: suppression leaves the better.
+    """
+    points = next(array for array in arrays if array.ndim == 4).astype(float)
+    scores = next(array for array in arrays if array.ndim == 2 and array.dtype.kind == "f").astype(float)
+    found = []
+    for xy, score in zip(points, scores, strict=True):
+        xy, score = xy[score >= SCORE_FLOOR], score[score >= SCORE_FLOOR]
+        poses = np.concatenate([xy, np.broadcast_to(score[:, None, None], (*xy.shape[:2], 1))], -1)
+        low, high = xy.min(1), xy.max(1)
+        margin = (high - low) * _MARGIN / 2
+        found.append(suppress(np.concatenate([low - margin, high + margin], 1), score, nms, _clipped(poses)))
+    return found
+
+
 def _clipped(poses: np.ndarray) -> np.ndarray:
     poses[..., 2] = poses[..., 2].clip(0, 1)
     return poses
@@ -87,5 +113,15 @@ ONE_STAGE = (
         matches=lambda _, outputs: _grid_joints(outputs) > 0,
         decode=_decode_grid,
         joints=_grid_joints,
+    ),
+    Layout(
+        name="detrpose",
+        expected="scores[b,n] + labels[b,n] + keypoints[b,n,joints,2], in pixels of the sizes, its second input",
+        images=ImageInput(std=(255.0, 255.0, 255.0)),
+        fill=0,
+        stretch=True,
+        matches=lambda _, outputs: _detrpose(outputs) > 0,
+        decode=_decode_detrpose,
+        joints=_detrpose,
     ),
 )

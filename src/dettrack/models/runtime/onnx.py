@@ -14,7 +14,7 @@ from dettrack.errors import InputError
 from dettrack.files import parsing
 from dettrack.models.runtime.onnx_core import onnxruntime as ort
 from dettrack.models.runtime.onnx_core import state
-from dettrack.models.runtime.runner import ImageInput, Port, SessionOptions, fill_up, sizes
+from dettrack.models.runtime.runner import ImageInput, Port, SessionOptions, fill_up, picture_sizes, sizes
 from dettrack.threads import cpu_threads
 
 __all__ = ["OnnxRunner", "has_cuda"]
@@ -78,7 +78,10 @@ class OnnxRunner:
     def _pass(self, part: np.ndarray) -> list[Any]:
         array = part if self._images is None else self._images.prepare(part)
         fixed = self.inputs[0].shape[0] or 0
-        answers = self._session.run(self._wanted, {self.inputs[0].name: fill_up(array, fixed)})
+        given = {self.inputs[0].name: fill_up(array, fixed)}
+        if len(self.inputs) == 2:
+            given[self.inputs[1].name] = fill_up(picture_sizes(part), fixed).astype(self.inputs[1].dtype)
+        answers = self._session.run(self._wanted, given)
         return [answer[: len(part)] for answer in answers] if len(part) < fixed else list(answers)
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Shaped
 from dettrack.errors import InputError
 from dettrack.files import parsing
 from dettrack.models.runtime.openvino_core import openvino
-from dettrack.models.runtime.runner import ImageInput, Port, SessionOptions, fill_up
+from dettrack.models.runtime.runner import ImageInput, Port, SessionOptions, fill_up, picture_sizes
 
 __all__ = ["OpenVinoRunner", "read_graph", "write_graph"]
 
@@ -119,7 +119,7 @@ class OpenVinoRunner:
             except RuntimeError as error:
                 raise InputError(f"{self._name}: cannot run with --batch {rows}; leave it out") from error
         steps = openvino.preprocess.PrePostProcessor(other._model)
-        image = steps.input()
+        image = steps.input(0)
         image.tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
         image.model().set_layout(openvino.Layout("NCHW" if images.channels_first else "NHWC"))
         if images.bgr:
@@ -134,7 +134,8 @@ class OpenVinoRunner:
         if not self._rows:
             if self._request is None:
                 self._request = self._core.compile_model(self._model, "CPU", self._settings).create_infer_request()
-            self._request.infer([np.ascontiguousarray(batch)])
+            sizes = [picture_sizes(batch).astype(self.inputs[1].dtype)] if len(self.inputs) == 2 else []
+            self._request.infer([np.ascontiguousarray(batch), *sizes])
             return [self._request.get_output_tensor(i).data.copy() for i in self._wanted]
         queue, outputs = self._queue(batch.shape[1:])
         answers = [np.empty((len(batch), *tuple(port.shape)[1:]), port.element_type.to_dtype()) for port in outputs]

@@ -20,6 +20,7 @@ __all__ = [
     "first_line",
     "installed",
     "on_host",
+    "picture_sizes",
     "sizes",
 ]
 
@@ -135,6 +136,11 @@ class FileRunner(Runner, Protocol):
             InputError: The file allows no such number of rows.
         """
         ...
+
+
+def picture_sizes(images: UInt8[np.ndarray, "n h w 3"]) -> Shaped[np.ndarray, "n 2"]:
+    """Width and height of each, the second input of exported DETRs: their boxes are then in pixels."""
+    return np.tile(np.array(images.shape[2:0:-1], np.int64), (len(images), 1))
 
 
 def fill_up(batch: Shaped[np.ndarray, "n ..."], rows: int) -> Shaped[np.ndarray, "rows ..."]:

@@ -118,7 +118,7 @@ def test_every_command_and_option_exists() -> None:
             for command, rest in re.findall(r"(?<![\w.-])(?<!from )dettrack ([a-z]+)\b([^|;]*)", text):
                 assert command in COMMANDS, f"{name(page)}: dettrack {command}"
                 used = options.setdefault(command, {})
-                used.update({option: name(page) for option in re.findall(r"(?<![\w-])(--[a-z][a-z-]*)", rest)})
+                used.update({option: name(page) for option in re.findall(r"(?<![\w-])(--[a-z][a-z0-9-]*)", rest)})
     assert {"track", "evaluate", "train"} <= set(options)
     known = help_texts()
     for command, used in options.items():

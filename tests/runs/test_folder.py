@@ -15,6 +15,7 @@ from dettrack.runs.dataset import track_sequence
 from dettrack.runs.folder import RunOptions, associate_to_folder, check_formats, track_to_folder
 from dettrack.runs.result import is_complete, read_summary
 from dettrack.video import open_video
+from dettrack.view.drawing.blur import head_discs
 
 N_FRAMES = 16
 
@@ -41,6 +42,24 @@ def pipeline(scene):
             finish=FinishConfig(min_track_frames=1),
         )
     )
+
+
+def test_faces_are_blurred_before_the_video_is_stored(scene, pipeline, tmp_path):
+    pictures = {}
+    for name, blurred in (("plain", False), ("blurred", True)):
+        options = RunOptions(("jsonl",), render=True, blur_faces=blurred)
+        summary = track_to_folder(pipeline, str(scene.folder), tmp_path / name, options)
+        assert ("blurred_heads" in summary) == blurred
+        with open_video(str(tmp_path / name / "render.mp4")) as video:
+            pictures[name] = np.stack([frame.image for frame in video]).astype(int)
+    assert summary["blurred_heads"] == {"heads": 2 * N_FRAMES, "covered": 2 * N_FRAMES, "by_joints": 2 * N_FRAMES}
+    rows = read_tracks(tmp_path / "plain")
+    apart = np.abs(pictures["plain"] - pictures["blurred"]).mean(-1)
+    zoom = apart.shape[1] / summary["video"]["height"]
+    for row in (0, -1):
+        frame, (x, y, radius) = int(rows.frame[row]), head_discs(rows)[0][row] * zoom
+        head = apart[frame, int(y - radius / 2) : int(y + radius / 2), int(x - radius / 2) : int(x + radius / 2)]
+        assert head.mean() > 4 * apart[frame].mean()
 
 
 def test_every_format_a_picture_and_a_summary(scene, pipeline, tmp_path):

@@ -60,6 +60,8 @@ class TrackArgs:
             the prediction files. With --live: the file of the lines; stdout if not given.
         formats: Comma-separated: jsonl, parquet, csv, posetrack18, coco, mot, trc, openpose.
         render: Write render.mp4: skeletons and ids on the video; detected boxes solid, recovered ones dotted.
+        blur_faces: Make the heads of all people unrecognisable in render.mp4, the only pictures that a run writes; also
+            where the detector missed a person. summary.json and `dettrack report` say how many heads were covered.
         save_tracklets: Write tracklets.parquet (100 to 250 kB a minute of video), from which `dettrack associate` links
             and merges again in seconds. With --posetrack: a file for each sequence in the folder tracklets of --out.
         start: Skip what comes before this time from the first frame: seconds, or minutes:seconds.
@@ -86,6 +88,7 @@ class TrackArgs:
     out: Path | None = None
     formats: str = "jsonl,parquet"
     render: bool = False
+    blur_faces: bool = False
     save_tracklets: bool = True
     start: str = "0"
     end: str = ""
@@ -148,6 +151,8 @@ def run(args: Sequence[str]) -> int:
         raise UsageError("--images goes with --posetrack; a folder of frames is an input like a video")
     if not parsed.inputs:
         raise UsageError("nothing to track: name a video, a folder of frames, or --posetrack; see --help")
+    if parsed.blur_faces and not parsed.render:
+        raise UsageError("--blur-faces goes with --render: nothing else that a run writes has pictures in it")
     return _run_live(parsed) if parsed.live else _run_videos(parsed)
 
 
@@ -223,6 +228,7 @@ def _run_videos(parsed: TrackArgs) -> int:
         parsed.preset,
         parsed.fps,
         parsed.max_pixels,
+        parsed.blur_faces,
     )
     jobs, failed = _jobs(parsed, options)
     if not jobs:

@@ -43,6 +43,7 @@ from dettrack.structures.report import Report
 from dettrack.video import VideoReader, choose_encoder, open_video
 from dettrack.video.isolated import IsolatedReader, Limits
 from dettrack.video.sources import MAX_PIXELS, VideoSource
+from dettrack.view.drawing.blur import FaceBlur
 from dettrack.view.drawing.render import RenderWriter
 
 __all__ = ["RunOptions", "associate_to_folder", "check_formats", "open_source", "run_fingerprint", "track_to_folder"]
@@ -63,6 +64,7 @@ class RunOptions:
         preset: Name of the settings that the run started from, for the summary; "" for the defaults.
         fps: Frames per second of images, which have no clock; None leaves them without times.
         max_pixels: Larger pictures are not decoded.
+        blur_faces: Make heads unrecognisable in `render.mp4`.
     """
 
     formats: tuple[str, ...] = ("jsonl", "parquet")
@@ -73,11 +75,14 @@ class RunOptions:
     preset: str = ""
     fps: float | None = None
     max_pixels: int = MAX_PIXELS
+    blur_faces: bool = False
 
     @property
     def deciding(self) -> dict[str, Any]:
         """What of it decides a result."""
         named = {name: value for name, value in asdict(self).items() if name not in ("preset", "max_pixels")}
+        if not self.blur_faces:
+            del named["blur_faces"]  # as in results of before there was such a thing
         return {**named, "formats": sorted(self.formats)}
 
 
@@ -136,7 +141,7 @@ def track_to_folder(
     options = options or RunOptions()
     if options.render:
         choose_encoder()  # fails now rather than after the models were loaded
-    config, start = pipeline.config, time.perf_counter()
+    config, start, blur = pipeline.config, time.perf_counter(), FaceBlur() if options.blur_faces else None
     history = _history_entry(source, config, options)  # of the input as it is read, not as it is hours later
     with open_source(source, config, options, limits) as video, NewResult(out) as result:
         about = {"video": video_entry(video.info), **_models_entry(pipeline)}
@@ -148,7 +153,7 @@ def track_to_folder(
                 save = stack.enter_context(saved)
             watched: Video = video
             if options.render:
-                render = RenderWriter(result.path / RENDER, video.info)
+                render = RenderWriter(result.path / RENDER, video.info, blur=blur)
                 writers, watched = [*writers, render], WatchedVideo(video, render.add)
             run = stack.enter_context(pipeline.track(watched, save=save, known=known))
             beside = Beside(result.path, pipeline.joint_set)
@@ -158,6 +163,7 @@ def track_to_folder(
             **about,
             **_report_entry(run.report, time.perf_counter() - start),
             "notes": [*run.notes, *_failure_note(failure)],
+            **({"blurred_heads": blur.counts} if blur else {}),
             **history,
             **_settings_entry(config),
         }

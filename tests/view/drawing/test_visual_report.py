@@ -77,6 +77,13 @@ def test_a_report_of_nobody_is_a_page(folder: Path, tmp_path: Path) -> None:  # 
     assert "Nobody." in (tmp_path / "report.html").read_text()
 
 
+def test_the_report_says_what_share_of_heads_the_blur_covered(folder: Path, tmp_path: Path) -> None:  # noqa: F811
+    result = read_result(folder)
+    said = {"blurred_heads": {"heads": 200, "covered": 199, "by_joints": 150}}
+    write_report(replace(result, summary=result.summary | said), tmp_path / "report.html")
+    assert "199 of 200 heads of tracked people (99.5 %), 150 of them" in (tmp_path / "report.html").read_text()
+
+
 def test_heads_are_covered_whatever_is_known_of_them(folder: Path) -> None:  # noqa: F811
     rows = read_tracks(folder)
     rows = rows[rows.frame == 15][:3]

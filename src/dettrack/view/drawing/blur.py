@@ -85,6 +85,11 @@ class FaceBlur:
                 _cover(image, x, y, radius)
 
     @property
+    def counts(self) -> dict[str, int]:
+        """The counts by their names."""
+        return {"heads": self.heads, "covered": self.covered, "by_joints": self.by_joints}
+
+    @property
     def share(self) -> float:
         """Share of the heads of all people and frames that were covered; 1 where there was nobody."""
         return self.covered / self.heads if self.heads else 1.0

@@ -18,6 +18,7 @@ from jaxtyping import UInt8
 
 from dettrack.structures import Frame, Source, TrackTable, VideoInfo
 from dettrack.video.writer import VideoWriter
+from dettrack.view.drawing.blur import FaceBlur
 from dettrack.view.drawing.colours import pale, track_colour
 from dettrack.view.drawing.draw import Style, draw_box, draw_lines, draw_people, draw_text, line_unit
 
@@ -101,18 +102,25 @@ class RenderWriter:
     Frames and rows may come from two threads, each in the video's order.
     """
 
-    def __init__(self, path: str | os.PathLike[str], info: VideoInfo, style: Style | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        info: VideoInfo,
+        style: Style | None = None,
+        blur: FaceBlur | None = None,
+    ) -> None:
         """Open the video.
 
         Args:
             path: MP4 file to write; its folder must exist.
             info: Of the video that the frames come from; images without a rate are shown at 25 a second.
             style: What is drawn; None takes the defaults.
+            blur: Makes the heads of everybody unrecognisable; None leaves them.
 
         Raises:
             OutputError: The video cannot be written.
         """
-        self._style, self._zoom = style, zoom_for(info.height, info.width)
+        self._style, self._blur, self._zoom = style, blur, zoom_for(info.height, info.width)
         size = round(info.height * self._zoom), round(info.width * self._zoom)
         self._video = VideoWriter(path, size, info.fps or _FPS_OF_IMAGES)
         self._waiting: deque[tuple[Frame, UInt8[np.ndarray, " bytes"]]] = deque()
@@ -136,6 +144,8 @@ class RenderWriter:
         frame, coded = self._waiting.popleft()
         bgr = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
         frame = replace(frame, image=cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+        if self._blur is not None:
+            self._blur(frame.image, rows)
         self._video.write(paint(frame, rows, zoom=self._zoom, style=self._style), frame.time_s)
 
     def close(self) -> None:

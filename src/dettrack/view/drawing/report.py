@@ -263,8 +263,17 @@ def _made(result: Result, scale: Scale | None) -> str:
     summary = result.summary
     notes = "".join(f"<li>{escape(str(note))}</li>" for note in summary.get("notes", []))
     text = escape(json.dumps(history(result, scale), indent=1))
+    heads = result.summary.get("blurred_heads")
+    faces = ""
+    if isinstance(heads, dict) and heads.get("heads"):
+        faces = (
+            f"<p>Faces in render.mp4 are blurred: {heads['covered']} of {heads['heads']} heads of tracked people "
+            f"({100 * heads['covered'] / heads['heads']:.1f} %), {heads['by_joints']} of them where joints of the head "
+            "were found. People who were not found are not covered.</p>"
+        )
     return (
         (f"<ul>{notes}</ul>" if notes else "")
+        + faces
         + f"<p>{len(result.edits)} corrections in the list.</p><details><summary>Settings, versions, corrections"
         f"</summary><pre>{text}</pre></details>"
     )

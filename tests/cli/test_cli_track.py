@@ -56,7 +56,14 @@ def test_resume_leaves_complete_results_alone(world):
 
 
 @pytest.mark.parametrize(
-    "change", [("--step", "4"), ("--formats", "csv"), ("--no-save-tracklets",), ("--model", "other.onnx"), ()]
+    "change",
+    [
+        ("--model", "other.onnx"),
+        (),
+        pytest.param(("--step", "4"), marks=pytest.mark.slow),
+        pytest.param(("--formats", "csv"), marks=pytest.mark.slow),
+        pytest.param(("--no-save-tracklets",), marks=pytest.mark.slow),
+    ],
 )
 def test_resume_tracks_again_what_was_made_otherwise(world, change, tmp_path):
     shutil.copy(world / "dots.onnx", tmp_path / "dots.onnx")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dettrack.training.journal import Journal, read_log
@@ -15,6 +15,7 @@ FIGURES = st.dictionaries(st.sampled_from(["loss", "lr", "val_ap"]), st.floats(a
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(FIGURES, min_size=1, max_size=4))
+@example([{"loss": 1.7e308}, {"loss": float("inf")}])  # of a run that diverged: no figure has ticks for these
 def test_what_is_added_is_read_to_the_last_bit(tmp_path_factory: pytest.TempPathFactory, steps: list[dict]) -> None:
     folder = tmp_path_factory.mktemp("run")
     rows = [(step, name, value) for step, figures in enumerate(steps, 1) for name, value in figures.items()]

@@ -34,7 +34,14 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
     return all(torch.equal(value, b[name]) for name, value in a.items())
 
 
-@pytest.mark.parametrize(("figures", "best"), [([0.1, 0.5, 0.3], 16), ([0.1, 0.2, 0.3], 24), ([0.4, 0.2, 0.3], 8)])
+@pytest.mark.parametrize(
+    ("figures", "best"),
+    [
+        ([0.1, 0.5, 0.3], 16),
+        pytest.param([0.1, 0.2, 0.3], 24, marks=pytest.mark.slow),
+        pytest.param([0.4, 0.2, 0.3], 8, marks=pytest.mark.slow),
+    ],
+)
 def test_the_best_weights_are_kept(tmp_path: Path, figures: list[float], best: int) -> None:
     config = {**CONFIG.__dict__, "validate_every": 8, "keep": "best"}
     train(Falling(list(figures)), LoopConfig(**config), tmp_path / "run")

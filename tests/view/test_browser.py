@@ -149,10 +149,11 @@ KINDS: dict[str, Callable[[int], tuple[np.ndarray, dict[str, Any]]]] = {
     "rotated 180": lambda n: (np.arange(n) / 25, {"rotation": 180, "frames": 0}),
     "rotated 270": lambda n: (np.arange(n) / 25, {"rotation": 270}),
 }
+SOME = [pytest.param(kind, marks=[pytest.mark.slow] * (kind in ("rotated 180", "rotated 270"))) for kind in KINDS]
 
 
 @pytest.mark.parametrize("count", [50, pytest.param(1000, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SOME)
 def test_seeks_show_the_frame_that_was_asked_for(open_page: Any, tmp_path: Path, kind: str, count: int) -> None:
     n = 260
     times, video = KINDS[kind](n)
@@ -181,7 +182,7 @@ def test_steps_both_ways_and_play_show_what_they_say(open_page: Any, tmp_path: P
     assert page.evaluate("viewer.active.frame") > 3
 
 
-@pytest.mark.parametrize("suffix", [".avi", ".mkv"])
+@pytest.mark.parametrize("suffix", [pytest.param(".avi", marks=pytest.mark.slow), ".mkv"])
 def test_what_browsers_do_not_read_is_copied_with_the_same_frames(
     open_page: Any, tmp_path: Path, cache: Path, suffix: str
 ) -> None:
@@ -397,8 +398,15 @@ def axe() -> str:
     return path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [
+        pytest.param(DESKTOP, "light", id="light-desktop"),
+        pytest.param(PHONE, "dark", id="dark-phone"),
+        pytest.param(PHONE, "light", id="light-phone", marks=pytest.mark.slow),
+        pytest.param(DESKTOP, "dark", id="dark-desktop", marks=pytest.mark.slow),
+    ],
+)
 def test_nothing_that_axe_knows_is_in_anybodys_way(
     open_page: Any, swapped: Path, axe: str, size: dict[str, int], scheme: str
 ) -> None:

@@ -13,6 +13,7 @@ from dettrack.files import write_text
 __all__ = ["Journal", "read_log"]
 
 _LOG = logging.getLogger("dettrack.training")
+_DRAWABLE = 1e30  # a run that diverges may log anything; Matplotlib has no ticks for infinity
 _HEADER = ["step", "name", "value"]
 
 
@@ -44,7 +45,7 @@ class Journal:
         _LOG.info("step %d  %s", step, "  ".join(f"{name} {value:.4g}" for name, value in figures.items()))
 
     def draw(self) -> None:
-        """Write `curve.png`: one panel a figure; nothing where Matplotlib is not installed."""
+        """Write `curve.png`: one panel a figure, without values that are not finite or absurd; nothing where Matplotlib is not installed."""
         try:
             from matplotlib.figure import Figure
         except ImportError:
@@ -57,7 +58,9 @@ class Journal:
         figure = Figure(figsize=(8, 2.2 * len(curves)), layout="constrained")
         for number, (name, points) in enumerate(curves.items(), 1):
             axes = figure.add_subplot(len(curves), 1, number)
-            axes.plot(*zip(*points, strict=True), marker="." if len(points) < 50 else None)
+            shown = [(step, value) for step, value in points if abs(value) <= _DRAWABLE]
+            if shown:
+                axes.plot(*zip(*shown, strict=True), marker="." if len(shown) < 50 else None)
             axes.set_title(name, fontsize=9)
             axes.grid(alpha=0.3)
         figure.savefig(self.folder / "curve.png", dpi=80)

@@ -36,6 +36,7 @@ def config(folder, **estimate):
     return TrackConfig(detect=DetectConfig(detector=str(folder / "boxes.json")), estimate=options)
 
 
+@pytest.mark.slow
 def test_the_command(folder, tmp_path, capsys):
     command = ["bench", str(folder / "walkers.mp4"), "--rounds", "1", "--threads", "1", "--clip-length", "3"]
     command += ["--detector", str(folder / "boxes.json"), "--model", str(folder / "dots.onnx"), "--networks", ""]

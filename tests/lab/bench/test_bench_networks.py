@@ -14,6 +14,7 @@ def test_names():
         find_network("W32-none-100x100")
 
 
+@pytest.mark.slow
 def test_every_runtime_and_the_peak_are_measured(tmp_path):
     spec = NetworkSpec(architecture="lite", width=8, variant="early", clip_length=3, size=(32, 32))
     save_checkpoint(tmp_path / "a.safetensors", build_network(spec), spec)

@@ -115,6 +115,7 @@ def test_recovery_finds_everybody_again_where_nothing_is_lost(dots: Path, tmp_pa
         recovery.main((video,), **models, rows=("boxes",))
 
 
+@pytest.mark.slow
 def test_keyframes_agree_with_every_frame_and_cost_less(dots: Path, tmp_path: Path) -> None:
     keyframes.main(
         tmp_path / "tubes",
@@ -178,6 +179,7 @@ def test_a_run_agrees_with_itself(dots: Path, tmp_path: Path, capsys: pytest.Cap
         agreement.main(tmp_path / "truth", tmp_path)
 
 
+@pytest.mark.slow
 def test_association_is_timed_and_judged(tmp_path: Path) -> None:
     truth = walkers(2, 30, seed=1)
     batches = list(simulate(truth, SimulateConfig()))

@@ -41,7 +41,10 @@ FP32_HEATMAP, FP32_JOINT = 1e-3, 0.1
 BF16_HEATMAP, BF16_JOINT = 0.05, 0.2  # of the heatmaps' spread; median shift in crop pixels (a heatmap pixel is 4)
 
 
-@pytest.fixture(scope="module", params=SPECS)
+@pytest.fixture(
+    scope="module",
+    params=["lite 2D", "lite 3D", pytest.param("W32 2D", marks=pytest.mark.slow), "W32 3D"],
+)
 def checkpoint(request, tmp_path_factory):
     """A network with random weights and lively, peaked heatmaps, as a file."""
     spec = SPECS[request.param]

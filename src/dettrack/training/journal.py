@@ -45,7 +45,7 @@ class Journal:
         _LOG.info("step %d  %s", step, "  ".join(f"{name} {value:.4g}" for name, value in figures.items()))
 
     def draw(self) -> None:
-        """Write `curve.png`: one panel a figure, without values that are not finite or absurd; nothing where Matplotlib is not installed."""
+        """Write `curve.png`, a panel for each figure, where Matplotlib is installed; infinite values are left out."""
         try:
             from matplotlib.figure import Figure
         except ImportError:

@@ -12,6 +12,7 @@ import sys
 import numpy as np
 import pytest
 from dot_people import draw_scene, write_boxes, write_model
+from miniature import write_posetrack
 
 _COUNTING = """
 import os, sys
@@ -23,6 +24,30 @@ def watch(event, args):
 sys.addaudithook(watch)
 """
 
+_RECIPE = """
+[network]
+architecture = "lite"
+width = 8
+size = [64, 64]
+[loop]
+steps = 2
+batch = 4
+device = "cpu"
+[[data]]
+path = "set/annotations/train"
+format = "posetrack"
+images = "set"
+[[held_out]]
+path = "set/annotations/val"
+format = "posetrack"
+images = "set"
+name = "val"
+every = 2
+[[stage]]
+name = "2d"
+network = { variant = "none", clip_length = 1 }
+"""
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
@@ -30,6 +55,8 @@ def world(tmp_path_factory):
     scene = draw_scene(folder / "walkers", np.array([[40.0, 30.0]]), np.array([[2.0, 0]]), 12)
     write_boxes(folder / "boxes.json", scene)
     write_model(folder / "dots.onnx")
+    write_posetrack(folder / "set", 18)
+    (folder / "recipe.toml").write_text(_RECIPE)
     (folder / "site").mkdir()
     (folder / "site" / "sitecustomize.py").write_text(_COUNTING)
     return folder
@@ -64,7 +91,12 @@ def test_the_count_counts(world, tmp_path):
     "command",
     [
         ("track", "{world}/walkers", "--detector", "{world}/boxes.json", "--model", "{world}/dots.onnx", "--no-flip"),
-        pytest.param(("track", "{world}/walkers"), marks=pytest.mark.slow),
+        pytest.param(("track", "{world}/walkers", "--render"), marks=pytest.mark.slow),
+        pytest.param(
+            ("batch", "{world}/walkers", "--workers", "1", "--end", "0.2", "--fps", "25"), marks=pytest.mark.slow
+        ),
+        pytest.param(("train", "{world}/recipe.toml", "--quiet"), marks=pytest.mark.slow),
+        pytest.param(("doctor",), marks=pytest.mark.slow),
         ("weights", "list"),
         ("weights", "verify"),
         pytest.param(("export", "default", "--to", "onnx"), marks=pytest.mark.slow),
@@ -74,7 +106,8 @@ def test_the_count_counts(world, tmp_path):
 )
 def test_commands_connect_to_nothing_and_leave_nothing_at_home(world, tmp_path, command):
     given = [part.format(world=world) for part in command]
-    out = {"track": ["--out", str(tmp_path / "out")], "export": ["--out", str(tmp_path / f"a.{command[-1]}")]}
+    out = {key: ["--out", str(tmp_path / "out")] for key in ("track", "batch", "train")}
+    out["export"] = ["--out", str(tmp_path / f"a.{command[-1]}")]
     assert run(world, tmp_path, "-m", "dettrack", *given, *out.get(command[0], [])) == ("", [])
 
 

@@ -1,5 +1,7 @@
 """Whole runs on people made of dots: what comes out is what was drawn."""
 
+import os
+import sys
 import threading
 from contextlib import nullcontext
 from dataclasses import replace
@@ -9,6 +11,7 @@ import pytest
 from dot_people import draw_scene, write_boxes, write_model
 
 from dettrack.config import CutConfig, DetectConfig, EstimateConfig, FinishConfig, SewConfig, TrackConfig
+from dettrack.errors import UsageError
 from dettrack.pipeline import Pipeline
 from dettrack.runs.track import track, track_all
 from dettrack.structures import Frame, Source, TrackTable
@@ -208,6 +211,26 @@ def test_an_error_in_a_stage_reaches_the_caller_and_ends_all_threads(scene):
             frames += len(segment.frames)
     assert 0 < frames < N_FRAMES, "what was finished before has arrived"
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("dettrack")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are not forked there")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_forked_process_is_told_instead_of_waiting_for_ever(scene):
+    pipeline, (reading, writing) = Pipeline(settings(scene)), os.pipe()
+    frames = [np.zeros((240, 640, 3), np.uint8)]
+    for call in (lambda: Pipeline(settings(scene)), lambda: pipeline.track(frames), lambda: track(frames)):
+        if (child := os.fork()) == 0:
+            try:
+                call()
+            except UsageError as error:
+                os.write(writing, str(error).encode())
+            finally:
+                os.write(writing, b"\n")
+                os._exit(0)
+        os.waitpid(child, 0)
+    os.close(writing)
+    with os.fdopen(reading) as said:
+        assert [f"forked off process {os.getpid()}" in line for line in said] == [True] * 3
 
 
 def test_memory_is_bounded_while_nobody_takes_the_results(scene):

@@ -63,6 +63,12 @@ def test_networks_load_without_the_compiler_of_pytorch() -> None:
     assert not loaded & {"sympy", "torch._dynamo"}
 
 
+def test_who_gives_out_the_videos_of_a_batch_loads_nothing_that_tracks() -> None:
+    modules = ("inputs", "manifest", "processes", "schedule", "status", "tables")
+    loaded = imported_by(f"import dettrack.cli.batch, {', '.join(f'dettrack.runs.batch.{name}' for name in modules)}")
+    assert not loaded & {"torch", "scipy", "dettrack.pipeline", "dettrack.associate"}
+
+
 def test_help_needs_no_numerical_library() -> None:
     assert not imported_by(_HELP.format(args=["--help"])) & set(HEAVY)
 

@@ -45,6 +45,40 @@ def test_a_fault_is_one_line_and_a_file_with_the_details(tmp_path):
     assert "--secret" in file.read_text()
 
 
+_STREAMS = ("stdout", "stderr")
+_LONG = """
+import sys
+from dettrack.cli import COMMANDS, main
+sys.modules["long"] = module = type(sys)("long")
+def run(args):
+    for number in range(20_000):
+        print("a line of some length, and many of them", number)
+        print("another one", number, file=sys.stderr)
+    with open(args[0], "w") as file:
+        file.write("done")
+    return 3
+module.run = run
+COMMANDS["weights"] = ("long", "")
+sys.exit(main(["weights", sys.argv[1]]))
+"""
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr", "both", "none at all"])
+def test_the_work_goes_on_where_nobody_reads_what_is_said(tmp_path, closed):
+    command = [sys.executable, "-c", _LONG, str(tmp_path / "out")]
+    if closed == "none at all":
+        code = subprocess.run(["sh", "-c", '"$@" >&- 2>&-', "sh", *command], check=False).returncode
+    else:
+        pipes = {name: subprocess.PIPE if closed in (name, "both") else subprocess.DEVNULL for name in _STREAMS}
+        with subprocess.Popen(command, **pipes) as process:
+            for name in _STREAMS:
+                if getattr(process, name) is not None:
+                    getattr(process, name).close()
+            code = process.wait()
+    assert code == 3
+    assert (tmp_path / "out").read_text() == "done"
+
+
 def test_no_memory_is_one_line(tmp_path):
     done = broken("MemoryError()", tmp_path)
     assert (done.returncode, done.stderr) == (

@@ -11,7 +11,8 @@ from dettrack.config import TrackConfig
 from dettrack.cut.known import Span
 from dettrack.pipeline import Pipeline
 from dettrack.runs.checkpoint import Checkpoint
-from dettrack.runs.folder import RunOptions, track_to_folder
+from dettrack.runs.folder import track_to_folder
+from dettrack.runs.options import RunOptions
 from dettrack.video import open_video
 
 N_FRAMES = 105

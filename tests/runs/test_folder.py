@@ -12,7 +12,8 @@ from dettrack.formats.posetrack.files import read_sequence
 from dettrack.formats.tracklets import TrackletFile
 from dettrack.pipeline import Pipeline
 from dettrack.runs.dataset import track_sequence
-from dettrack.runs.folder import RunOptions, associate_to_folder, check_formats, track_to_folder
+from dettrack.runs.folder import associate_to_folder, track_to_folder
+from dettrack.runs.options import RunOptions, check_formats
 from dettrack.runs.result import is_complete, read_summary
 from dettrack.video import open_video
 from dettrack.view.drawing.blur import head_discs

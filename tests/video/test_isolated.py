@@ -58,6 +58,25 @@ def test_a_decoder_that_hangs_is_stopped(video):
     assert reader.notes == [f"the decoder gave nothing for 0.5 s at frame {len(rest) + 1}: stopped"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no signals there")
+def test_a_decoder_that_hangs_or_dies_within_a_frame_is_noticed_there(tmp_path):
+    """Of a frame larger than the pipe, half has come: what it says next would be taken for pixels."""
+    large = write_video(tmp_path / "large.mp4", [numbered(i, 640, 480) for i in range(12)])
+    for number, said in ((signal.SIGSTOP, "gave nothing for 0.5 s"), (signal.SIGKILL, "signal 9, SIGKILL")):
+        with IsolatedReader(large) as reader:
+            indices = [next(iter(reader)).index]
+            header = reader._receive()
+            assert reader._pipe.poll(30)  # the first of the pixels are here, and the rest waits for room
+            os.kill(reader.process_id, number)
+            reader._limits = Limits(frame_s=0.5)
+            reader._receive = iter([header]).__next__
+            indices += [frame.index for frame in reader]
+        assert indices == [0]
+        assert not reader.complete
+        assert said in reader.notes[0]
+        assert "at frame 1" in reader.notes[0]
+
+
 def test_memory_and_frames_are_limited(tmp_path, video):
     with IsolatedReader(video, limits=Limits(frames=10)) as reader:
         assert len(list(reader)) == 10

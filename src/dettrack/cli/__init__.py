@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from dettrack import __version__
-from dettrack.cli.failures import unforeseen, write_safely
+from dettrack.cli.failures import unforeseen, writing_safely
 from dettrack.cli.interrupts import INTERRUPTED, ending_by_signals
 from dettrack.cli.short_help import SHORT_HELP
 from dettrack.errors import DettrackError
@@ -53,8 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 done, 1 failed input or run, 2 wrong usage, 3 done but not all of the input could be read, 130 interrupted.
     """
-    args = list(sys.argv[1:] if argv is None else argv)
-    write_safely()
+    with writing_safely():
+        return _run(list(sys.argv[1:] if argv is None else argv))
+
+
+def _run(args: list[str]) -> int:
     if args[:1] == ["--version"]:
         sys.stdout.write(f"dettrack {__version__}\n")
         return 0
@@ -83,8 +86,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         sys.stderr.write(f"dettrack {args[0]}: interrupted{f'; {interrupt}' if str(interrupt) else ''}\n")
         return INTERRUPTED
-    except BrokenPipeError:
-        return 0
     except Exception as error:  # noqa: BLE001 (the last resort)
         sys.stderr.write(f"dettrack {args[0]}: {unforeseen(error, args)}\n")
         return 1

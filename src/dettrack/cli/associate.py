@@ -69,7 +69,8 @@ def run(args: Sequence[str]) -> int:
     if parsed.posetrack is not None:
         return _associate_dataset(parsed, parsed.run, defaults)
     from dettrack.formats.tracklets import TrackletFile
-    from dettrack.runs.folder import associate_to_folder, check_formats
+    from dettrack.runs.folder import associate_to_folder
+    from dettrack.runs.options import check_formats
     from dettrack.runs.result import TRACKLETS
 
     formats = format_names(parsed.formats)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from dettrack.runs.batch.manifest import Manifest, Row
     from dettrack.runs.batch.schedule import Due
     from dettrack.runs.batch.tasks import Engine
-    from dettrack.runs.folder import RunOptions
+    from dettrack.runs.options import RunOptions
 
 __all__ = ["BatchArgs", "StatusArgs", "run"]
 
@@ -68,6 +69,8 @@ class BatchArgs:
         save_tracklets: Write tracklets.parquet too.
         start: Skip what comes before this time of each video, in seconds from its first frame.
         end: Stop at this time.
+        fps: Frames per second of folders of images, which have no clock; videos have times of their own.
+        max_pixels: Largest picture, in pixels, that is decoded; one that a header announces to be larger is refused.
         preset: See `dettrack track`.
         config: TOML file of settings; options given here win.
         quiet: Print errors only.
@@ -89,6 +92,8 @@ class BatchArgs:
     save_tracklets: bool = False
     start: float = 0.0
     end: float | None = None
+    fps: float | None = None
+    max_pixels: int = 100_000_000
     preset: Preset = DEFAULT_PRESET
     config: Path | None = None
     quiet: bool = False
@@ -128,14 +133,25 @@ def run(args: Sequence[str]) -> int:
     if parsed.out is None or not parsed.inputs:
         raise UsageError("give videos (or folders, patterns, lists) and --out DIR; see --help")
     from dettrack.runs.batch.inputs import find_entries, of_shard
-    from dettrack.runs.folder import RunOptions, check_formats
+    from dettrack.runs.options import RunOptions, check_formats
     from dettrack.video import choose_encoder
+    from dettrack.video.sources import check_fps
 
     formats, shard = format_names(parsed.formats), _shard(parsed.shard)
     check_formats(formats)
+    _check_numbers(parsed)
     if parsed.render:
         choose_encoder()
-    options = RunOptions(formats, parsed.render, parsed.save_tracklets, parsed.start, parsed.end, parsed.preset)
+    options = RunOptions(
+        formats=formats,
+        render=parsed.render,
+        save_tracklets=parsed.save_tracklets,
+        start_s=parsed.start,
+        end_s=parsed.end,
+        preset=parsed.preset,
+        fps=None if parsed.fps is None else check_fps(parsed.fps),
+        max_pixels=parsed.max_pixels,
+    )
     entries = find_entries(parsed.inputs, parsed.settings, parsed.out)
     if shard is not None:
         entries = of_shard(entries, shard)
@@ -152,6 +168,19 @@ def _parse(args: Sequence[str]) -> BatchArgs:
         default=BatchArgs(**sections),
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
     )
+
+
+def _check_numbers(parsed: BatchArgs) -> None:
+    """What would fail every single video, or leave none of them with a worker."""
+    for name in ("workers", "worker_memory", "split", "num_cpus", "num_gpus", "start"):
+        if not 0 <= getattr(parsed, name) < math.inf:
+            raise UsageError(f"--{name.replace('_', '-')} is {getattr(parsed, name)}: expected a number of at least 0")
+    if parsed.end is not None and not parsed.end > parsed.start:
+        raise UsageError(f"--end is {parsed.end:g}: it must be later than --start, which is {parsed.start:g}")
+    if parsed.max_pixels < 1:
+        raise UsageError(f"--max-pixels is {parsed.max_pixels}: expected at least 1")
+    if not parsed.num_cpus and not parsed.num_gpus:
+        raise UsageError("--num-cpus and --num-gpus are both 0: a worker needs a share of one of them")
 
 
 def _shard(text: str) -> tuple[int, int] | None:

@@ -42,7 +42,8 @@ def run(args: Sequence[str]) -> int:
     from dettrack.formats.posetrack.files import prediction_sequence, read_image_list, read_sequence
     from dettrack.lab.synth import demo_scene
     from dettrack.pipeline import Pipeline
-    from dettrack.runs.folder import RunOptions, track_to_folder
+    from dettrack.runs.folder import track_to_folder
+    from dettrack.runs.options import RunOptions
     from dettrack.runs.progress import RunProgress
 
     config = TrackConfig(

@@ -7,11 +7,13 @@ import platform
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO, cast
 
 from dettrack import __version__
 
-__all__ = ["TRACEBACK", "unforeseen", "write_safely"]
+__all__ = ["TRACEBACK", "unforeseen", "writing_safely"]
 
 TRACEBACK = "DETTRACK_TRACEBACK"  # set: errors that nobody foresaw are raised as they are
 
@@ -44,8 +46,49 @@ def unforeseen(error: Exception, args: Sequence[str]) -> str:
         return line
 
 
-def write_safely() -> None:
-    """Characters that a terminal cannot show are written as their numbers, instead of failing."""
-    for stream in (sys.stdout, sys.stderr):
+@contextmanager
+def writing_safely() -> Iterator[None]:
+    """A block whose standard output and errors never stop its work.
+
+    Characters that a terminal cannot show are written as their numbers. What is written after nobody reads it any more,
+    as behind `| head -1`, goes nowhere: the command does its work and ends with the code that it has earned.
+    """
+    before = sys.stdout, sys.stderr
+    for stream in before:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    sys.stdout, sys.stderr = (cast("TextIO", _Heedless(stream)) for stream in before)
+    try:
+        yield
+    finally:
+        for wrapped in (sys.stdout, sys.stderr):
+            wrapped.flush()
+        sys.stdout, sys.stderr = before
+
+
+class _Heedless:
+    """A stream for text that takes everything, also where its reader has gone or there is none."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream: TextIO = open(os.devnull, "w", encoding="utf-8") if stream is None else stream  # noqa: SIM115, PTH123
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        self._try(self._stream.write, text)
+        return len(text)
+
+    def flush(self) -> None:
+        self._try(self._stream.flush)
+
+    def _try(self, call: Callable[..., object], *arguments: str) -> None:
+        try:
+            call(*arguments)
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())  # or its last lines would fail once more when it is closed
+            os.close(nowhere)
+        except ValueError:  # it was closed
+            if not self._stream.closed:
+                raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import time
@@ -32,7 +31,7 @@ from dettrack.threads import tune_process
 
 if TYPE_CHECKING:
     from dettrack.pipeline import Pipeline
-    from dettrack.runs.folder import RunOptions
+    from dettrack.runs.options import RunOptions
 
 __all__ = ["TrackArgs", "parse", "run"]
 
@@ -214,7 +213,8 @@ def _result_folder(source: str | list[Path], out: Path | None) -> Path:
 
 
 def _run_videos(parsed: TrackArgs) -> int:
-    from dettrack.runs.folder import RunOptions, check_formats, track_to_folder
+    from dettrack.runs.folder import track_to_folder
+    from dettrack.runs.options import RunOptions, check_formats
     from dettrack.runs.progress import RunProgress
 
     formats = format_names(parsed.formats)
@@ -361,9 +361,6 @@ def _run_dataset(parsed: TrackArgs) -> int:
 
 
 def _say(line: str) -> None:
-    """A line on standard output; the work goes on where it is not read any more."""
-    try:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-    except (BrokenPipeError, ValueError):
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 (until the process ends)
+    """A line on standard output, at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

@@ -54,6 +54,13 @@ class Result:
         """What a person is called, or "person 7"."""
         return self.names.get(track, f"person {track}")
 
+    def is_of(self, video: Path) -> bool:
+        """Whether a video is the one that was tracked, as far as the run noted what it was."""
+        from dettrack.video.sources import content_hash
+
+        noted = self.summary.get("content")
+        return not isinstance(noted, str) or content_hash(video) == noted
+
     def of(self, track: int) -> TrackTable:
         """Rows of one person, by frame."""
         return self.table[self.table.track_id == track]

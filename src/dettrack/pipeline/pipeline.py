@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from copy import copy
@@ -15,6 +16,7 @@ from dettrack.cut.detect import DetectionThread
 from dettrack.cut.estimate import TubeEstimation
 from dettrack.cut.known import KnownBatches, Span, needed
 from dettrack.cut.plan import Planner
+from dettrack.errors import UsageError
 from dettrack.finish.stages import check_finish
 from dettrack.models.detector import Detector
 from dettrack.models.pose import Estimator
@@ -27,7 +29,7 @@ from dettrack.video.any_source import open_any
 
 __all__ = ["Pipeline"]
 
-_SOME_BATCH = 8  # of a model that does not say how many crops it takes
+_loaded_in: set[int] = set()  # this process, or one that it was forked off
 
 
 class Pipeline:
@@ -73,8 +75,10 @@ class Pipeline:
         Raises:
             InputError: A weights file, something given, or the file of joint thresholds cannot be used.
             MissingExtraError: A weights file needs an optional dependency.
-            UsageError: A wrong setting, or two things in each other's place.
+            UsageError: A wrong setting, two things in each other's place, or a process that was forked off one with
+                a pipeline.
         """
+        _refuse_forked()
         config = settled(config, preset, settings)
         config, objects = named(config, detector=detector, model=model, linking=linker)
         chosen = choose(
@@ -92,6 +96,8 @@ class Pipeline:
         self._make_linker: Callable[[], Any] = linker_maker(objects.get("linking"))
         self._detecting, self._estimating = threading.Lock(), threading.Lock()
         check_finish(self.config.finish, self.joint_set)
+        if not self._own_detector or self._own_model is None:
+            _loaded_in.add(os.getpid())
 
     def with_config(self, config: TrackConfig) -> Pipeline:
         """This pipeline with other settings; models that they do not concern are shared, not loaded again.
@@ -114,16 +120,19 @@ class Pipeline:
         other = copy(self)
         other.config = config
         if not keeps_detector or (options, config.cut) != (mine.estimate, mine.cut):
+            other._batch = min(self._batch, options.batch or self._batch)  # memory is as short as it was
+            loaded = config.with_settings(batch=other._batch) if other._batch else config
             detector = self._detector if keeps_detector else None
-            chosen = choose(config, detector=detector, model=self._own_model, detections=None, poses=None)
-            other.config, other._detector = chosen.config, chosen.detector
+            chosen = choose(loaded, detector=detector, model=self._own_model, detections=None, poses=None)
+            other.config = chosen.config.with_settings(batch=options.batch)
+            other._detector = chosen.detector
             other._estimator, other._small = chosen.estimator, chosen.small
         check_finish(config.finish, other.joint_set)
         return other
 
     def with_half_batch(self) -> Pipeline | None:
         """This pipeline with half as many crops in a pass of the pose network; None where it is one already."""
-        now = self._batch or self.config.estimate.batch or getattr(self.estimator, "batch", _SOME_BATCH)
+        now = self._batch or self.config.estimate.batch or getattr(self.estimator, "batch", 1)
         if now < 2 or self._own_model is not None:
             return None
         other = copy(self)
@@ -191,8 +200,9 @@ class Pipeline:
 
         Raises:
             InputError: There is no such source, or no frame can be read from it.
-            UsageError: What is said of the source contradicts it.
+            UsageError: What is said of the source contradicts it; a process that was forked off.
         """
+        _refuse_forked()
         about = {"fps": fps, "times": times, "bgr": bgr, "start_s": start_s, "end_s": end_s}
         video, opened = _video(source, self.config.cut.shots, about)
         made = self.tracklets(video, immediate=immediate, known=known)
@@ -232,7 +242,9 @@ class Pipeline:
 
         Raises:
             InputError: At the end, where none of a file of boxes belongs to a frame of this video.
+            UsageError: A process that was forked off one with a pipeline.
         """
+        _refuse_forked()
         cut, estimate = self.config.cut, self.config.estimate
         estimation = TubeEstimation(
             self.estimator, cut.enlarge, self._small, estimate.small_crops_below, self._estimating
@@ -260,6 +272,15 @@ class Pipeline:
     def _planner(self) -> Planner:
         short = not self.estimator.temporal
         return Planner(self.config.cut, self.joint_set, self.config.sew.joint_confidence, short=short)
+
+
+def _refuse_forked() -> None:
+    """The threads of networks do not survive a fork: who calls them in the child waits for ever."""
+    if others := _loaded_in - {os.getpid()}:
+        raise UsageError(
+            f"this process was forked off process {min(others)} after a Pipeline was loaded there, and networks do not "
+            "survive that: load it in the new processes only, or start them with 'spawn' or 'forkserver'"
+        )
 
 
 def _visit(

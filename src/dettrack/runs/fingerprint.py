@@ -13,11 +13,9 @@ from dettrack.config import TrackConfig
 from dettrack.errors import InputError
 from dettrack.files import file_sha256
 from dettrack.models.weights import CALIBRATION, SHIPPED, find_weights
-from dettrack.video.sources import ImageList, VideoSource, find_source
+from dettrack.video.sources import VideoSource, content_key, find_source
 
 __all__ = ["fingerprint", "made_with", "stamp", "weights_hashes"]
-
-_SAMPLED_BYTES = 1 << 20
 
 
 def fingerprint(source: VideoSource, config: TrackConfig, outputs: dict[str, Any]) -> str:
@@ -34,7 +32,7 @@ def fingerprint(source: VideoSource, config: TrackConfig, outputs: dict[str, Any
     Raises:
         InputError: The source cannot be found or read.
     """
-    return _digest({"input": _input_key(find_source(source)), **_others(config, outputs)})
+    return _digest({"input": content_key(source), **_others(config, outputs)})
 
 
 def made_with(config: TrackConfig, outputs: dict[str, Any]) -> str:
@@ -90,25 +88,6 @@ def weights_hashes(config: TrackConfig) -> dict[str, list[str]]:
 
 def _others(config: TrackConfig, outputs: dict[str, Any]) -> dict[str, Any]:
     return {"settings": asdict(config), "weights": weights_hashes(config), "outputs": outputs}
-
-
-def _input_key(source: Path | ImageList) -> list[Any]:
-    if isinstance(source, ImageList):
-        return [[path.name, *_sample(path)] for path in map(Path, source.paths)]
-    return _sample(source)
-
-
-def _sample(path: Path) -> list[Any]:
-    """Size of a file, and a hash of its first and last megabyte: a day of video is not read twice."""
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            digest = hashlib.sha256(file.read(_SAMPLED_BYTES))
-            file.seek(max(0, size - _SAMPLED_BYTES))
-            digest.update(file.read(_SAMPLED_BYTES))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    return [size, digest.hexdigest()]
 
 
 def _weights_key(name: str, part: str) -> list[str]:

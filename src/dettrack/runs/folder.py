@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,10 +23,10 @@ from dettrack.config import TrackConfig
 from dettrack.cut.known import KnownBatches
 from dettrack.edit import read as read_edits
 from dettrack.edit import write_edits
-from dettrack.errors import DettrackError, UsageError
+from dettrack.errors import DettrackError
 from dettrack.files import base_name, output_error, parsing, write_json
 from dettrack.finish.stages import check_finish
-from dettrack.formats import FORMATS, Writer, open_writers
+from dettrack.formats import Writer, open_writers
 from dettrack.formats.exports import command_line
 from dettrack.formats.read import read_rows
 from dettrack.formats.result import video_entry, video_info
@@ -35,6 +35,7 @@ from dettrack.pipeline import Pipeline, Video
 from dettrack.runs.beside import Beside
 from dettrack.runs.evidence import carried, links_of
 from dettrack.runs.fingerprint import fingerprint, weights_hashes
+from dettrack.runs.options import RunOptions
 from dettrack.runs.result import RENDER, SUMMARY, TRACKLETS, NewResult
 from dettrack.runs.watch import WatchedVideo
 from dettrack.sew.replay import narrow
@@ -42,55 +43,13 @@ from dettrack.structures import Segment, TrackletBatch
 from dettrack.structures.report import Report
 from dettrack.video import VideoReader, choose_encoder, open_video
 from dettrack.video.isolated import IsolatedReader, Limits
-from dettrack.video.sources import MAX_PIXELS, VideoSource
+from dettrack.video.sources import VideoSource, content_hash
 from dettrack.view.drawing.blur import FaceBlur
 from dettrack.view.drawing.render import RenderWriter
 
-__all__ = ["RunOptions", "associate_to_folder", "check_formats", "open_source", "run_fingerprint", "track_to_folder"]
+__all__ = ["associate_to_folder", "open_source", "run_fingerprint", "track_to_folder"]
 
 Progress = Callable[[int, int | None], None]
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What to write and which part of the video to read.
-
-    Attributes:
-        formats: Names of `dettrack.formats.FORMATS`.
-        render: Write `render.mp4` too.
-        save_tracklets: Write `tracklets.parquet`, from which `dettrack associate` links and merges again.
-        start_s: Skip frames before this time, in seconds from the first frame.
-        end_s: Stop at this time, in seconds from the first frame; None reads to the end.
-        preset: Name of the settings that the run started from, for the summary; "" for the defaults.
-        fps: Frames per second of images, which have no clock; None leaves them without times.
-        max_pixels: Larger pictures are not decoded.
-        blur_faces: Make heads unrecognisable in `render.mp4`.
-    """
-
-    formats: tuple[str, ...] = ("jsonl", "parquet")
-    render: bool = False
-    save_tracklets: bool = True
-    start_s: float = 0.0
-    end_s: float | None = None
-    preset: str = ""
-    fps: float | None = None
-    max_pixels: int = MAX_PIXELS
-    blur_faces: bool = False
-
-    @property
-    def deciding(self) -> dict[str, Any]:
-        """What of it decides a result."""
-        named = {name: value for name, value in asdict(self).items() if name not in ("preset", "max_pixels")}
-        if not self.blur_faces:
-            del named["blur_faces"]  # as in results of before there was such a thing
-        return {**named, "formats": sorted(self.formats)}
-
-
-def check_formats(names: Sequence[str]) -> None:
-    """Raise `UsageError` unless every name is a known format."""
-    unknown = [name for name in names if name not in FORMATS]
-    if unknown or not names:
-        raise UsageError(f"--formats {','.join(unknown) or '(empty)'}: expected some of {', '.join(FORMATS)}")
 
 
 def run_fingerprint(source: VideoSource, config: TrackConfig, options: RunOptions) -> str:
@@ -144,7 +103,7 @@ def track_to_folder(
     config, start, blur = pipeline.config, time.perf_counter(), FaceBlur() if options.blur_faces else None
     history = _history_entry(source, config, options)  # of the input as it is read, not as it is hours later
     with open_source(source, config, options, limits) as video, NewResult(out) as result:
-        about = {"video": video_entry(video.info), **_models_entry(pipeline)}
+        about = {"video": video_entry(video.info), "content": content_hash(source), **_models_entry(pipeline)}
         with ExitStack() as stack:
             writers = open_writers(options.formats, result.path, video.info, pipeline.joint_set)
             save: TrackletWriter | None = None

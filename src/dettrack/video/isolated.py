@@ -112,7 +112,10 @@ class IsolatedReader:
                 return
             image = np.empty((height, width, 3), np.uint8)
             try:
-                self._pipe.recv_bytes_into(image.data.cast("B"))
+                _take_pixels(self._pipe, image, self._limits.frame_s)
+            except TimeoutError:
+                self._hung()
+                return
             except (EOFError, OSError):
                 self._died()
                 return
@@ -220,7 +223,7 @@ def _decode(pipe: Connection, source: VideoSource, part: dict[str, Any], memory_
                 pipe.send(("info", video.info))
                 for frame in video:
                     pipe.send(("frame", (frame.index, frame.time_s, frame.shot, frame.name)))
-                    pipe.send_bytes(np.ascontiguousarray(frame.image).data.cast("B"))
+                    _give_pixels(pipe, frame.image)
                 pipe.send(("end", (video.notes, video.complete)))
         except DettrackError as error:
             pipe.send(("error", (type(error).__name__, str(error))))

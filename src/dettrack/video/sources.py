@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import glob
+import hashlib
+import json
 import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from dettrack.errors import InputError, UsageError
 from dettrack.files import IMAGE_SUFFIXES
 from dettrack.video.picture_file import picture_header
 
-__all__ = ["MAX_PIXELS", "ImageList", "VideoSource", "check_pixels", "find_source", "natural_key"]
+__all__ = [
+    "MAX_PIXELS",
+    "ImageList",
+    "VideoSource",
+    "check_fps",
+    "check_pixels",
+    "content_hash",
+    "content_key",
+    "find_source",
+    "natural_key",
+]
 
 MAX_PIXELS = 100_000_000
 """Largest picture that is decoded; a header of a few bytes can ask for any amount of memory."""
 
 
+_SAMPLED_BYTES = 1 << 20
 _MOST_FPS = 1_000_000  # of high-speed cameras
 
 
@@ -85,9 +99,14 @@ def find_source(source: VideoSource, fps: float | Fraction | None = None) -> Pat
         return found
     if not isinstance(found, ImageList):
         raise UsageError(f"--fps {float(fps):g}: {found} has times of its own; a rate is for images")
+    return replace(found, fps=Fraction(check_fps(fps)).limit_denominator(1001))
+
+
+def check_fps(fps: float | Fraction) -> float | Fraction:
+    """The same rate; raises `UsageError` for one that no images have."""
     if not 0 < fps <= _MOST_FPS:
         raise UsageError(f"--fps is {float(fps):g}: expected a number above 0, at most {_MOST_FPS}")
-    return replace(found, fps=Fraction(fps).limit_denominator(1001))
+    return fps
 
 
 def _find(source: VideoSource) -> Path | ImageList:
@@ -160,3 +179,34 @@ def _images_of(where: Path, found: Iterable[Path]) -> tuple[Path, ...]:
         kinds = ", ".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
         raise InputError(f"{where}: no images there{others}; expected frames ({kinds}) or the path of a video file")
     return tuple(sorted(images, key=lambda path: (natural_key(str(path.parent)), natural_key(path.name))))
+
+
+def content_key(source: VideoSource) -> list[Any]:
+    """What tells a source from another one with the same name, wherever it lies.
+
+    Sizes, and hashes of the first and last megabyte of each file: a day of video is not read twice.
+
+    Raises:
+        InputError: It cannot be found or read.
+    """
+    found = find_source(source)
+    if isinstance(found, ImageList):
+        return [[path.name, *_sample(path)] for path in found.paths]
+    return _sample(found)
+
+
+def content_hash(source: VideoSource) -> str:
+    """The same as 64 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(content_key(source)).encode()).hexdigest()
+
+
+def _sample(path: Path) -> list[Any]:
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            digest = hashlib.sha256(file.read(_SAMPLED_BYTES))
+            file.seek(max(0, size - _SAMPLED_BYTES))
+            digest.update(file.read(_SAMPLED_BYTES))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    return [size, digest.hexdigest()]

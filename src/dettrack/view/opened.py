@@ -182,19 +182,24 @@ def open_result(path: Path, video: Path | None = None) -> Opened:
         What the viewer shows.
 
     Raises:
-        InputError: None of these.
+        InputError: None of these, or a video that has changed since it was tracked.
     """
     if not path.exists():
         raise InputError(f"{path}: no such result folder or video")
     if video is not None and not video.exists():
         raise InputError(f"--video {video}: no such file or folder")
-    beside = path.with_name(f"{path.stem}.dettrack")
+    beside, given = path.with_name(f"{path.stem}.dettrack"), video is not None
     if path.is_file() and path.suffix.lower() not in _TRACKS and _is_result(beside):
         path, video = beside, video or path
     if path.is_dir() or path.suffix.lower() in _TRACKS:
         result = read_result(path, edits=False)
         folder = path if _is_result(path) else None
-        return Opened(result, video or _find_video(path, result.info), folder)
+        shown = video or _find_video(path, result.info)
+        if shown is not None and not given and not result.is_of(shown):
+            raise InputError(
+                f"{path}: {shown} has changed since it was tracked: track it again, or name the video with --video"
+            )
+        return Opened(result, shown, folder)
     info = VideoInfo(path.stem, str(path), 0, 0, None, None)
     return Opened(Result(path, TrackTable.empty(POSETRACK15), frames_of_video(path), info), path)
 

@@ -6,6 +6,7 @@ import importlib
 import json
 import re
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +31,15 @@ from dettrack.lab.studies import (
     detector_boxes,
     evaluation,
     keyframes,
+    many_videos,
     memory,
     presets,
     recovery,
     sequences,
+    soak,
 )
 from dettrack.skeleton import COCO17, POSETRACK17, JointMap
+from dettrack.structures import TrackTable
 from dettrack.training.detector.photos import PERSON, PhotoPack
 
 NAMES = sorted(path.stem for path in Path(studies.__file__).parent.glob("*.py") if path.stem != "__init__")
@@ -309,3 +313,39 @@ def test_a_study_is_a_command_whose_mistakes_are_one_line(capsys: pytest.Capture
         called("--size", "0")
     assert stopped.value.code == 2
     assert capsys.readouterr().err == "size is 0: expected 1 or more\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_many_videos_and_a_soak(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    many_videos.main(tmp_path / "many", videos=4)
+    said = capsys.readouterr().out
+    assert said.startswith("4 of 4 done")
+    assert re.search(r"overhead: -?\d+ ms a video", said)
+    soak.main(tmp_path / "soak", hours=0.01, rate=10)
+    said = capsys.readouterr().out
+    assert "complete: True" in said
+    assert said.endswith("new ids\n")
+
+
+def test_a_round_of_a_soak_that_is_not_as_the_second_is_said(tmp_path: Path) -> None:
+    frames = np.repeat(np.arange(4) * soak.ROUND + 3, 2)
+    table = TrackTable(
+        COCO17,
+        frame=frames,
+        time_s=frames / 10,
+        track_id=np.arange(8),
+        box=np.ones((8, 4)),
+        score=np.ones(8),
+        xy=np.ones((8, 17, 2)),
+        joint_scores=np.ones((8, 17)),
+        spread=np.ones((8, 17)),
+        support=np.ones((8, 17), np.int64),
+        source=np.zeros(8, np.int64),
+    )
+    assert soak.wrong_rounds(table, 4, Fraction(10)) == []
+    table.track_id[7] = 1
+    table.time_s[5] += 0.1
+    assert soak.wrong_rounds(table, 4, Fraction(10)) == ["round 2: times off by 0.1000 s", "round 3: ids [1] again"]
+    table.xy[3] += 1
+    assert len(soak.wrong_rounds(table, 4, Fraction(10))) == 3

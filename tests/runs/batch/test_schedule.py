@@ -14,7 +14,7 @@ from dettrack.runs.batch.schedule import find_due, run_batch
 from dettrack.runs.batch.status import read_status, status_lines, write_page
 from dettrack.runs.batch.tasks import Death
 from dettrack.runs.batch.worker import Worker
-from dettrack.runs.folder import RunOptions
+from dettrack.runs.options import RunOptions
 
 OPTIONS = RunOptions(("jsonl",))
 
@@ -58,6 +58,21 @@ def run(world, out, config, retry="", inputs=None, split_s=0.0, **engine):
         worker = InTurn(manifest.folder, **engine)
         run_batch(due, manifest, worker, OPTIONS, split_s)
     return worker.done
+
+
+def test_a_rate_is_for_images_and_a_bound_on_pixels_for_all(world, tmp_path, config):
+    inputs = [str(world / "png0"), str(world / "videos" / "v00.mp4")]
+    entries = find_entries(inputs, config, tmp_path)
+    options = replace(OPTIONS, fps=5.0, max_pixels=10_000)
+    with Manifest(tmp_path) as manifest:
+        due, _ = find_due(entries, manifest.rows, tmp_path, options)
+        run_batch(due, manifest, InTurn(manifest.folder), options)
+        assert all("more than the 10000 pixels" in row.reason for row in manifest.rows.values())
+        options = replace(options, max_pixels=100_000)
+        due, _ = find_due(entries, manifest.rows, tmp_path, options, "failed")
+        run_batch(due, manifest, InTurn(manifest.folder), options)
+        assert {row.video: row.video_s for row in manifest.rows.values()} == {"png0": 5.0, "v00.mp4": 1.0}
+        assert find_due(entries, manifest.rows, tmp_path, options)[0] == []
 
 
 def test_a_second_call_does_nothing_and_a_third_what_changed(world, tmp_path, config):

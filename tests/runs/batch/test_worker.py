@@ -8,7 +8,7 @@ from dettrack.config import TrackConfig
 from dettrack.pipeline import Pipeline
 from dettrack.runs.batch.tasks import Task
 from dettrack.runs.batch.worker import Worker, out_of_memory
-from dettrack.runs.folder import RunOptions
+from dettrack.runs.options import RunOptions
 from dettrack.runs.result import read_summary
 from dettrack.video.isolated import Limits
 
@@ -54,6 +54,19 @@ def test_it_goes_on_with_half_the_batch(world, tmp_path, config, capsys):
     with Worker("w", plain.folder) as worker:
         assert worker.run(plain).reason == ""
     assert results(tmp_path / "a") == results(tmp_path / "b")
+
+
+def test_the_next_video_has_the_smaller_batch_too_whatever_its_settings(world, tmp_path, config):
+    given = task(world, tmp_path, config)
+    with Worker("w", given.folder) as worker:
+        worker._pipeline = Pipeline(config)
+        worker._pipeline._estimator = Hungry(worker._pipeline.estimator)
+        worker.run(given)
+        assert worker._pipeline.estimator.batch == Hungry.batch // 2
+        other = worker._pipeline.with_config(config.with_settings(flip=True))
+        assert other.estimator.batch == Hungry.batch // 2
+        assert other.config == config.with_settings(flip=True)
+        assert other.with_config(config.with_settings(batch=1)).estimator.batch == 1
 
 
 def test_it_fails_alone_where_nothing_can_be_halved(world, tmp_path, config):

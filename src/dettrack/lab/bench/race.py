@@ -20,7 +20,8 @@ from dettrack.lab.bench.timing import Spread, Turns, take_turns
 from dettrack.models.runtime.precision import cpu_has_bf16
 from dettrack.models.runtime.torch import torch_device
 from dettrack.pipeline import Pipeline
-from dettrack.runs.folder import RunOptions, track_to_folder
+from dettrack.runs.folder import track_to_folder
+from dettrack.runs.options import RunOptions
 
 __all__ = ["Contestant", "RaceRow", "every_frame", "overlapped_and_not", "race", "top_down"]
 
@@ -28,7 +29,8 @@ _MEASURED = """
 import pickle, resource, sys
 from pathlib import Path
 from dettrack.pipeline import Pipeline
-from dettrack.runs.folder import RunOptions, track_to_folder
+from dettrack.runs.folder import track_to_folder
+from dettrack.runs.options import RunOptions
 from dettrack.threads import tune_process
 video, out, end_s, config = pickle.loads(Path(sys.argv[1]).read_bytes())
 tune_process(config.estimate.threads)

@@ -173,6 +173,7 @@ class BoxPoses:
         self.joint_set, self.approximated = self._map.target, self._map.approximated
         self.size = _ASPECT if other is None else other.size
         self.temporal = False if other is None else other.temporal
+        self.batch: int = getattr(other, "batch", 1)
         between = "nothing between keyframes" if other is None else other.description
         self.description = f"poses that come with the boxes{describe_lacks('they', self._map)}; {between}"
 

@@ -55,6 +55,7 @@ class FrameEstimator:
         options: EstimateConfig,
         name: str,
         calibration: Calibration | None = None,
+        batch: int = 1,
     ) -> None:
         """Wrap a model that is loaded; `from_file` loads one.
 
@@ -64,7 +65,9 @@ class FrameEstimator:
             options: Settings.
             name: For people.
             calibration: From its scores to probabilities; None keeps them.
+            batch: Crops in a pass, where the settings can make it less; else 1.
         """
+        self.batch = batch
         self._runner, self._layout, self._options, self._name = runner, layout, options, name
         self._calibration, self._checked = calibration, False
         self._map = output_map(options.joints, layout.joint_set)
@@ -100,7 +103,7 @@ class FrameEstimator:
         if output is not None:
             layout = FrameLayout(**{**vars(layout), "outputs": (0,)})
         calibration = find_calibration(path, options.calibration)
-        return FrameEstimator(ready, layout, options, path.name, calibration)
+        return FrameEstimator(ready, layout, options, path.name, calibration, rows)
 
     def estimate(self, work: Sequence[tuple[Clip, Tubes]]) -> list[Tracklets]:
         """See `Estimator.estimate`."""

@@ -23,7 +23,8 @@ from dettrack.runs.batch.inputs import Entry
 from dettrack.runs.batch.manifest import FINISHED, Manifest, Row
 from dettrack.runs.batch.tasks import Death, Engine, Outcome, Task, spans_of
 from dettrack.runs.fingerprint import made_with, stamp
-from dettrack.runs.folder import RunOptions
+from dettrack.runs.options import RunOptions
+from dettrack.video.sources import ImageList, find_source
 
 __all__ = ["Due", "Retry", "find_due", "run_batch"]
 
@@ -70,11 +71,11 @@ def find_due(
     """
     due: list[Due] = []
     left: Counter[str] = Counter()
-    hashes: dict[tuple[TrackConfig, float, float | None], str] = {}
+    hashes: dict[tuple[TrackConfig, RunOptions], str] = {}
     for entry in entries:
-        kind = (entry.config, entry.start_s, entry.end_s)
+        kind = (entry.config, _of_entry(options, entry))
         if kind not in hashes:
-            hashes[kind] = made_with(entry.config, _of_entry(options, entry).deciding)
+            hashes[kind] = made_with(entry.config, kind[1].deciding)
         row = rows.get(entry.name)
         seen: list[object] = []
         with suppress(DettrackError):  # the worker says what is wrong
@@ -105,9 +106,13 @@ def _why(row: Row | None, seen: list[object], made: str, result: Path, retry: Re
 
 
 def _of_entry(options: RunOptions, entry: Entry) -> RunOptions:
-    """The options of a run with the range of one video."""
+    """The options of a run with the range of one video; a rate is for images."""
     if entry.start_s or entry.end_s is not None:
-        return replace(options, start_s=entry.start_s, end_s=entry.end_s)
+        options = replace(options, start_s=entry.start_s, end_s=entry.end_s)
+    if options.fps is not None:
+        with suppress(DettrackError):  # the worker says what is wrong
+            if not isinstance(find_source(entry.source), ImageList):
+                return replace(options, fps=None)
     return options
 
 

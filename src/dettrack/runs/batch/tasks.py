@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from dettrack.config import TrackConfig
 from dettrack.cut.known import Span
-from dettrack.runs.folder import RunOptions
+from dettrack.runs.options import RunOptions
 
 __all__ = ["Death", "Engine", "Outcome", "Task", "spans_of"]
 

@@ -66,7 +66,7 @@ class Worker:
         except DettrackError as error:
             return _failed(task, str(error))
         except Exception as error:  # noqa: BLE001 (a fault in one video must not end ten thousand others)
-            sys.stderr.write(f"{task.video}: {traceback.format_exc()}")
+            _say(f"{task.video}: {traceback.format_exc()}")
             return _failed(task, f"{type(error).__name__}: {error}".splitlines()[0])
         finally:
             self._heart.rest()
@@ -102,6 +102,7 @@ class Worker:
             except Exception as error:
                 if out_of_memory(error):
                     pipeline, said = _halved(pipeline, task, error), "out of memory: tracked with a smaller batch"
+                    self._pipeline = pipeline  # the next video has no more memory than this one
                     known.flush()
                     continue
                 if tries == 1 or DIED not in str(error):
@@ -151,8 +152,13 @@ def _halved(pipeline: Pipeline, task: Task, error: Exception) -> Pipeline:
     half = pipeline.with_half_batch()
     if half is None:
         raise InputError(f"{task.source}: out of memory, even with one crop in a pass") from error
-    sys.stderr.write(f"{task.video}: out of memory: trying again with half the batch\n")
+    _say(f"{task.video}: out of memory: trying again with half the batch\n")
     return half
+
+
+def _say(text: str) -> None:
+    with suppress(OSError, ValueError, AttributeError):  # nobody reads it any more: no reason to die
+        sys.stderr.write(text)
 
 
 def _failed(task: Task, reason: str) -> Outcome:

@@ -62,7 +62,7 @@ def find_video(result: Result, given: Path | None = None) -> Path:
         That, the path that the run read, or a file of that name beside the result.
 
     Raises:
-        InputError: There is none of them.
+        InputError: There is none of them, or another video has taken its place since.
     """
     named = Path(result.info.path)
     beside = result.path.resolve().parent / named.name
@@ -70,6 +70,10 @@ def find_video(result: Result, given: Path | None = None) -> Path:
     found = next((place for place in places if place.exists()), None)
     if found is None:
         raise InputError(f"{result.path}: its video {named} is not there; name it with --video")
+    if given is None and not result.is_of(found):
+        raise InputError(
+            f"{result.path}: {found} has changed since it was tracked: track it again, or name the video with --video"
+        )
     return found
 
 

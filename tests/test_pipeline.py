@@ -213,6 +213,23 @@ def test_an_error_in_a_stage_reaches_the_caller_and_ends_all_threads(scene):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("dettrack")]
 
 
+@pytest.mark.slow
+def test_several_threads_load_the_built_in_networks_at_once(scene):
+    found, together = {}, threading.Barrier(3)
+
+    def load(number):
+        together.wait()
+        found[number] = Pipeline(threads=1, joints="coco17").track(str(scene.folder)).gather()
+
+    threads = [threading.Thread(target=load, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number in range(3):
+        np.testing.assert_array_equal(found[number].xy, found[0].xy)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are not forked there")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_forked_process_is_told_instead_of_waiting_for_ever(scene):

@@ -28,8 +28,8 @@ from dettrack.video import VideoWriter
 
 __all__: list[str] = []
 
-_SIZE = (180, 320)
-_SCENES, _FRAMES = (0, 1), 120
+_SIZE = (144, 256)
+_SCENES, _FRAMES = (0, 1), 100
 ROUND = len(_SCENES) * _FRAMES
 
 

@@ -71,6 +71,7 @@ def add_tracks(folder: Path, video: str, result: Path, joints: JointSet, smooth:
             with NewFile(part) as new:
                 pq.write_table(_fitted(pq.read_table(made, partitioning=None), wanted), new.part, compression="zstd")
         part.replace(target)
+        part.unlink(missing_ok=True)  # of two names of one file, renaming leaves both
     except (OSError, pa.ArrowInvalid) as error:
         return str(output_error(target, error))
     return ""

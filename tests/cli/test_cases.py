@@ -1,9 +1,12 @@
 """Files that others broke, given to the commands that read them: one line, exit 1 or 2, nothing written."""
 
+from pathlib import Path
+
 import pytest
 
 from dettrack.cli import main
 from dettrack.errors import InputError, UsageError
+from dettrack.runs.result import read_summary
 
 
 @pytest.mark.data
@@ -31,3 +34,53 @@ def test_broken_thresholds_and_packs(cases):
     for path in (cases / "mutants").glob("w_npz_people_*"):
         with pytest.raises(InputError, match=r"w_npz_people_\w+\.npz"):
             load_people(path)
+
+
+# What the README beside the files says must happen, through the real command: file, options -> exit code, frames, words
+# of the notes or of the one line. The box files belong to ref/ref.mp4, in which two people walk.
+REAL = {
+    "ref/ref.mp4": ([], 0, 24, ""),
+    "boxes_category_list/cat0_named.json": (["--detector"], 0, 24, ""),
+    "boxes_category_list/cat2_named.json": (["--detector"], 0, 24, ""),
+    "boxes_cvat_subset/cvat_every4.json": (["--detector"], 0, 24, ""),
+    "boxes_match_nothing/elsewhere.json": (["--detector"], 1, 0, "none of 48 boxes belongs to a frame"),
+    "boxes_match_nothing/mot_class0.txt": (["--detector"], 0, 24, ""),
+    "boxes_iscrowd/crowd.json": (["--detector"], 0, 24, "crowd"),
+    "boxes_bom/bom.json": (["--detector"], 0, 24, ""),
+    "boxes_bom/mot_bom.txt": (["--detector"], 0, 24, ""),
+    "ends_early_edit_list/el_near.mp4": ([], 0, None, ""),
+    "second_video_stream/twovideo.mov": ([], 0, None, "2 video streams"),
+    "timestamp_jump/nvr.mp4": ([], 0, None, "jump"),
+    "animated_images/anim.webp": ([], 0, None, ""),
+    "dark_12bit": ([], 0, None, "bits are in use"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.parametrize("name", REAL)
+def test_each_case_through_the_command(cases, tmp_path, capsys, name):
+    options, code, frames, words = REAL[name]
+    video = cases / ("ref/ref.mp4" if options else name)
+    options = [*options, str(cases / name)] if options else []
+    assert main(["track", str(video), *options, "--preset", "fast", "--quiet", "--out", str(tmp_path)]) == code
+    said = capsys.readouterr().err
+    if code:
+        assert said.count("\n") == 1
+        assert words in said
+        assert not list(tmp_path.iterdir())
+        return
+    (out,) = tmp_path.iterdir()
+    summary = read_summary(out)
+    assert summary["complete"]
+    assert frames in (None, summary["counts"]["frames"])
+    assert words in "; ".join([*summary["notes"], *summary["dropped"]])
+    if frames:
+        assert summary["counts"]["tracks"] == 2
+
+
+@pytest.mark.data
+def test_no_case_is_without_a_test(cases):
+    """A case that is new in the folder wants a line above; mutants are read in this folder's tests and in formats."""
+    shown = {Path(name).parts[0] for name in REAL} | {"mutants", "opensim_trc"}  # the latter: formats/test_exports.py
+    assert {path.name for path in cases.iterdir() if path.is_dir()} == shown

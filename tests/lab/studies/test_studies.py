@@ -344,8 +344,9 @@ def test_a_round_of_a_soak_that_is_not_as_the_second_is_said(tmp_path: Path) -> 
         source=np.zeros(8, np.int64),
     )
     assert soak.wrong_rounds(table, 4, Fraction(10)) == []
-    table.track_id[7] = 1
+    table.track_id[6:] = [0, 1]
     table.time_s[5] += 0.1
-    assert soak.wrong_rounds(table, 4, Fraction(10)) == ["round 2: times off by 0.1000 s", "round 3: ids [1] again"]
-    table.xy[3] += 1
-    assert len(soak.wrong_rounds(table, 4, Fraction(10))) == 3
+    late, again = "round 2: times off by 0.1000 s", "round 3: ids [0, 1] again"
+    assert soak.wrong_rounds(table, 4, Fraction(10)) == [late, again]
+    table.xy[6] += 1
+    assert soak.wrong_rounds(table, 4, Fraction(10)) == [late, f"{again}; 2 poses of 2 people unlike 2 of 2"]

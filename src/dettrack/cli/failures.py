@@ -69,8 +69,8 @@ def writing_safely() -> Iterator[None]:
 class _Heedless:
     """A stream for text that takes everything, also where its reader has gone or there is none."""
 
-    def __init__(self, stream: TextIO | None) -> None:
-        self._stream: TextIO = open(os.devnull, "w", encoding="utf-8") if stream is None else stream  # noqa: SIM115, PTH123
+    def __init__(self, stream: Any) -> None:
+        self._stream: Any = open(os.devnull, "w", encoding="utf-8") if stream is None else stream  # noqa: SIM115, PTH123
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

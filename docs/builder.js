@@ -51,9 +51,11 @@
     }
     root.append(details);
   }
-  const output = Object.fromEntries(["command", "toml", "python"].map((name) => [name, make("pre", "", { id: `builder-${name}` })]));
+  const output = Object.fromEntries(["command", "toml", "python"].map((name) => [name, make("code", "", { id: `builder-${name}` })]));
   for (const [name, title] of [["command", "Command"], ["toml", "The same as a file for --config"], ["python", "The same in Python"]]) {
-    root.append(make("strong", title), output[name]);
+    const block = make("pre");
+    block.append(output[name]);
+    root.append(make("strong", title), block);
   }
 
   const read = (setting) => {

@@ -15,6 +15,12 @@ from dettrack.files.toml import Range, field_types, option_name
 
 __all__ = ["definitions", "element"]
 
+_STYLE = (
+    "#builder input, #builder select { border: 1px solid; border-radius: 2px; padding: 0 .3em; background: inherit; "
+    "color: inherit; font: inherit } #builder input:invalid { border-color: red } "
+    "#builder pre code { white-space: pre-wrap; overflow-wrap: anywhere }"
+)
+
 
 def definitions() -> dict[str, Any]:
     """Presets, sections and settings with their kind, choices, bounds, explanation and value in every preset."""
@@ -58,6 +64,7 @@ def element() -> str:
     data = json.dumps(definitions()).replace("</", "<\\/")
     script = Path(__file__).with_name("builder.js").read_text(encoding="utf-8")
     return (
+        f"<style>{_STYLE}</style>\n"
         '<div id="builder"></div>\n'
         f'<script type="application/json" id="builder-data">{data}</script>\n<script>\n{script}</script>\n'
     )

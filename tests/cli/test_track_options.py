@@ -122,6 +122,9 @@ def test_a_name_in_the_catalogue_says_how_to_get_it(scene, capsys, monkeypatch, 
     assert "`dettrack weights fetch rtmdet-nano-person` gets it" in capsys.readouterr().err
     assert main(["track", str(scene.folder), *given(scene)[2:], "--detector", "tinypose"]) == 1
     assert "give it with --model tinypose" in capsys.readouterr().err
+    # names are looked at before anything is loaded
+    assert main(["track", str(scene.folder), "--detector", "absent.onnx", "--model", "rtmo-s"]) == 1
+    assert "give it with --detector rtmo-s" in capsys.readouterr().err
 
 
 def test_what_stronger_models_would_change_is_said_of_the_built_in_parts(capsys):

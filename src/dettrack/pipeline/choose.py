@@ -13,6 +13,7 @@ from dettrack.models.detector import Detector, load_detector
 from dettrack.models.given.boxes import GivenBoxes, as_detector
 from dettrack.models.given.poses import BoxPoses, GivenPoses, as_estimator
 from dettrack.models.pose import Estimator, load_estimators
+from dettrack.models.pose.load import find_model
 from dettrack.skeleton import JointSet
 
 __all__ = ["Chosen", "choose", "named", "settled"]
@@ -95,6 +96,8 @@ def choose(config: TrackConfig, *, detector: Any, model: Any, detections: Any, p
         MissingExtraError: A file needs an optional dependency.
     """
     options = config.estimate
+    if model is None and poses is None and options.model != FROM_DETECTOR and not options.model.startswith("hf:"):
+        find_model(options.model)  # a wrong name is said at once, not after a detector was loaded
     if detector is not None and not (detections is None and poses is None):
         raise UsageError("detector= is given together with detections= or poses=, which take its place")
     if poses is not None:

@@ -213,11 +213,15 @@ class FrameSource:
         config = self._config(row)
         tubes = row.config.sew.linking == "tubes"
         pipeline = Pipeline(replace(config, cut=row.config.cut if tubes else config.cut))
-        images = self._paths(self.test[0])[: self._study.speed_frames]
+        sequence = self.test[0]
+        images = self._paths(sequence)[: self._study.speed_frames]
         seconds = 0.0
         clock = time.process_time if config.estimate.threads == 1 else time.perf_counter
         for count in (_WARM_UP, len(images)):
-            with open_video(ImageList(images, name="speed"), shots=False) as video:
+            with (
+                on_images(pipeline.detector, image_keys(sequence)),
+                open_video(ImageList(images, name="speed"), shots=False) as video,
+            ):
                 start = clock()
                 for _ in pipeline.track(islice(video, count)):
                     pass

@@ -130,6 +130,14 @@ def test_an_interrupted_run_keeps_what_it_has(scene, pipeline, tmp_path):
     assert not [path for path in out.iterdir() if "part" in path.name]
 
 
+def test_progress_counts_the_frames_of_the_range(scene, pipeline, tmp_path):
+    seen = []
+    part = RunOptions(start_s=0.8, end_s=1.4, fps=10)
+    summary = track_to_folder(pipeline, str(scene.folder), tmp_path / "out", part, lambda *counts: seen.append(counts))
+    assert seen[-1][0] == summary["counts"]["frames"] == 6
+    assert all(expected is None or done <= expected for done, expected in seen)
+
+
 def test_saved_tracklets_are_linked_again_without_the_video(scene, pipeline, tmp_path):
     out = tmp_path / "out"
     track_to_folder(pipeline, str(scene.folder), out, RunOptions(save_tracklets=True))

@@ -264,6 +264,7 @@ def _write_until(
     progress: Progress | None,
 ) -> DettrackError | KeyboardInterrupt | None:
     failure: DettrackError | KeyboardInterrupt | None = None
+    done = 0
     try:
         for segment in segments:
             with report.timed("write"):
@@ -271,8 +272,9 @@ def _write_until(
                     for writer in writers:
                         writer.write(index, time_s, rows, name)
                 beside.add(segment)
+            done += len(segment.frames)
             if progress:
-                progress(int(segment.frames[-1]) + 1, n_frames)
+                progress(done, n_frames)
             if stop.is_set():
                 raise KeyboardInterrupt
     except (KeyboardInterrupt, DettrackError) as error:

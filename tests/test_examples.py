@@ -52,7 +52,8 @@ def test_a_tutorial_runs_from_its_first_block_to_its_last(world, monkeypatch, pa
             exec(compile(block, page, "exec"), names)
         elif not kind:
             run_commands(block)
-            assert (world / "match.dettrack" / "render.mp4").is_file() == ("--render" in block)  # none of an earlier run
+            # none of an earlier run stays
+            assert (world / "match.dettrack" / "render.mp4").is_file() == ("--render" in block)
     if page == "first_run.md":
         assert (world / "knee.png").is_file()
     else:

@@ -132,7 +132,7 @@ def test_an_interrupted_run_keeps_what_it_has(scene, pipeline, tmp_path):
 
 def test_progress_counts_the_frames_of_the_range(scene, pipeline, tmp_path):
     seen = []
-    part = RunOptions(start_s=0.8, end_s=1.4, fps=10)
+    part = RunOptions(start_s=0.8, end_s=1.4, fps=10.0)
     summary = track_to_folder(pipeline, str(scene.folder), tmp_path / "out", part, lambda *counts: seen.append(counts))
     assert seen[-1][0] == summary["counts"]["frames"] == 6
     assert all(expected is None or done <= expected for done, expected in seen)

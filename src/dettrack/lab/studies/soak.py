@@ -52,7 +52,7 @@ def write_rounds(path: Path, rounds: int, rate: Fraction) -> None:
         for number in range(rounds):
             with av.open(str(once)) as source:
                 stream = source.streams.video[0]
-                later = round(number * ROUND / rate / stream.time_base)
+                later = round(number * ROUND / rate / (stream.time_base or 1))
                 for packet in source.demux(stream):
                     if packet.dts is None or packet.pts is None:
                         continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import tracemalloc
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -204,6 +205,20 @@ def test_memory_does_not_grow_with_the_video(tmp_path, random_video, info, name,
         tracemalloc.stop()
     writer.close()
     assert peaks[1] < peaks[0] * 1.5 + 50_000
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("size", [0, 2_000])
+def test_where_there_is_no_room_nothing_half_written_stays(tmp_path, random_video, info, disk_of, name, size):
+    (writer,) = open_writers([name], tmp_path, info, POSETRACK15)
+    disk_of(size)
+    with pytest.raises(OutputError) if size == 0 else suppress(OutputError):
+        for index, time_s, rows in random_video(9, POSETRACK15, frames=30):
+            writer.write(index, time_s, rows)
+        writer.close()
+    with suppress(OutputError):
+        writer.close()
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_an_interrupt_within_a_write_leaves_whole_frames(tmp_path):

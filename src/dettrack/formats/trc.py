@@ -9,6 +9,7 @@ and the first line says so: OpenSim knows no pixels.
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -152,7 +153,16 @@ class TrcWriter:
         if self._done:
             return
         self._done = True
-        self._flush()
+        try:
+            self._flush()
+            self._join()
+        finally:  # on a full disk, rows that found no room
+            for body in map(self._body, self._spans):
+                with suppress(OSError):
+                    body.unlink(missing_ok=True)
+
+    def _join(self) -> None:
+        """Put each person's rows behind a header, which says how many there are."""
         for track in self._spans:
             body, name = self._body(track), f"person_{track:03d}.trc"
             file = PartFile(self._folder / name)
@@ -161,7 +171,7 @@ class TrcWriter:
                 with body.open("rb") as rows:
                     while chunk := rows.read(1 << 20):
                         file.write(chunk)
-                body.unlink()
+                body.unlink()  # its room is wanted for the next one
             except OutputError:
                 file.discard()
                 raise

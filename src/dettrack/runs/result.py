@@ -108,6 +108,8 @@ class NewResult:
         if not whole and is_complete(self.out):
             target = self.out.with_name(f"{self.out.stem}.interrupted{self.out.suffix}")
         try:
+            for left in [path for path in self.path.rglob("*.part") if path.is_file()]:
+                left.unlink()  # of a writer that could not even clear up
             _refuse_strangers(target)
             _keep_edits(target, self.path)
             _exchange(self.path, target, self._old)

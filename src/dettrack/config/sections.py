@@ -147,7 +147,7 @@ class EstimateConfig:
             their number (17 are COCO's). A checkpoint of ours says its own.
         flip: Average the heatmaps of the crop and of its mirror image (paper 4.2).
         small_crops_below: People lower than this many pixels are cut out smaller, at two thirds of the network's size
-            (128x96 for 192x160), where the network takes that; 0 for none.
+            (128x96 for 224x160), where the network takes that; 0 for none.
         decoding: "quarter": arg max moved a quarter pixel towards the higher neighbour; "dark": second-order fit.
         device: "auto", "cpu", "cuda" or "cuda:N".
         runtime: What runs the network; "auto" is the fastest that is installed and can run it.

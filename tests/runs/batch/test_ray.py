@@ -49,7 +49,7 @@ def settings(world):
 
 
 def track(world, out, engine_of, tick=lambda: None, retry=""):
-    entries, options = find_entries([str(world / "videos")], settings(world), out), RunOptions()
+    entries, options = find_entries([str(world / "videos")], settings(world), out), RunOptions(save_tracklets=False)
     with Manifest(out) as manifest:
         due, _ = find_due(entries, manifest.rows, out, options, retry)
         if due:

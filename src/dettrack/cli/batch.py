@@ -66,6 +66,7 @@ class BatchArgs:
         dry_run: Say what would be done, and how long it takes by the speed so far.
         formats: Comma-separated: jsonl, parquet, csv, posetrack18, coco, mot, trc, openpose.
         render: Write render.mp4 too.
+        blur_faces: Make the heads of all people unrecognisable in render.mp4.
         save_tracklets: Write tracklets.parquet too.
         start: Skip what comes before this time of each video, in seconds from its first frame.
         end: Stop at this time.
@@ -89,6 +90,7 @@ class BatchArgs:
     dry_run: bool = False
     formats: str = "jsonl,parquet"
     render: bool = False
+    blur_faces: bool = False
     save_tracklets: bool = False
     start: float = 0.0
     end: float | None = None
@@ -140,6 +142,10 @@ def run(args: Sequence[str]) -> int:
     formats, shard = format_names(parsed.formats), _shard(parsed.shard)
     check_formats(formats)
     _check_numbers(parsed)
+    if parsed.fps is not None:
+        check_fps(parsed.fps)
+    if parsed.blur_faces and not parsed.render:
+        raise UsageError("--blur-faces goes with --render: nothing else that a run writes has pictures in it")
     if parsed.render:
         choose_encoder()
     options = RunOptions(
@@ -149,8 +155,9 @@ def run(args: Sequence[str]) -> int:
         start_s=parsed.start,
         end_s=parsed.end,
         preset=parsed.preset,
-        fps=None if parsed.fps is None else check_fps(parsed.fps),
+        fps=parsed.fps,
         max_pixels=parsed.max_pixels,
+        blur_faces=parsed.blur_faces,
     )
     entries = find_entries(parsed.inputs, parsed.settings, parsed.out)
     if shard is not None:

@@ -67,7 +67,7 @@ def run(args: Sequence[str]) -> int:
 
 
 def _merging(options: PictureArgs, frames: int | list[int]) -> int:
-    if len(options.runs) != 1 or isinstance(frames, int):
+    if options.person is None or len(options.runs) != 1 or isinstance(frames, int):
         raise UsageError("--person draws one run, in the frames that --frames lists (one: --frames 47,)")
     from dettrack.runs.merging_picture import merging_picture
     from dettrack.view.drawing.contact import save_image

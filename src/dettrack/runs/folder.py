@@ -106,10 +106,7 @@ def track_to_folder(
         about = {"video": video_entry(video.info), "content": content_hash(source), **_models_entry(pipeline)}
         with ExitStack() as stack:
             writers = open_writers(options.formats, result.path, video.info, pipeline.joint_set)
-            save: TrackletWriter | None = None
-            if options.save_tracklets:
-                saved = TrackletWriter(result.path / TRACKLETS, pipeline.joint_set, config.cut, about)
-                save = stack.enter_context(saved)
+            save = stack.enter_context(_tracklets(result.path, pipeline, about)) if options.save_tracklets else None
             watched: Video = video
             if options.render:
                 render = RenderWriter(result.path / RENDER, video.info, blur=blur)
@@ -127,6 +124,10 @@ def track_to_folder(
             **_settings_entry(config),
         }
         return _finish(result, summary, failure)
+
+
+def _tracklets(folder: Path, pipeline: Pipeline, about: dict[str, Any]) -> TrackletWriter:
+    return TrackletWriter(folder / TRACKLETS, pipeline.joint_set, pipeline.config.cut, about)
 
 
 def open_source(

@@ -93,10 +93,10 @@ def wrong_rounds(table: TrackTable, rounds: int, rate: Fraction) -> list[str]:
 def _same(part: TrackTable, pattern: TrackTable) -> bool:
     if len(part) != len(pattern):
         return False
-    order = [np.unique(each.track_id, return_inverse=True)[1] for each in (part, pattern)]
+    mine, theirs = (np.unique(each.track_id, return_inverse=True)[1] for each in (part, pattern))
     return (
         np.array_equal(part.frame % ROUND, pattern.frame % ROUND)
-        and np.array_equal(*order)
+        and np.array_equal(mine, theirs)
         and np.array_equal(part.xy, pattern.xy, equal_nan=True)
         and np.array_equal(part.joint_scores, pattern.joint_scores, equal_nan=True)
     )

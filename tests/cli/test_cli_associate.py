@@ -74,6 +74,18 @@ def test_fewer_keyframes_can_be_had_from_saved_ones(world):
     assert json.loads((world / "four" / "summary.json").read_text())["settings"]["cut"]["step"] == 4
 
 
+def test_the_settings_are_those_of_the_run_unless_others_are_named(world):
+    shutil.copytree(world / "walkers.dettrack", world / "strict.dettrack")
+    path = world / "strict.dettrack" / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["settings"]["finish"]["min_track_frames"] = 30
+    path.write_text(json.dumps(summary))
+    for options, tracks in (((), 0), (("--preset", "balanced"), 2), (("--min-track-frames", "5"), 2)):
+        done = dettrack("associate", "strict.dettrack", "--out", "again", *options, cwd=world)
+        assert done.returncode == 0, done.stderr
+        assert json.loads((world / "again" / "summary.json").read_text())["counts"]["tracks"] == tracks
+
+
 def test_formats_and_settings_files_are_those_of_track(world):
     (world / "own.toml").write_text("[finish]\nmin_track_frames = 30\n[polish]\nmerge = 'spatial'\n")
     done = dettrack(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import tyro
 
 from dettrack.cli.settings import config_option, format_names
-from dettrack.config import DEFAULT_PRESET, FinishConfig, PolishConfig, Preset, SewConfig, TrackConfig
+from dettrack.config import DEFAULT_PRESET, FinishConfig, PolishConfig, Preset, SewConfig, TrackConfig, load_config
 from dettrack.errors import DettrackError, UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class AssociateArgs:
         out: Result folder to write; RUN itself if not given. With --posetrack: folder of the prediction files.
         posetrack: Folder of the annotation files whose frame lists were tracked (`dettrack track --posetrack
             --save-tracklets`): RUN is then the folder of those predictions, and prediction files are written.
-        preset: Settings to start from; --config and options given here win.
+        preset: Settings to start from; the run's own where neither this nor --config is given. Options given here win.
         clip_length: Use a shorter |C| than saved; 0 keeps it.
         step: Use fewer keyframes than saved; 0 keeps them.
         formats: Comma-separated: jsonl, parquet, csv, posetrack18, coco, mot, trc, openpose.
@@ -57,13 +57,7 @@ class AssociateArgs:
 def run(args: Sequence[str]) -> int:
     """Entry point; see `dettrack.cli.main` for the exit codes."""
     defaults = config_option(args, ("sew", "polish", "finish"))
-    parsed = tyro.cli(
-        AssociateArgs,
-        args=list(args),
-        prog="dettrack associate",
-        default=AssociateArgs(sew=defaults.sew, polish=defaults.polish, finish=defaults.finish),
-        config=(tyro.conf.OmitArgPrefixes,),
-    )
+    parsed = _parse(args, defaults)
     if parsed.run is None:
         raise UsageError("nothing to associate: name the result folder of a run with --save-tracklets; see --help")
     if parsed.posetrack is not None:
@@ -71,8 +65,12 @@ def run(args: Sequence[str]) -> int:
     from dettrack.formats.tracklets import TrackletFile
     from dettrack.runs.folder import associate_to_folder
     from dettrack.runs.options import check_formats
-    from dettrack.runs.result import TRACKLETS
+    from dettrack.runs.result import SUMMARY, TRACKLETS
 
+    own = parsed.run / SUMMARY
+    if own.is_file() and not {"--preset", "--config"} & {arg.partition("=")[0] for arg in args}:
+        defaults = load_config(own, defaults)
+        parsed = _parse(args, defaults)
     formats = format_names(parsed.formats)
     check_formats(formats)
     saved = TrackletFile.open(parsed.run / TRACKLETS if parsed.run.is_dir() else parsed.run)
@@ -83,6 +81,16 @@ def run(args: Sequence[str]) -> int:
         counts = summary["counts"]
         sys.stdout.write(f"{out}: {counts['frames']} frames, {counts['tracks']} tracks\n")
     return 0
+
+
+def _parse(args: Sequence[str], defaults: TrackConfig) -> AssociateArgs:
+    return tyro.cli(
+        AssociateArgs,
+        args=list(args),
+        prog="dettrack associate",
+        default=AssociateArgs(sew=defaults.sew, polish=defaults.polish, finish=defaults.finish),
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
 
 
 def _settings(parsed: AssociateArgs, defaults: TrackConfig, saved: TrackletFile) -> TrackConfig:

@@ -67,15 +67,16 @@ def run(args: Sequence[str]) -> int:
     from dettrack.runs.options import check_formats
     from dettrack.runs.result import SUMMARY, TRACKLETS
 
-    own = parsed.run / SUMMARY
+    folder = parsed.run
+    own = folder / SUMMARY
     if own.is_file() and not {"--preset", "--config"} & {arg.partition("=")[0] for arg in args}:
         defaults = load_config(own, defaults)
         parsed = _parse(args, defaults)
     formats = format_names(parsed.formats)
     check_formats(formats)
-    saved = TrackletFile.open(parsed.run / TRACKLETS if parsed.run.is_dir() else parsed.run)
+    saved = TrackletFile.open(folder / TRACKLETS if folder.is_dir() else folder)
     config = _settings(parsed, defaults, saved)
-    out = parsed.out or (parsed.run if parsed.run.is_dir() else parsed.run.parent)
+    out = parsed.out or (folder if folder.is_dir() else folder.parent)
     summary = associate_to_folder(saved, out, config, formats, edits=parsed.edits)
     if not parsed.quiet:
         counts = summary["counts"]

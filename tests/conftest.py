@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -22,6 +23,14 @@ settings.register_profile("default", deadline=None, print_blob=True, derandomize
 settings.load_profile("default")
 
 SHARED = Path(os.environ.get("DETTRACK_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+@pytest.fixture(autouse=True)
+def _loggers_are_heard() -> None:
+    """Libraries that configure logging disable the loggers that they find."""
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.startswith("dettrack") and isinstance(logger, logging.Logger):
+            logger.disabled = False
 
 
 @pytest.fixture(scope="session")

@@ -143,7 +143,6 @@ def test_broken_data_is_reported_counted_and_replaced(caplog: pytest.LogCaptureF
     boxes[1, 0] = np.nan
     images = [*people.images[:2], b"\xff\xd8 broken", people.images[3]]
     maker = TubeMaker(replace(people, boxes=boxes, images=images), TubeConfig(size=SIZE, augment=NO_AUGMENTATION))
-    logging.getLogger("dettrack.training").disabled = False  # libraries that configure logging disable what they find
     with caplog.at_level(logging.WARNING, logger="dettrack.training"):
         tubes = [maker(0, index) for index in range(20)]
     good = make_set(frames=4, people=1)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from training_scenes import JOINTS, body, make_set
 
@@ -43,6 +43,7 @@ def test_the_angle_that_turns_a_person_upright(degrees: float) -> None:
 @settings(max_examples=50)
 def test_whoever_leans_is_turned_upright(degrees: float, seed: int) -> None:
     """And fills the crop as if they had stood; who leans by less than 20 degrees stays as they are."""
+    assume(abs(abs(degrees) - 20) > 1e-6)  # rounding decides there
     pose = turned(STANDING, degrees)
     config = replace(NO_AUGMENTATION, upright=1.0)
     framing = draw_framing(pose, KNOWN, JOINTS, box_of(pose), SIZE, 1.25, config, np.random.default_rng(seed))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from dot_people import draw_scene, write_boxes, write_model
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dettrack.config import CutConfig, DetectConfig, EstimateConfig, TrackConfig
@@ -35,14 +35,12 @@ def dropped(share: float, length: int, seed: int, frames: int, people: int, step
 
 
 @settings(max_examples=15)
-@given(
-    st.floats(0.1, 0.9),
-    # Not runs of 2 at every third frame: with the gap between them they may have a period of three themselves.
-    st.sampled_from([(1, 1), (2, 1), (10, 1), (1, 3), (10, 3)]),
-    st.integers(0, 1000),
-)
-def test_the_share_is_the_asked_one(share, length_and_step, seed):
-    length, step = length_and_step
+@given(st.floats(0.1, 0.9), st.sampled_from([1, 2, 10]), st.sampled_from([1, 3]), st.integers(0, 1000))
+def test_the_share_is_the_asked_one(share, length, step, seed):
+    # Runs shorter than the step that come back in time with it are seen always or never: the share is right only on
+    # average over many people (0.6575 +- 0.0042 over 40 seeds for 0.6619, runs of 2 at every third frame).
+    period = length / share
+    assume(not 1 < length < step or abs(period - step * round(period / step)) > 0.2)
     lost = dropped(share, length, seed, frames=600 * step, people=20, step=step)
     # 12,000 boxes; runs leave about 12,000 / (run + gap) independent draws: five standard deviations
     independent = lost.size * step / max(step, length / share)

@@ -54,25 +54,18 @@ def run(args: Sequence[str]) -> int:
     frames = _frames(options.frames)
     if options.width < 32 or options.columns < 1:
         raise UsageError(f"--width {options.width} --columns {options.columns}: expected at least 32 and 1")
-    if options.person is not None:
-        return _merging(options, frames)
     from dettrack.formats import read_tracks
     from dettrack.view.drawing.contact import compare_runs, save_image
 
-    tables = dict(zip(titles, map(read_tracks, options.runs), strict=True))
-    image = compare_runs(options.video, tables, frames=frames, columns=options.columns, cell_width=options.width)
-    save_image(options.out, image)
-    sys.stdout.write(f"{options.out}: {image.shape[1]}x{image.shape[0]} pixels\n")
-    return 0
+    if options.person is None:
+        tables = dict(zip(titles, map(read_tracks, options.runs), strict=True))
+        image = compare_runs(options.video, tables, frames=frames, columns=options.columns, cell_width=options.width)
+    else:
+        from dettrack.runs.merging_picture import merging_picture
 
-
-def _merging(options: PictureArgs, frames: int | list[int]) -> int:
-    if options.person is None or len(options.runs) != 1 or isinstance(frames, int):
-        raise UsageError("--person draws one run, in the frames that --frames lists (one: --frames 47,)")
-    from dettrack.runs.merging_picture import merging_picture
-    from dettrack.view.drawing.contact import save_image
-
-    image = merging_picture(options.runs[0], options.video, options.person, frames, cell_width=options.width)
+        if len(options.runs) != 1 or isinstance(frames, int):
+            raise UsageError("--person draws one run, in the frames that --frames lists (one: --frames 47,)")
+        image = merging_picture(options.runs[0], options.video, options.person, frames, cell_width=options.width)
     save_image(options.out, image)
     sys.stdout.write(f"{options.out}: {image.shape[1]}x{image.shape[0]} pixels\n")
     return 0

@@ -147,7 +147,7 @@ class _Part:
 def _draw_clusters(
     canvas: UInt8[np.ndarray, "h w 3"], part: _Part, joint_set: JointSet, clusters: Candidates, radius: float
 ) -> None:
-    """A ring of the kernel's radius around each cluster, a disc that grows with its hypotheses, weak ones paler."""
+    """A ring of the kernel's radius around each cluster, and a disc that grows with its hypotheses."""
     unit = line_unit(*canvas.shape[:2])
     first = part.to_picture(clusters.centres[0, :, 0])
     limbs = first[joint_set.limbs]

@@ -137,15 +137,10 @@ def run(args: Sequence[str]) -> int:
     from dettrack.runs.batch.inputs import find_entries, of_shard
     from dettrack.runs.options import RunOptions, check_formats
     from dettrack.video import choose_encoder
-    from dettrack.video.sources import check_fps
 
     formats, shard = format_names(parsed.formats), _shard(parsed.shard)
     check_formats(formats)
     _check_numbers(parsed)
-    if parsed.fps is not None:
-        check_fps(parsed.fps)
-    if parsed.blur_faces and not parsed.render:
-        raise UsageError("--blur-faces goes with --render: nothing else that a run writes has pictures in it")
     if parsed.render:
         choose_encoder()
     options = RunOptions(
@@ -184,6 +179,10 @@ def _check_numbers(parsed: BatchArgs) -> None:
             raise UsageError(f"--{name.replace('_', '-')} is {getattr(parsed, name)}: expected a number of at least 0")
     if parsed.end is not None and not parsed.end > parsed.start:
         raise UsageError(f"--end is {parsed.end:g}: it must be later than --start, which is {parsed.start:g}")
+    if parsed.fps is not None:
+        from dettrack.video.sources import check_fps
+
+        check_fps(parsed.fps)
     if parsed.max_pixels < 1:
         raise UsageError(f"--max-pixels is {parsed.max_pixels}: expected at least 1")
     if not parsed.num_cpus and not parsed.num_gpus:

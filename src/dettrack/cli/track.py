@@ -150,8 +150,6 @@ def run(args: Sequence[str]) -> int:
         raise UsageError("--images goes with --posetrack; a folder of frames is an input like a video")
     if not parsed.inputs:
         raise UsageError("nothing to track: name a video, a folder of frames, or --posetrack; see --help")
-    if parsed.blur_faces and not parsed.render:
-        raise UsageError("--blur-faces goes with --render: nothing else that a run writes has pictures in it")
     return _run_live(parsed) if parsed.live else _run_videos(parsed)
 
 
@@ -176,12 +174,23 @@ def seconds(text: str, option: str) -> float:
 def _run_live(parsed: TrackArgs) -> int:
     from dettrack.cli.live import run_live
 
-    given = {"--render": parsed.render, "--resume": parsed.resume, "--fps": parsed.fps is not None}
-    given |= {"--start": parsed.start_s > 0, "--end": parsed.end_s is not None}
-    given |= {"several inputs": len(parsed.inputs) > 1}
-    if any(given.values()):
-        raise UsageError(f"{', '.join(name for name, used in given.items() if used)}: not with --live")
+    _refuse_options(parsed, "not with --live", resume=parsed.resume, several_inputs=len(parsed.inputs) > 1)
     return run_live(parsed.inputs[0], parsed.settings, parsed.out, quiet=parsed.quiet)
+
+
+def _refuse_options(parsed: TrackArgs, why: str, *, resume: bool = False, several_inputs: bool = False) -> None:
+    """Raise `UsageError` for options of `dettrack track` that are for video files alone."""
+    given = {
+        "--render": parsed.render,
+        "--blur-faces": parsed.blur_faces,
+        "--resume": resume,
+        "--fps": parsed.fps is not None,
+        "--start": parsed.start_s > 0,
+        "--end": parsed.end_s is not None,
+        "several inputs": several_inputs,
+    }
+    if used := [name for name, is_given in given.items() if is_given]:
+        raise UsageError(f"{', '.join(used)}: {why}")
 
 
 def _sources(parsed: TrackArgs) -> list[str | list[Path]]:
@@ -343,11 +352,7 @@ def _run_dataset(parsed: TrackArgs) -> int:
         raise UsageError("give either inputs or --posetrack, not both")
     if parsed.images is None or parsed.out is None:
         raise UsageError("--posetrack needs --images ROOT (where the frames are) and --out DIR (for the predictions)")
-    given = {"--render": parsed.render, "--fps": parsed.fps is not None}
-    given |= {"--start": parsed.start_s > 0, "--end": parsed.end_s is not None}
-    if any(given.values()):
-        unused = ", ".join(name for name, used in given.items() if used)
-        raise UsageError(f"{unused}: not for --posetrack, which writes prediction files of whole sequences")
+    _refuse_options(parsed, "not for --posetrack, which writes prediction files of whole sequences")
     job = DatasetJob(
         parsed.posetrack,
         parsed.images,

@@ -39,6 +39,11 @@ class RunOptions:
     max_pixels: int = MAX_PIXELS
     blur_faces: bool = False
 
+    def __post_init__(self) -> None:
+        """Raise `UsageError` for what contradicts itself."""
+        if self.blur_faces and not self.render:
+            raise UsageError("--blur-faces goes with --render: nothing else that a run writes has pictures in it")
+
     @property
     def deciding(self) -> dict[str, Any]:
         """What of it decides a result."""

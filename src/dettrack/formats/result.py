@@ -54,12 +54,15 @@ class Result:
         """What a person is called, or "person 7"."""
         return self.names.get(track, f"person {track}")
 
-    def is_of(self, video: Path) -> bool:
-        """Whether a video is the one that was tracked, as far as the run noted what it was."""
-        from dettrack.video.sources import content_hash
+    def check_video(self, video: Path) -> None:
+        """Raise `InputError` for a video that is not the tracked one, as far as the run noted its content."""
+        from dettrack.video.sources import content_hash, content_key
 
         noted = self.summary.get("content")
-        return not isinstance(noted, str) or content_hash(video) == noted
+        if isinstance(noted, str) and content_hash(content_key(video)) != noted:
+            raise InputError(
+                f"{self.path}: {video} has changed since it was tracked: track it again, or name the video with --video"
+            )
 
     def of(self, track: int) -> TrackTable:
         """Rows of one person, by frame."""

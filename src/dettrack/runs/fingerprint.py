@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -13,16 +14,16 @@ from dettrack.config import TrackConfig
 from dettrack.errors import InputError
 from dettrack.files import file_sha256
 from dettrack.models.weights import CALIBRATION, SHIPPED, find_weights
-from dettrack.video.sources import VideoSource, content_key, find_source
+from dettrack.video.sources import VideoSource, find_source
 
 __all__ = ["fingerprint", "made_with", "stamp", "weights_hashes"]
 
 
-def fingerprint(source: VideoSource, config: TrackConfig, outputs: dict[str, Any]) -> str:
+def fingerprint(content: Sequence[Any], config: TrackConfig, outputs: dict[str, Any]) -> str:
     """Hash of everything that decides the result of a run.
 
     Args:
-        source: Video, folder of frames, or list of images.
+        content: Of the input (`video.sources.content_key`).
         config: All settings.
         outputs: What else decides: formats, range, whether to draw and to save tracklets.
 
@@ -30,9 +31,9 @@ def fingerprint(source: VideoSource, config: TrackConfig, outputs: dict[str, Any
         64 hexadecimal digits; the same for the same content in another place.
 
     Raises:
-        InputError: The source cannot be found or read.
+        InputError: Weights cannot be found or read.
     """
-    return _digest({"input": content_key(source), **_others(config, outputs)})
+    return _digest({"input": content, **_others(config, outputs)})
 
 
 def made_with(config: TrackConfig, outputs: dict[str, Any]) -> str:

@@ -43,7 +43,7 @@ from dettrack.structures import Segment, TrackletBatch
 from dettrack.structures.report import Report
 from dettrack.video import VideoReader, choose_encoder, open_video
 from dettrack.video.isolated import IsolatedReader, Limits
-from dettrack.video.sources import VideoSource, content_hash
+from dettrack.video.sources import VideoSource, content_hash, content_key
 from dettrack.view.drawing.blur import FaceBlur
 from dettrack.view.drawing.render import RenderWriter
 
@@ -63,7 +63,7 @@ def run_fingerprint(source: VideoSource, config: TrackConfig, options: RunOption
     Returns:
         Hexadecimal.
     """
-    return fingerprint(source, config, options.deciding)
+    return fingerprint(content_key(source), config, options.deciding)
 
 
 def track_to_folder(
@@ -100,10 +100,12 @@ def track_to_folder(
     options = options or RunOptions()
     if options.render:
         choose_encoder()  # fails now rather than after the models were loaded
-    config, start, blur = pipeline.config, time.perf_counter(), FaceBlur() if options.blur_faces else None
-    history = _history_entry(source, config, options)  # of the input as it is read, not as it is hours later
+    config, start = pipeline.config, time.perf_counter()
+    blur = FaceBlur() if options.blur_faces else None
+    content = content_key(source)  # of the input as it is read, not as it is hours later
+    history = _history_entry(content, config, options)
     with open_source(source, config, options, limits) as video, NewResult(out) as result:
-        about = {"video": video_entry(video.info), "content": content_hash(source), **_models_entry(pipeline)}
+        about = {"video": video_entry(video.info), "content": content_hash(content), **_models_entry(pipeline)}
         with ExitStack() as stack:
             writers = open_writers(options.formats, result.path, video.info, pipeline.joint_set)
             save = stack.enter_context(_tracklets(result.path, pipeline, about)) if options.save_tracklets else None
@@ -307,11 +309,11 @@ def _models_entry(pipeline: Pipeline) -> dict[str, Any]:
     }
 
 
-def _history_entry(source: VideoSource, config: TrackConfig, options: RunOptions) -> dict[str, Any]:
+def _history_entry(content: Sequence[Any], config: TrackConfig, options: RunOptions) -> dict[str, Any]:
     """What the run starts from."""
     return {
         "preset": options.preset,
-        "fingerprint": run_fingerprint(source, config, options),
+        "fingerprint": fingerprint(content, config, options.deciding),
         "weights": weights_hashes(config),
         "range_s": [options.start_s, options.end_s],
         "formats": list(options.formats),

@@ -195,9 +195,9 @@ def content_key(source: VideoSource) -> list[Any]:
     return _sample(found)
 
 
-def content_hash(source: VideoSource) -> str:
-    """The same as 64 hexadecimal digits."""
-    return hashlib.sha256(json.dumps(content_key(source)).encode()).hexdigest()
+def content_hash(key: Sequence[Any]) -> str:
+    """A `content_key` as 64 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(key).encode()).hexdigest()
 
 
 def _sample(path: Path) -> list[Any]:

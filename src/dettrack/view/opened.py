@@ -195,10 +195,8 @@ def open_result(path: Path, video: Path | None = None) -> Opened:
         result = read_result(path, edits=False)
         folder = path if _is_result(path) else None
         shown = video or _find_video(path, result.info)
-        if shown is not None and not given and not result.is_of(shown):
-            raise InputError(
-                f"{path}: {shown} has changed since it was tracked: track it again, or name the video with --video"
-            )
+        if shown is not None and not given:
+            result.check_video(shown)
         return Opened(result, shown, folder)
     info = VideoInfo(path.stem, str(path), 0, 0, None, None)
     return Opened(Result(path, TrackTable.empty(POSETRACK15), frames_of_video(path), info), path)

@@ -70,10 +70,8 @@ def find_video(result: Result, given: Path | None = None) -> Path:
     found = next((place for place in places if place.exists()), None)
     if found is None:
         raise InputError(f"{result.path}: its video {named} is not there; name it with --video")
-    if given is None and not result.is_of(found):
-        raise InputError(
-            f"{result.path}: {found} has changed since it was tracked: track it again, or name the video with --video"
-        )
+    if given is None:
+        result.check_video(found)
     return found
 
 

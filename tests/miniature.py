@@ -27,6 +27,36 @@ LEAVES = 5
 WRIST_ONLY = 4
 """Frame in which a wrist is all that is annotated of the first person."""
 
+RECIPE = """
+[network]
+architecture = "lite"
+width = 8
+size = [64, 64]
+[loop]
+steps = 2
+batch = 4
+device = "cpu"
+[[data]]
+path = "set/annotations/train"
+format = "posetrack"
+images = "set"
+[[stage]]
+name = "2d"
+network = { variant = "none", clip_length = 1 }
+[[stage]]
+name = "early"
+network = { variant = "early", clip_length = 3 }
+"""
+HELD_OUT = """
+[[held_out]]
+path = "set/annotations/val"
+format = "posetrack"
+images = "set"
+name = "val"
+every = 3
+"""
+"""A training on the folder `set` of these, in two stages; with `HELD_OUT` behind it, validated."""
+
 _VIDEOS = {
     "train": ("000101_bonn_train", "000102_mpii_train", "000103_mpiinew_train", "000104_mpii_train"),
     "val": ("000201_mpii_test", "000202_bonn_test"),

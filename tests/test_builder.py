@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import runpy
 import shlex
-import shutil
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -34,19 +32,11 @@ def test_every_setting_is_in_it_with_its_value_in_every_preset() -> None:
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def page(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The builder alone, in a browser; the function opens it with a choice in its address."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
     file = tmp_path_factory.mktemp("builder") / "settings.html"
     file.write_text(f"<!doctype html><meta charset=utf-8>{BUILDER['element']()}", encoding="utf-8")
-    with playwright.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield lambda choice="": _opened(browser, f"{file.as_uri()}{choice}")
-        browser.close()
+    return lambda choice="": _opened(browser, f"{file.as_uri()}{choice}")
 
 
 def _opened(browser: Any, address: str) -> Any:

@@ -12,7 +12,7 @@ import sys
 import numpy as np
 import pytest
 from dot_people import draw_scene, write_boxes, write_model
-from miniature import write_posetrack
+from miniature import HELD_OUT, RECIPE, write_posetrack
 
 _COUNTING = """
 import os, sys
@@ -24,30 +24,6 @@ def watch(event, args):
 sys.addaudithook(watch)
 """
 
-_RECIPE = """
-[network]
-architecture = "lite"
-width = 8
-size = [64, 64]
-[loop]
-steps = 2
-batch = 4
-device = "cpu"
-[[data]]
-path = "set/annotations/train"
-format = "posetrack"
-images = "set"
-[[held_out]]
-path = "set/annotations/val"
-format = "posetrack"
-images = "set"
-name = "val"
-every = 2
-[[stage]]
-name = "2d"
-network = { variant = "none", clip_length = 1 }
-"""
-
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
@@ -56,7 +32,7 @@ def world(tmp_path_factory):
     write_boxes(folder / "boxes.json", scene)
     write_model(folder / "dots.onnx")
     write_posetrack(folder / "set", 18)
-    (folder / "recipe.toml").write_text(_RECIPE)
+    (folder / "recipe.toml").write_text(RECIPE + HELD_OUT)
     (folder / "site").mkdir()
     (folder / "site" / "sitecustomize.py").write_text(_COUNTING)
     return folder

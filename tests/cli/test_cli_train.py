@@ -9,38 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from miniature import write_posetrack
+from miniature import HELD_OUT, RECIPE, write_posetrack
 
 from dettrack.cli import main
-
-RECIPE = """
-[network]
-architecture = "lite"
-width = 8
-size = [64, 64]
-[loop]
-steps = 2
-batch = 4
-device = "cpu"
-[[data]]
-path = "set/annotations/train"
-format = "posetrack"
-images = "set"
-[[stage]]
-name = "2d"
-network = { variant = "none", clip_length = 1 }
-[[stage]]
-name = "early"
-network = { variant = "early", clip_length = 3 }
-"""
-HELD_OUT = """
-[[held_out]]
-path = "set/annotations/val"
-format = "posetrack"
-images = "set"
-name = "val"
-every = 3
-"""
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 import subprocess
 import threading
@@ -31,8 +30,6 @@ from dettrack.structures import Segment
 from dettrack.view.opened import open_result
 from dettrack.view.page import write_page
 from dettrack.view.server import ViewServer
-
-playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright: pip install playwright")
 
 VIEWER = Path(__file__).parents[2] / "viewer"
 PHONE = {"width": 390, "height": 844}
@@ -63,18 +60,6 @@ SEEKS = f"""async (frames) => {{
   }}
   return wrong;
 }}"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium; or name it with CHROMIUM)")
-    with playwright.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

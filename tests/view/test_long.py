@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_browser import browser, page_at, served, until  # noqa: F401 (a fixture)
+from test_browser import page_at, served, until
 from viewer_results import J, write_result, write_video
 
 from dettrack.skeleton import POSETRACK15
@@ -60,7 +60,7 @@ def crowd() -> TrackTable:
 
 
 @pytest.mark.slow
-def test_an_hour_with_300_tracks(browser: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_an_hour_with_300_tracks(browser: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     times = np.arange(FRAMES) / FPS
     write_video(tmp_path / "hour.mp4", times, gop=60)
     result = write_result(tmp_path / "hour.dettrack", table := crowd(), times, tmp_path / "hour.mp4")

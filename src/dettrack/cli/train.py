@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from dettrack.files.toml import changed, read_toml
 from dettrack.threads import keep_memory
 
 __all__ = ["run"]
+
+_FONTS = "MPLCONFIGDIR"
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,23 @@ def run(args: Sequence[str]) -> int:
     level = logging.WARNING if options.quiet else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     table = read_toml(options.recipe)
-    if "detector" in table:
-        return _train_detector(options, table)
+    with _nothing_at_home():
+        return _train_detector(options, table) if "detector" in table else _train_pose(options, table)
+
+
+@contextmanager
+def _nothing_at_home() -> Iterator[None]:
+    """Matplotlib, which draws the curves, keeps its list of fonts in a folder that goes, where nobody names one."""
+    with tempfile.TemporaryDirectory() as folder:
+        given = os.environ.setdefault(_FONTS, folder)
+        try:
+            yield
+        finally:
+            if given == folder:
+                del os.environ[_FONTS]
+
+
+def _train_pose(options: TrainArgs, table: dict[str, Any]) -> int:
     from dettrack.training.pose.recipe import stages
     from dettrack.training.pose.run import run_stages
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from miniature import write_detections, write_posetrack
-from viewer_results import people, write_result
+from viewer_results import HEIGHT, WIDTH, people, write_result
 
 from dettrack.cli import main
 from dettrack.files.toml import read_toml
@@ -105,7 +105,7 @@ def short_video(folder: Path, scene: list[np.ndarray]) -> None:
 
 def long_result(folder: Path, scene: list[np.ndarray]) -> None:
     """36 s of video, and a result beside it with tracks 0 to 12 in all of them."""
-    small = [np.ascontiguousarray(image[::4, ::4]) for image in scene]
+    small = [np.ascontiguousarray(image[: 2 * HEIGHT : 2, : 2 * WIDTH : 2]) for image in scene]
     write_video(folder / "match.mp4", 360, small)
     times = np.arange(360) / 10
     (folder / "match.dettrack").mkdir()

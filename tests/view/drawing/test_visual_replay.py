@@ -1,5 +1,6 @@
 """A result is drawn on the video that was tracked, and on no other that has taken its place."""
 
+import cv2
 import numpy as np
 import pytest
 from dot_people import draw_scene, write_boxes, write_model
@@ -34,6 +35,18 @@ def test_a_video_that_was_replaced_is_not_drawn_on(result, tmp_path, capsys):
     assert not out.exists()
     assert open_result(result, video).source == video  # who names it means it
     assert find_video(read_result(result), video) == video
+
+
+def test_a_video_of_another_size_is_told_in_one_line(result, tmp_path, capsys):
+    scene = draw_scene(tmp_path / "smaller", np.array([[40.0, 30.0]]), np.array([[2.0, 0]]), 6)
+    for path in scene.folder.glob("*.png"):
+        cv2.imwrite(str(path), cv2.imread(str(path))[:100, :100])
+    for command, out in (("render", tmp_path / "drawn.mp4"), ("frames", tmp_path / "frames")):
+        assert main([command, str(result), "--video", str(scene.folder), "--out", str(out)]) == 1
+        said = capsys.readouterr().err
+        assert "smaller: 100x100 pixels, but" in said
+        assert said.count("\n") == 1
+        assert not out.exists()
 
 
 def test_a_video_that_was_moved_is_the_same(result, tmp_path):

@@ -128,7 +128,7 @@ def draw(index: int, frames: int, size: tuple[int, int]) -> Iterator[UInt8[np.nd
     Yields:
         RGB images.
     """
-    config = SceneConfig(size=size, frames=frames, fps=_FPS, scenario="apart", camera="static", occluders=0)
+    config = SceneConfig(size=size, frames=frames, fps=float(_FPS), scenario="apart", camera="static", occluders=0)
     renderer = Renderer(draw_scene(11, index, config))
     for number in range(frames):
         yield renderer.frame(number).image

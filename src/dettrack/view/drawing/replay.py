@@ -80,8 +80,13 @@ def _frames(result: Result, video: Path) -> Iterator[tuple[Frame, TrackTable]]:
     if not len(result.times):
         return
     first, last = int(result.times.index[0]), int(result.times.index[-1])
-    table = result.table
+    table, size = result.table, (result.info.height, result.info.width)
     with open_video(video, shots=False) as frames:
+        if all(size) and size != (frames.info.height, frames.info.width):
+            raise InputError(
+                f"{video}: {frames.info.width}x{frames.info.height} pixels, but {result.path} is of a video of "
+                f"{size[1]}x{size[0]}; is it the right video?"
+            )
         for frame in frames:
             if frame.index > last:
                 break

@@ -148,6 +148,14 @@ def results(out):
     return [is_whole(found[name]) for name in sorted(set(found) - under_way)]
 
 
+def size_of(path):
+    """-1 before there is a file, and after it has been renamed."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return -1
+
+
 @pytest.mark.parametrize("rerun", [False, True])
 @pytest.mark.parametrize("how", ["INT", "TERM", "KILL", "INT twice"])
 @pytest.mark.parametrize("seed", range(12))
@@ -163,7 +171,7 @@ def test_a_killed_run_leaves_whole_results(world, server, tmp_path, rerun, how, 
     growing = out / "walkers.dettrack.part" / "tracks.jsonl.part"
     process = Fresh(world, out) if seed < 2 else Forked(server, out, arguments(world, out))
     while process.poll() is None:
-        size = growing.stat().st_size if growing.exists() else -1
+        size = size_of(growing)
         patience -= goal < 0
         if (goal >= 0 and size >= goal) or (goal < 0 and patience < 0):
             break

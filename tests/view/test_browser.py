@@ -258,6 +258,33 @@ def test_a_swap_is_among_the_suspects_and_mended_with_one_key_and_undone(
     assert ops == ["swap", "undo", "undo"]
 
 
+def test_suspects_are_settled_by_corrections_and_by_confirming(open_page: Any, swapped: Path) -> None:
+    lines = [json.loads(line) for line in (swapped / "suspects.jsonl").read_text().splitlines()]
+    later = {**lines[0], "kind": "sides", "track": 0, "other": None, "frame": 45, "from_frame": 44, "to_frame": 45}
+    later |= {"rank": len(lines) + 1, "reason": "left and right of track 0 are exchanged"}
+    with (swapped / "suspects.jsonl").open("a") as file:
+        file.write(json.dumps(later) + "\n")
+    page = open_page(swapped)
+    still_open = "viewer.active.run.suspects.filter((each) => !each.settled).length"
+    assert page.evaluate(still_open) == len(lines) + 1
+    page.keyboard.press("]")
+    page.click("#inspector button:has-text('Swap with')")
+    wait_version(page, 1)
+    assert page.evaluate("viewer.active.run.suspects[0].settled")
+    assert "(settled)" in page.inner_text("#suspects-list [aria-current=true]")
+    while (
+        page.evaluate("viewer.active.frame") != 45
+    ):  # the swap moved the last one to track 2; `]` goes on to what is open
+        page.keyboard.press("]")
+        until(page, "viewer.active.run.suspects[viewer.suspect].frame === viewer.active.frame")
+    assert page.evaluate("viewer.look.selected") == 2
+    assert "track 2" in page.inner_text("#suspects-list [aria-current=true]")
+    page.keyboard.press("c")
+    wait_version(page, 2)
+    assert page.evaluate("viewer.active.run.suspects.at(-1).settled")
+    assert page.inner_text("#tab-suspects .count") == str(page.evaluate(still_open))
+
+
 @pytest.mark.slow
 @pytest.mark.data
 def test_a_swap_in_a_real_run_is_found_mended_and_right_in_every_export(

@@ -90,6 +90,11 @@ export class App {
     return this.active.times;
   }
 
+  /** The frame that a person means: when paused, the one that was asked for, which may not be on the screen yet. */
+  get here(): number {
+    return this.playing ? this.active.frame : this.frame;
+  }
+
   seek(frame: number, keepPlaying = false): void {
     if (this.playing && !keepPlaying) this.startClock(frame);
     this.frame = Math.max(0, Math.min(this.active.run.frames - 1, Math.round(frame) || 0));
@@ -267,7 +272,7 @@ export class App {
   }
 
   setMark(end: 0 | 1): void {
-    this.mark[end] = this.active.frame;
+    this.mark[end] = this.here;
     const [a, b] = this.mark;
     if (a !== null && b !== null && a > b) this.mark = end ? [null, b] : [a, null];
     this.refreshTimeline();
@@ -275,6 +280,17 @@ export class App {
   }
 
   // --- suspects
+
+  /** The next one (1) or the one before (-1) that no person has settled; of all where all are settled. */
+  walkSuspects(way: number): void {
+    const { suspects } = this.active.run;
+    const count = suspects.length;
+    let place = this.suspect < 0 && way < 0 ? 0 : this.suspect;
+    if (suspects.every((suspect) => suspect.settled)) return this.goToSuspect(place + way);
+    do place = (place + way + count) % count;
+    while (suspects[place].settled);
+    this.goToSuspect(place);
+  }
 
   goToSuspect(place: number): void {
     const { suspects, first_frame } = this.active.run;
@@ -471,8 +487,8 @@ export class App {
         ...LAYERS.map(([layer, , name, about]) => key([name.toLowerCase()], [name], about.split(":")[0].toLowerCase(), () => this.toggleLayer(layer))),
         key(["y"], ["Y"], "hypotheses of the selected person's joints, or of the chosen joint", () => this.toggleHypotheses()),
         key(["p"], ["P"], "plot of the selected person", () => this.panels.togglePlot()),
-        key(["["], ["["], "suspect before", () => this.goToSuspect(this.suspect - 1)),
-        key(["]"], ["]"], "next suspect", () => this.goToSuspect(this.suspect + 1)),
+        key(["["], ["["], "suspect before", () => this.walkSuspects(-1)),
+        key(["]"], ["]"], "next suspect", () => this.walkSuspects(1)),
         key(["d"], ["D"], "light or dark", () => this.toggleTheme()),
         key(["Escape"], ["esc"], "select nothing", () => this.escape()),
         key(["?"], ["?"], "this list", () => this.help()),

@@ -22,6 +22,7 @@ export class Corrections {
       key(["i"], ["I"], "begin of a stretch", () => this.app.setMark(0)),
       key(["o"], ["O"], "end of a stretch", () => this.app.setMark(1)),
       key(["w"], ["W"], "mark the stretch as bad: no joints there", () => this.markBad()),
+      key(["c"], ["C"], "confirm: this frame of the person is right, and settles its suspect", () => this.confirm()),
       key(["Backspace"], ["backspace"], "remove the chosen joint in this frame", () => this.dropJoint()),
       key(["Delete"], ["delete"], "delete the track, or the marked stretch of it", () => this.remove()),
       key(["Ctrl+z", "u"], ["Ctrl Z"], "undo", () => this.undo()),
@@ -95,7 +96,7 @@ export class Corrections {
     if (track === null) return;
     const other = await this.second(`Swap ${this.label(track)} from here on`, "Swap", true);
     if (other === null) return;
-    const from = this.moment(this.app.active.frame);
+    const from = this.moment(this.app.here);
     const words = `${this.label(track)} and ${this.label(other)} swapped from here on`;
     await this.send({ op: "swap", track, other, from }, words);
   }
@@ -113,7 +114,7 @@ export class Corrections {
   async split(): Promise<void> {
     const track = this.selected;
     if (track === null) return;
-    await this.send({ op: "split", track, from: this.moment(this.app.active.frame) }, `${this.label(track)} split here`);
+    await this.send({ op: "split", track, from: this.moment(this.app.here) }, `${this.label(track)} split here`);
   }
 
   async rename(): Promise<void> {
@@ -129,7 +130,7 @@ export class Corrections {
     const track = this.selected;
     if (track === null) return;
     const marked = this.app.mark[0] !== null || this.app.mark[1] !== null;
-    const where = marked ? this.stretch() : { from: this.moment(this.app.active.frame) };
+    const where = marked ? this.stretch() : { from: this.moment(this.app.here) };
     await this.send({ op: "flip_sides", track, ...where }, `${this.label(track)}: left and right flipped ${marked ? "in the stretch" : "from here on"}`);
   }
 
@@ -146,6 +147,17 @@ export class Corrections {
     const marked = this.app.mark[0] !== null || this.app.mark[1] !== null;
     const words = `${this.label(track)} deleted${marked ? " in the stretch" : ""}`;
     if (await this.send({ op: "delete", track, ...(marked ? this.stretch() : {}) }, words)) this.clearMark();
+  }
+
+  /** The person is right in this frame: nothing changes, but a suspect here is settled, and the next one comes. */
+  async confirm(): Promise<void> {
+    const track = this.selected;
+    const { active, suspect } = this.app;
+    if (track === null) return;
+    const settles = suspect >= 0 && active.run.suspects[suspect]?.settled === false;
+    const frame = this.app.here + active.run.first_frame;
+    const done = await this.send({ op: "confirm", track, frame }, `${this.label(track)} confirmed in frame ${frame}`);
+    if (done && settles && active.run.suspects[suspect].settled) this.app.walkSuspects(1);
   }
 
   async dropJoint(): Promise<void> {
@@ -209,6 +221,7 @@ export class Corrections {
       case "move_joint": return `Move ${edit.joint?.replace("_", " ")} of ${name(edit.track)}, frame ${edit.frame}`;
       case "drop_joint": return `Remove ${edit.joint?.replace("_", " ")} of ${name(edit.track)}${edit.frame === undefined ? stretch : `, frame ${edit.frame}`}`;
       case "mark_bad": return `Bad: ${edit.track === undefined ? "everyone" : name(edit.track)}${stretch}`;
+      case "confirm": return `Confirm ${name(edit.track)}, frame ${edit.frame}`;
       case "undo": return `Undo ${edit.undoes}`;
       default: return edit.op;
     }

@@ -38,8 +38,8 @@ export class Panels {
     }
     $("find").oninput = () => this.listPeople();
     $("here").onchange = () => this.listPeople();
-    $("previous-suspect").onclick = () => app.goToSuspect(app.suspect - 1);
-    $("next-suspect").onclick = () => app.goToSuspect(app.suspect + 1);
+    $("previous-suspect").onclick = () => app.walkSuspects(-1);
+    $("next-suspect").onclick = () => app.walkSuspects(1);
   }
 
   show(name: (typeof TABS)[number]): void {
@@ -55,7 +55,7 @@ export class Panels {
   refresh(): void {
     const { run } = this.app.active;
     $("tab-people").querySelector(".count")!.textContent = String(run.tracks.length);
-    $("tab-suspects").querySelector(".count")!.textContent = String(run.suspects.length);
+    $("tab-suspects").querySelector(".count")!.textContent = String(run.suspects.filter((suspect) => !suspect.settled).length);
     const holding = effective(run).length;
     $("tab-history").querySelector(".count")!.textContent = String(holding);
     this.listed = "";
@@ -148,8 +148,8 @@ export class Panels {
     return make("button", {
       class: "row", "data-key": `s${place}`, "aria-current": String(place === app.suspect), title: suspect.reason, onclick: () => app.goToSuspect(place),
     },
-      make("span", { class: "rank" }, String(suspect.rank)),
-      make("span", { class: "name three" }, suspect.reason),
+      make("span", { class: "rank" }, suspect.settled ? "✓" : String(suspect.rank)),
+      make("span", { class: suspect.settled ? "name three gone" : "name three" }, suspect.settled ? `${suspect.reason} (settled)` : suspect.reason),
       make("span", { class: "side" }, clockText(app.times[frame] ?? 0)));
   }
 
@@ -185,6 +185,7 @@ export class Panels {
       action("Rename…", "R", () => c.rename()),
       action(marked ? "Flip stretch" : "Flip sides", "F", () => c.flip()),
       action("Mark bad", "W", () => c.markBad(), { disabled: !marked, title: "Joints of the marked stretch become missing; I and O mark one" }),
+      action("Confirm", "C", () => c.confirm(), { title: "The person is right in this frame; a suspect here is settled", class: "wide" }),
       ...(joint ? [action(`Remove ${joint}`, "⌫", () => c.dropJoint(), { class: "wide" })] : []),
       action(marked ? "Delete stretch" : "Delete", "del", () => c.remove(), { class: "danger wide" }),
     ];

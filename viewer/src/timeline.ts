@@ -360,7 +360,7 @@ export class Timeline {
       const size = chosen ? 6 : 3 + 2 * suspect.severity;
       const y = RULER + MARKS / 2;
       c.fillStyle = warn;
-      c.globalAlpha = chosen ? 1 : 0.4 + 0.6 * suspect.severity;
+      c.globalAlpha = chosen ? 1 : suspect.settled ? 0.15 : 0.4 + 0.6 * suspect.severity;
       c.beginPath();
       c.moveTo(x, y - size);
       c.lineTo(x + size, y);

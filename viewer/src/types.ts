@@ -21,6 +21,8 @@ export interface Suspect {
   to_frame: number;
   severity: number;
   reason: string;
+  /** A person confirmed it, or a correction changed what it was about. */
+  settled: boolean;
 }
 
 export interface Edit {

@@ -38,6 +38,7 @@ class CorrectArgs:
         move_joint: Put --joint of a track in --frame at --xy.
         drop_joint: Remove --joint of a track, in --frame or in --from to --to.
         mark_bad: Mark a stretch of a track bad: its joints become missing. -1: of everybody in --from to --to.
+        confirm: Say that a track is right in --frame; nothing changes, but a suspect there is settled.
         undo: Number of an edit; 0 takes the last one that counts.
         from_: First second.
         to: Second at which it ends; that frame is not part of it.
@@ -59,6 +60,7 @@ class CorrectArgs:
     move_joint: _Id = None
     drop_joint: _Id = None
     mark_bad: _Id = None
+    confirm: _Id = None
     undo: Annotated[int | None, tyro.conf.arg(metavar="EDIT")] = None
     from_: Annotated[float | None, tyro.conf.arg(name="from")] = None
     to: float | None = None
@@ -70,7 +72,7 @@ class CorrectArgs:
     quiet: bool = False
 
 
-_ON_TRACKS = ("split", "rename", "delete", "flip_sides", "move_joint", "drop_joint", "mark_bad")
+_ON_TRACKS = ("split", "rename", "delete", "flip_sides", "move_joint", "drop_joint", "mark_bad", "confirm")
 
 
 def run(args: Sequence[str]) -> int:

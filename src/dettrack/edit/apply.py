@@ -17,7 +17,9 @@ from dettrack.edit.operations import Edit
 from dettrack.errors import InputError
 from dettrack.structures import TrackTable
 
-__all__ = ["active", "apply", "check", "names"]
+__all__ = ["active", "apply", "apply_traced", "check", "names"]
+
+_NO_ROWS = ("rename", "confirm")  # operations that change no row
 
 _CLOCK_S = 1e-6
 """Timestamps are rounded to a microsecond in some files: a bound meets a frame that is so near."""
@@ -66,7 +68,7 @@ def apply(
         New rows, sorted by frame and track id; `table` itself where no edit counts.
     """
     edits = active(edits)
-    if not any(edit.op != "rename" for edit in edits):
+    if all(edit.op in _NO_ROWS for edit in edits):
         return table
     work = _Work(table)
     for edit in edits:
@@ -76,6 +78,21 @@ def apply(
         changed = np.array(sorted(work.changed & set(out.track_id.tolist())), np.int64)
         out = smooth(out, changed) if len(changed) else out
     return out
+
+
+def apply_traced(table: TrackTable, edits: Sequence[Edit]) -> tuple[TrackTable, Int[np.ndarray, " rows"]]:
+    """The rows after the edits, without smoothed positions, and where each was.
+
+    Args:
+        table: Rows of a run as it wrote them.
+        edits: Its list, undone ones included.
+
+    Returns:
+        New rows, and for each its place in `table`.
+    """
+    out = apply(replace(table, score=np.arange(len(table), dtype=float), xy_smooth=None), edits)
+    places = out.score.astype(np.int64)
+    return replace(out, score=table.score[places]), places
 
 
 def check(table: TrackTable, edit: Edit) -> None:

@@ -25,9 +25,10 @@ OPERATIONS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "move_joint": (frozenset({"track", "frame", "joint", "xy"}), frozenset()),
     "drop_joint": (frozenset({"track", "joint"}), frozenset({"frame", "from", "to"})),
     "mark_bad": (frozenset(), frozenset({"track", "from", "to"})),
+    "confirm": (frozenset({"track", "frame"}), frozenset()),
     "undo": (frozenset({"undoes"}), frozenset()),
 }
-"""What each operation takes: required operands, optional operands."""
+"""What each operation takes: required operands, optional ones. `confirm` changes nothing: a person found it right."""
 
 _ABOUT = frozenset({"v", "id", "time", "by", "op"})
 _LONGEST_NAME = 200

@@ -91,9 +91,14 @@ def read_suspects(folder: Path) -> list[dict[str, Any]]:
             entry = json.loads(line)
         except ValueError:
             continue
-        if isinstance(entry, dict) and {"rank", "frame", "reason"} <= entry.keys():
-            found.append(entry)
+        if isinstance(entry, dict) and all(type(entry.get(key)) is kind for key, kind in _SUSPECT.items()):
+            numbers = {key: entry.get(key) for key in ("track", "other", "from_frame", "to_frame")}
+            known = {key: value for key, value in numbers.items() if type(value) is int}
+            found.append({**entry, "track": None, "other": None, **known})
     return found
+
+
+_SUSPECT = {"rank": int, "frame": int, "reason": str}
 
 
 def _tracks_file(path: Path) -> Path:

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from dettrack.edit import Edit, active, apply
+from dettrack.edit import Edit, active, apply_traced
 from dettrack.sew.links import Key, Links
 from dettrack.structures import TrackletBatch, TrackTable
 
@@ -26,13 +25,6 @@ __all__ = ["carried", "links_of"]
 _SEAMS = ("swap", "merge", "split")
 _MOSTLY = 0.8  # share of the rows of an edit by which a new track is the one that it is about
 _NEAR = 0.15  # mean distance of two poses of one person in one frame, over the root of the box's area
-
-
-def _row_by_row(table: TrackTable, edits: Sequence[Edit]) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-    """For the rows that edits leave: their place in `table`, and their id."""
-    numbered = replace(table, score=np.arange(len(table), dtype=float), xy_smooth=None)
-    out = apply(numbered, edits)
-    return out.score.astype(np.int64), out.track_id
 
 
 def _nearest(
@@ -64,8 +56,8 @@ def links_of(table: TrackTable, edits: Sequence[Edit], batches: Iterable[Trackle
     """
     before = table.track_id
     after = np.full(len(table), -1)
-    places, ids = _row_by_row(table, [edit for edit in active(edits) if edit.op in _SEAMS])
-    after[places] = ids
+    sewn, places = apply_traced(table, [edit for edit in active(edits) if edit.op in _SEAMS])
+    after[places] = sewn.track_id
     area = (table.box[:, 2] - table.box[:, 0]) * (table.box[:, 3] - table.box[:, 1])
     seen: list[tuple[Key, int, int]] = []  # tracklet, id that the run gave it, id that it has now
     for batch in batches:
@@ -120,8 +112,8 @@ def carried(table: TrackTable, edits: Sequence[Edit], new: TrackTable, reach: in
         if edit.track is None:
             out.append(line)
             continue
-        rows, ids = _row_by_row(table, counting[:number])
-        mine = rows[(ids == edit.track) & _within(table, rows, edit)]
+        then, rows = apply_traced(table, counting[:number])
+        mine = rows[(then.track_id == edit.track) & _within(table, rows, edit)]
         places = place[mine]
         found, counts = np.unique(new.track_id[places[places >= 0]], return_counts=True)
         if len(found) and (edit.op == "rename" or counts.max() >= _MOSTLY * counts.sum()):
@@ -130,11 +122,11 @@ def carried(table: TrackTable, edits: Sequence[Edit], new: TrackTable, reach: in
             span = {} if edit.frame is not None or edit.op == "rename" else _span(new, track, places)
             kept = {key: value for key, value in line.items() if key not in ("from", "to")}
             out.append({**kept, "track": track, **span})
-    rows, ids = _row_by_row(table, [edit for edit in counting if edit.op in _SEAMS])
+    sewn, rows = apply_traced(table, [edit for edit in counting if edit.op in _SEAMS])
     latest = max((edit for edit in counting if edit.op in _SEAMS), key=lambda edit: edit.id, default=None)
     about = {} if latest is None else {"v": 1, "time": latest.time, "by": latest.by}
     # Last: until then the tracks have the ids of the new association.
-    return out + [{**about, **line} for line in _left(table, rows, ids, place, new, reach)]
+    return out + [{**about, **line} for line in _left(table, rows, sewn.track_id, place, new, reach)]
 
 
 def _places(table: TrackTable, new: TrackTable) -> Int[np.ndarray, " rows"]:

@@ -68,6 +68,7 @@ class Opened:
         self.version = 0
         self._lock = threading.Lock()
         self._hypotheses: Hypotheses | None = None
+        self._suspects = [] if folder is None else read_suspects(folder)
         self._smooth = smoothing_again(result.summary, result.info.fps)
         self.packed = self._pack()
 
@@ -121,6 +122,7 @@ class Opened:
             "smooth": table.xy_smooth is not None,
             "joint_set": joint_names(table.joint_set),
             "rows": len(table),
+            "suspects": edit.follow_suspects(self._suspects, self._original.table, edits),
         }
         return Packed(table, files, about, edits)
 
@@ -163,7 +165,6 @@ class Opened:
             **self.packed.lanes,
             "edits": [each.as_json() for each in self.packed.edits],
             "hypotheses": self.folder is not None and (self.folder / TRACKLETS).is_file(),
-            "suspects": [] if self.folder is None else read_suspects(self.folder),
             "notes": summary.get("notes", []),
             "complete": summary.get("complete", True),
             "detector": summary.get("detector", ""),

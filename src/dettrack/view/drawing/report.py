@@ -15,10 +15,11 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
+from dettrack.edit import follow_suspects
 from dettrack.errors import DettrackError
 from dettrack.files import write_text
 from dettrack.formats.exports import history
-from dettrack.formats.read import read_suspects
+from dettrack.formats.read import read_rows, read_suspects
 from dettrack.formats.result import Result
 from dettrack.measure.angles import ANGLES, angles_of, facing
 from dettrack.measure.motion import body_centre, distance, speeds, steps
@@ -252,11 +253,10 @@ def _suspects(result: Result) -> str:
     found = sorted(read_suspects(folder), key=lambda entry: entry["rank"])[:_MOST_SUSPECTS]
     if not found:
         return "<p>None listed.</p>"
-    rows = [
-        [escape(str(e.get("frame", ""))), escape(str(e.get("track", e.get("tracks", "")))), escape(str(e["reason"]))]
-        for e in found
-    ]
-    return _table(["frame", "track", "why"], rows)
+    if result.edits:
+        found = follow_suspects(found, read_rows(result.path, edits=False).table, result.edits)
+    rows = [[str(e["frame"]), escape(e["reason"]), "yes" if e.get("settled") else ""] for e in found]
+    return _table(["frame", "why", "settled by a person"], rows)
 
 
 def _made(result: Result, scale: Scale | None) -> str:

@@ -62,3 +62,29 @@ def test_the_handlers_before_are_put_back():
     with ending_by_signals():
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+_IN_A_FINALISER = """
+import os, signal, time
+from dettrack.cli.interrupts import ending_by_signals
+class Finalised:
+    def __del__(self):
+        os.kill(os.getpid(), signal.{name})
+        print("ignored", flush=True)
+try:
+    with ending_by_signals():
+        x = Finalised()
+        del x
+        time.sleep(60)
+        print("to the end", flush=True)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_in_a_finaliser_is_not_lost(name):
+    """Python ignores what is raised there: the run would go on as if nobody had asked it to end."""
+    command = [sys.executable, "-c", _IN_A_FINALISER.format(name=name)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=_as_in_a_terminal)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")

@@ -10,8 +10,10 @@ import pytest
 from dot_people import draw_scene, write_boxes, write_model
 
 from dettrack.cli import main
+from dettrack.cli.batch import BatchArgs
+from dettrack.cli.settings import seconds
 from dettrack.cli.short_help import SHORT_HELP
-from dettrack.cli.track import TrackArgs, advice, parse, seconds
+from dettrack.cli.track import TrackArgs, advice, parse
 from dettrack.config import TrackConfig
 from dettrack.errors import UsageError
 from dettrack.files.toml import field_types, option_name
@@ -33,7 +35,7 @@ def given(scene):
     return ["--detector", str(folder / "boxes.json"), "--model", str(folder / "dots.onnx"), "--no-flip", "--quiet"]
 
 
-@pytest.mark.parametrize("args", [["--help"], ["track", "--help"], ["track", "-h"]])
+@pytest.mark.parametrize("args", [["--help"], ["track", "--help"], ["track", "-h"], ["batch", "--help"]])
 def test_help_is_one_screen(capsys, args):
     assert main(args) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -41,11 +43,12 @@ def test_help_is_one_screen(capsys, args):
     assert max(map(len, lines)) <= 100
 
 
-def test_the_short_help_names_only_options_that_exist(capsys):
-    known = {option_name(name) for name in field_types(TrackArgs)}
-    sections = [cls for cls in field_types(TrackArgs).values() if hasattr(cls, "__dataclass_fields__")]
+@pytest.mark.parametrize(("command", "options"), [("track", TrackArgs), ("batch", BatchArgs)])
+def test_the_short_help_names_only_options_that_exist(capsys, command, options):
+    known = {option_name(name) for name in field_types(options)}
+    sections = [cls for cls in field_types(options).values() if hasattr(cls, "__dataclass_fields__")]
     known |= {option_name(name) for cls in sections for name in field_types(cls)}
-    named = {word for word in SHORT_HELP["track"].split() if word.startswith("--")}
+    named = {word for word in SHORT_HELP[command].split() if word.startswith("--")}
     assert {word.strip(".,") for word in named} <= known | {"--help-all"}
 
 

@@ -9,25 +9,15 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
 from dettrack import __version__
-from dettrack.cli.settings import config_option, format_names
-from dettrack.config import (
-    DEFAULT_PRESET,
-    CutConfig,
-    DetectConfig,
-    EstimateConfig,
-    FinishConfig,
-    PolishConfig,
-    Preset,
-    SewConfig,
-    TrackConfig,
-)
+from dettrack.cli.settings import SettingsOptions, format_names, parse_options, seconds
+from dettrack.config import DEFAULT_PRESET, Preset, TrackConfig
 from dettrack.errors import UsageError
 from dettrack.threads import cpu_threads
 
@@ -45,7 +35,7 @@ _UNREAD = 3  # exit code, as of `dettrack track`
 
 
 @dataclass(frozen=True)
-class BatchArgs:
+class BatchArgs(SettingsOptions):
     """Track many videos. A second call does what is missing or was made of something else, and nothing else.
 
     Each video gives a folder OUT/<name>.dettrack as `dettrack track` makes it. `dettrack batch status OUT` says how it
@@ -68,8 +58,8 @@ class BatchArgs:
         render: Write render.mp4 too.
         blur_faces: Make the heads of all people unrecognisable in render.mp4.
         save_tracklets: Write tracklets.parquet too.
-        start: Skip what comes before this time of each video, in seconds from its first frame.
-        end: Stop at this time.
+        start: Skip what comes before this time from each video's first frame: seconds, or minutes:seconds.
+        end: Stop at this time from the first frame, likewise.
         fps: Frames per second of folders of images, which have no clock; videos have times of their own.
         max_pixels: Largest picture, in pixels, that is decoded; one that a header announces to be larger is refused.
         preset: See `dettrack track`.
@@ -92,19 +82,13 @@ class BatchArgs:
     render: bool = False
     blur_faces: bool = False
     save_tracklets: bool = False
-    start: float = 0.0
-    end: float | None = None
+    start: str = "0"
+    end: str = ""
     fps: float | None = None
     max_pixels: int = 100_000_000
     preset: Preset = DEFAULT_PRESET
     config: Path | None = None
     quiet: bool = False
-    cut: CutConfig = field(default_factory=CutConfig)
-    detect: DetectConfig = field(default_factory=DetectConfig)
-    estimate: EstimateConfig = field(default_factory=EstimateConfig)
-    sew: SewConfig = field(default_factory=SewConfig)
-    polish: PolishConfig = field(default_factory=PolishConfig)
-    finish: FinishConfig = field(default_factory=FinishConfig)
 
     @property
     def settings(self) -> TrackConfig:
@@ -113,7 +97,7 @@ class BatchArgs:
         Not all cores, as for a single video: results must not depend on how many workers share them.
         """
         estimate = self.estimate if self.estimate.threads else replace(self.estimate, threads=1)
-        return TrackConfig(self.cut, self.detect, estimate, self.sew, self.polish, self.finish)
+        return replace(super().settings, estimate=estimate)
 
 
 @dataclass(frozen=True)
@@ -131,7 +115,7 @@ def run(args: Sequence[str]) -> int:
     """Entry point; see `dettrack.cli.main` for the exit codes."""
     if args[:1] == ["status"]:
         return _run_status(args[1:])
-    parsed = _parse(args)
+    parsed = parse_options(BatchArgs, args, "dettrack batch")
     if parsed.out is None or not parsed.inputs:
         raise UsageError("give videos (or folders, patterns, lists) and --out DIR; see --help")
     from dettrack.runs.batch.inputs import find_entries, of_shard
@@ -147,8 +131,8 @@ def run(args: Sequence[str]) -> int:
         formats=formats,
         render=parsed.render,
         save_tracklets=parsed.save_tracklets,
-        start_s=parsed.start,
-        end_s=parsed.end,
+        start_s=seconds(parsed.start, "--start"),
+        end_s=seconds(parsed.end, "--end") if parsed.end else None,
         preset=parsed.preset,
         fps=parsed.fps,
         max_pixels=parsed.max_pixels,
@@ -160,25 +144,13 @@ def run(args: Sequence[str]) -> int:
     return (_dry_run if parsed.dry_run else _run)(parsed, parsed.out, entries, options)
 
 
-def _parse(args: Sequence[str]) -> BatchArgs:
-    defaults = config_option(args)
-    sections = {name: getattr(defaults, name) for name in ("cut", "detect", "estimate", "sew", "polish", "finish")}
-    return tyro.cli(
-        Annotated[BatchArgs, tyro.conf.arg(name="")],
-        args=list(args),
-        prog="dettrack batch",
-        default=BatchArgs(**sections),
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
-    )
-
-
 def _check_numbers(parsed: BatchArgs) -> None:
     """What would fail every single video, or leave none of them with a worker."""
-    for name in ("workers", "worker_memory", "split", "num_cpus", "num_gpus", "start"):
+    for name in ("workers", "worker_memory", "split", "num_cpus", "num_gpus"):
         if not 0 <= getattr(parsed, name) < math.inf:
             raise UsageError(f"--{name.replace('_', '-')} is {getattr(parsed, name)}: expected a number of at least 0")
-    if parsed.end is not None and not parsed.end > parsed.start:
-        raise UsageError(f"--end is {parsed.end:g}: it must be later than --start, which is {parsed.start:g}")
+    if parsed.end and seconds(parsed.end, "--end") <= seconds(parsed.start, "--start"):
+        raise UsageError(f"--end is {parsed.end}: it must be later than --start, which is {parsed.start}")
     if parsed.fps is not None:
         from dettrack.video.sources import check_fps
 

@@ -1,18 +1,80 @@
-"""Settings on the command line: presets and files under the options, and one message for a wrong value."""
+"""Settings and times on the command line: presets and files under the options, one message for a wrong value."""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
-from dettrack.config import DEFAULT_PRESET, TrackConfig, load_config, preset_config
+import tyro
+
+from dettrack.config import (
+    DEFAULT_PRESET,
+    CutConfig,
+    DetectConfig,
+    EstimateConfig,
+    FinishConfig,
+    PolishConfig,
+    SewConfig,
+    TrackConfig,
+    load_config,
+    preset_config,
+)
+from dettrack.errors import UsageError
 from dettrack.files.toml import field_types, from_texts, option_name
 
-__all__ = ["config_option", "format_names"]
+__all__ = ["SettingsOptions", "config_option", "format_names", "parse_options", "seconds"]
+
+
+@dataclass(frozen=True)
+class SettingsOptions:
+    """The options of a command that takes all settings of a run."""
+
+    cut: CutConfig = field(default_factory=CutConfig)
+    detect: DetectConfig = field(default_factory=DetectConfig)
+    estimate: EstimateConfig = field(default_factory=EstimateConfig)
+    sew: SewConfig = field(default_factory=SewConfig)
+    polish: PolishConfig = field(default_factory=PolishConfig)
+    finish: FinishConfig = field(default_factory=FinishConfig)
+
+    @property
+    def settings(self) -> TrackConfig:
+        """The settings alone."""
+        return TrackConfig(self.cut, self.detect, self.estimate, self.sew, self.polish, self.finish)
+
+
+_Options = TypeVar("_Options", bound=SettingsOptions)
+
+
+def parse_options(kind: type[_Options], args: Sequence[str], prog: str) -> _Options:
+    """The options of such a command, over those of `--config` and `--preset`; the last one of each counts.
+
+    Args:
+        kind: Class of its options.
+        args: What follows the command.
+        prog: What the help calls it.
+
+    Returns:
+        The options.
+
+    Raises:
+        InputError: The settings file cannot be read.
+        UsageError: A wrong setting, at whichever place.
+    """
+    defaults = config_option(args)
+    unnamed: Any = Annotated[kind, tyro.conf.arg(name="")]
+    options: _Options = tyro.cli(
+        unnamed,
+        args=list(args),
+        prog=prog,
+        default=kind(**{name: getattr(defaults, name) for name in field_types(TrackConfig)}),
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+    )
+    return options
 
 
 def config_option(args: Sequence[str], sections: Sequence[str] = ()) -> TrackConfig:
@@ -66,3 +128,21 @@ def _given(args: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
 def format_names(text: str) -> tuple[str, ...]:
     """Names in a comma-separated list, as `--formats` takes them."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def seconds(text: str, option: str) -> float:
+    """A time on the command line: seconds, minutes:seconds or hours:minutes:seconds.
+
+    Args:
+        text: Such as 90, 1:30 or 0:01:30.5.
+        option: For the message.
+
+    Returns:
+        Seconds.
+
+    Raises:
+        UsageError: None of these.
+    """
+    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", text, re.ASCII):
+        raise UsageError(f"{option} is {text!r}: expected seconds, or minutes:seconds, such as 90 or 1:30")
+    return sum(float(part) * 60**place for place, part in enumerate(reversed(text.split(":"))))

@@ -29,4 +29,26 @@ Finds every person, follows each one, and writes their joints in every frame to 
 
 All options, by task: --help-all.  Better models: dettrack weights list.  Your machine: doctor.
 """,
+    "batch": """\
+usage: dettrack batch INPUT... --out DIR [OPTIONS]      dettrack batch status DIR
+
+Tracks many videos; the same command again does what is missing or has changed, and nothing else.
+INPUT: videos, folders (searched through), "patterns", .txt lists, .csv tables (column video)
+
+  --out DIR               receives NAME.dettrack of each video, the manifest and the tables
+  --workers N             worker processes, 0.8 to 1 GiB each (one for each core)
+  --shard 3/16            the third of sixteen shares: array jobs, several machines, one DIR
+  --ray ADDRESS|local     actors of a Ray cluster; with --num-cpus, --num-gpus for each
+  --split SECONDS         longer videos are divided among workers with nothing to do (300)
+  --retry WHAT            failed, poison (killed their worker) or all, once more
+  --dry-run               what would be done, and how long it takes by the speed so far
+  --formats LIST          jsonl,parquet,csv,posetrack18,coco,mot,trc,openpose (jsonl,parquet)
+  --render                also render.mp4; with --blur-faces heads are unrecognisable
+  --start 1:30 --end 2:00 a part of each video; seconds or minutes:seconds
+  --preset NAME           balanced, fast (1.4 x), accurate (1/5 of the speed), paper
+  --config FILE           settings from a TOML file, or from the summary.json of a run
+  --quiet                 errors only
+
+All options and settings: --help-all.  Containers, clusters, costs: docs/scaling.md.
+""",
 }

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import tyro
 
 from dettrack.cli.interrupts import UNREAD
-from dettrack.cli.settings import config_option, format_names
-from dettrack.config import (
-    DEFAULT_PRESET,
-    CutConfig,
-    DetectConfig,
-    EstimateConfig,
-    FinishConfig,
-    PolishConfig,
-    Preset,
-    SewConfig,
-    TrackConfig,
-)
+from dettrack.cli.settings import SettingsOptions, format_names, parse_options, seconds
+from dettrack.config import DEFAULT_PRESET, Preset, TrackConfig
 from dettrack.errors import DettrackError, UsageError
 from dettrack.files import IMAGE_SUFFIXES
 from dettrack.threads import tune_process
@@ -48,7 +37,7 @@ _SURE_AFTER_S, _LONG_S = 60.0, 1800.0  # when the rest of a run can be estimated
 
 
 @dataclass(frozen=True)
-class TrackArgs:
+class TrackArgs(SettingsOptions):
     """Find every person in a video, follow each one, and write their joints in every frame.
 
     Each INPUT gives a folder <name>.dettrack with the tracks in the formats of --formats, and summary.json.
@@ -100,12 +89,6 @@ class TrackArgs:
     config: Path | None = None
     live: bool = False
     quiet: bool = False
-    cut: CutConfig = field(default_factory=CutConfig)
-    detect: DetectConfig = field(default_factory=DetectConfig)
-    estimate: EstimateConfig = field(default_factory=EstimateConfig)
-    sew: SewConfig = field(default_factory=SewConfig)
-    polish: PolishConfig = field(default_factory=PolishConfig)
-    finish: FinishConfig = field(default_factory=FinishConfig)
 
     @property
     def start_s(self) -> float:
@@ -117,28 +100,10 @@ class TrackArgs:
         """`end` in seconds."""
         return seconds(self.end, "--end") if self.end else None
 
-    @property
-    def settings(self) -> TrackConfig:
-        """The settings alone."""
-        return TrackConfig(self.cut, self.detect, self.estimate, self.sew, self.polish, self.finish)
-
 
 def parse(args: Sequence[str]) -> TrackArgs:
-    """The options, over those of `--config` and `--preset`; the last one of each counts.
-
-    Raises:
-        InputError: The settings file cannot be read.
-        UsageError: A wrong setting, at whichever place.
-    """
-    defaults = config_option(args)
-    sections = {name: getattr(defaults, name) for name in ("cut", "detect", "estimate", "sew", "polish", "finish")}
-    return tyro.cli(
-        Annotated[TrackArgs, tyro.conf.arg(name="")],
-        args=list(args),
-        prog="dettrack track",
-        default=TrackArgs(**sections),
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
-    )
+    """See `parse_options`."""
+    return parse_options(TrackArgs, args, "dettrack track")
 
 
 def run(args: Sequence[str]) -> int:
@@ -151,24 +116,6 @@ def run(args: Sequence[str]) -> int:
     if not parsed.inputs:
         raise UsageError("nothing to track: name a video, a folder of frames, or --posetrack; see --help")
     return _run_live(parsed) if parsed.live else _run_videos(parsed)
-
-
-def seconds(text: str, option: str) -> float:
-    """A time on the command line: seconds, minutes:seconds or hours:minutes:seconds.
-
-    Args:
-        text: Such as 90, 1:30 or 0:01:30.5.
-        option: For the message.
-
-    Returns:
-        Seconds.
-
-    Raises:
-        UsageError: None of these.
-    """
-    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", text, re.ASCII):
-        raise UsageError(f"{option} is {text!r}: expected seconds, or minutes:seconds, such as 90 or 1:30")
-    return sum(float(part) * 60**place for place, part in enumerate(reversed(text.split(":"))))
 
 
 def _run_live(parsed: TrackArgs) -> int:

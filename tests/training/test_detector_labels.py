@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ from scipy.io import savemat
 from dettrack.errors import InputError
 from dettrack.structures import Boxes, Frame
 from dettrack.training.detector.photos import IGNORE, PERSON
-from dettrack.training.labels.boxes import LabelConfig, athlete_boxes, in_tiles, label, merge_opinions
+from dettrack.training.labels.boxes import LabelConfig, athlete_boxes, by_score, in_tiles, label, merge_opinions
 
 BOX, OTHER, FAR = [10.0, 10, 30, 60], [12.0, 11, 31, 61], [80.0, 10, 100, 60]
 
@@ -45,6 +46,17 @@ def test_doubt_beside_a_person_is_ignored_but_not_its_parts() -> None:
     boxes, kinds = merge_opinions(_boxes((BOX, 0.9), (FAR, 0.4), (part, 0.4)), _boxes((OTHER, 0.9)))
     assert boxes.tolist() == [BOX, FAR]
     assert kinds.tolist() == [PERSON, IGNORE]
+
+
+def test_scores_alone_and_boxes_by_hand_make_labels() -> None:
+    near, weak = [81.0, 11, 101, 61], [50.0, 10, 70, 60]
+    first = _boxes((OTHER, 0.9), (FAR, 0.45), (weak, 0.2), (near, 0.2), ([0.0, 0, 9, 9], 0.1))
+    boxes, kinds = by_score(first, 0.42, np.array([BOX]))
+    assert boxes.tolist() == [BOX, FAR, weak]  # by hand, in place of the teacher's; no duplicate of a person
+    assert kinds.tolist() == [PERSON, PERSON, IGNORE]
+    boxes, kinds = by_score(_boxes((BOX, 0.25), (FAR, 0.35)), 0.42, np.zeros((0, 4)))
+    assert boxes.tolist() == [FAR]
+    assert kinds.tolist() == [IGNORE]
 
 
 def test_athletes_come_from_their_joints(tmp_path: Path) -> None:
@@ -93,7 +105,7 @@ def test_sources_of_an_earlier_pack_stay_unless_labelled_again(tmp_path: Path, m
         (tmp_path / source).mkdir()
         for name in names:
             cv2.imwrite(str(tmp_path / source / name), image)
-    monkeypatch.setattr("dettrack.training.labels.boxes._detector", lambda name, size: _FindsBlobs())
+    monkeypatch.setattr("dettrack.training.labels.boxes._detector", lambda *_: _FindsBlobs())
     both = label(LabelConfig(tmp_path / "x.npz", "any", photos=(tmp_path / "a", tmp_path / "b"), longest=40))
     both.save(tmp_path / "x.npz")
     again = LabelConfig(tmp_path / "y.npz", "any", photos=(tmp_path / "a",), keep=tmp_path / "x.npz", tiles=2)
@@ -103,6 +115,26 @@ def test_sources_of_an_earlier_pack_stay_unless_labelled_again(tmp_path: Path, m
     assert (pack.kinds == PERSON).all()
     np.testing.assert_allclose(pack.labels(0)[0], [[10.25, 5.25, 14.75, 19.75]])
     np.testing.assert_allclose(pack.labels(1)[0], [[20.5, 10.5, 29.5, 39.5]])
+
+
+def test_lists_give_photos_and_boxes_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dettrack.training.labels.boxes._detector", lambda *_: _FindsBlobs())
+    image = np.zeros((60, 80, 3), np.uint8)
+    image[10:40, 20:35] = 255
+    (tmp_path / "a").mkdir()
+    for name in ("x.png", "y.png"):
+        cv2.imwrite(str(tmp_path / "a" / name), image)
+    images = [{"id": 1, "file_name": "a/x.png"}, {"id": 2, "file_name": str(tmp_path / "a" / "y.png")}]
+    drawn = {"image_id": 1, "bbox": [50.0, 10.0, 20.0, 40.0]}
+    (tmp_path / "people.json").write_text(json.dumps({"images": images, "annotations": [drawn]}))
+    lists = (tmp_path / "people.json",)
+    pack = label(LabelConfig(tmp_path / "p.npz", "any", lists=lists, sure=0.42))
+    assert pack.names.tolist() == ["people/a_x.png", "people/a_y.png"]
+    assert pack.boxes.tolist() == [[50, 10, 70, 50], [20.5, 10.5, 34.5, 39.5], [20.5, 10.5, 34.5, 39.5]]
+    assert (pack.kinds == PERSON).all()
+    assert len(label(LabelConfig(tmp_path / "p.npz", "any", lists=lists, most=(1,), sure=0.42))) == 1
+    with pytest.raises(InputError, match="2 numbers in --most"):
+        label(LabelConfig(tmp_path / "p.npz", "any", lists=lists, most=(1, 2), sure=0.42))
 
 
 @pytest.mark.data

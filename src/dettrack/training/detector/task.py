@@ -124,10 +124,12 @@ class DetectorTask:
         if self.config.frozen_norms:
             _freeze_norms(_network(model).trunk)
         images = batch["image"].contiguous(memory_format=torch.channels_last)
-        logits: BoxLogits = model(*self._front(model, images))
+        rough: BoxLogits = model(*self._front(model, images))
         centres, strides = cell_centres(images.shape[-2], images.shape[-1], device=images.device)
         most = max(1, int((batch["kinds"] != PADDING).sum(1).max()))
-        return detection_loss(logits, centres, strides, batch["boxes"][:, :most], batch["kinds"][:, :most])
+        logits = BoxLogits(rough.person.float(), rough.distances.float())  # bf16 is too coarse for pixels
+        with torch.autocast(images.device.type, enabled=False):
+            return detection_loss(logits, centres, strides, batch["boxes"][:, :most], batch["kinds"][:, :most])
 
     def _front(self, model: nn.Module, images: Tensor) -> tuple[Tensor, int]:
         """Stem and frozen blocks, where nothing learns: without memory of activations, in bf16."""

@@ -24,7 +24,9 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "NewFile",
     "base_name",
+    "exists",
     "file_sha256",
+    "json_lines",
     "load_arrays",
     "load_json",
     "load_xml",
@@ -196,6 +198,17 @@ def load_json(path: str | os.PathLike[str]) -> Any:
         raise InputError(f"{os.fspath(path)}: not JSON ({(str(error).splitlines() or ['too large'])[0]})") from error
 
 
+def json_lines(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """What the lines of a file hold, each by itself JSON; lines that are none, as a kill leaves them, are left out."""
+    with Path(path).open("rb") as file:
+        for line in file:
+            try:
+                content = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            yield content
+
+
 def load_xml(path: str | os.PathLike[str]) -> ElementTree.Element:
     """The root of an XML file that declares nothing (entities could grow to any size, or name other files).
 
@@ -262,6 +275,11 @@ def path_inside(folder: Path, name: str, where: str) -> Path:
     if ".." in parts or "\x00" in name or not parts[0] or ":" in parts[0]:
         raise InputError(f"{where}: the path {name[:80]!r} leaves the folder {folder}")
     return folder / name
+
+
+def exists(path: str | os.PathLike[str]) -> bool:
+    """Whether there is such a file or folder; False, too, for names that the system refuses, as too long ones."""
+    return os.path.exists(path)  # noqa: PTH110 (Path.exists raises for them)
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Protocol
 
 from dettrack import __version__
-from dettrack.errors import DettrackError, UsageError
-from dettrack.files import write_json
+from dettrack.errors import DettrackError, InputError, UsageError
+from dettrack.files import exists, load_json, parsing, write_json
 from dettrack.formats import FORMATS, open_writers
 from dettrack.formats.result import Result
 from dettrack.measure.scale import Scale
 
-__all__ = ["EXPORT_LIST", "WHOLE", "Exporter", "command_line", "export", "export_names", "list_file"]
+__all__ = ["EXPORT_LIST", "WHOLE", "Exporter", "command_line", "export", "export_names", "list_file", "listed_files"]
 
 EXPORT_LIST = "export.json"
 """What an export wrote, and from what."""
@@ -105,18 +105,17 @@ def list_file(path: Path, result: Result) -> None:
     _list([path], path.parent, result, None)
 
 
+def listed_files(folder: Path) -> frozenset[str]:
+    """Names of the files that exports into a folder have listed; nothing where there is no readable list."""
+    with suppress(InputError), parsing(f"{folder}", "a list of files"):
+        return frozenset(str(name) for name in load_json(folder / EXPORT_LIST)["files"])
+    return frozenset()
+
+
 def _list(paths: Sequence[Path], out: Path, result: Result, scale: Scale | None) -> None:
-    listed = _listed(out) | {str(path.relative_to(out)) for path in paths}
+    listed = {name for name in listed_files(out) if exists(out / name)}  # of earlier exports, still there
+    listed |= {str(path.relative_to(out)) for path in paths}
     write_json(out / EXPORT_LIST, {**history(result, scale), "files": sorted(listed)}, indent=2)
-
-
-def _listed(out: Path) -> set[str]:
-    """Files of earlier exports that are still there."""
-    try:
-        known = json.loads((out / EXPORT_LIST).read_text(encoding="utf-8"))["files"]
-        return {name for name in known if (out / name).is_file()}
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()
 
 
 def _stream(name: str, result: Result, out: Path, scale: Scale | None) -> list[Path]:

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dettrack.errors import InputError
 from dettrack.files import parsing
 from dettrack.formats.parquet_file import NewParquet
 from dettrack.structures import FrameTimes
@@ -78,11 +77,8 @@ def read_frames(path: Path) -> FrameTimes:
     Raises:
         InputError: The file cannot be read.
     """
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"cannot read {path}: {error}; expected the frames.parquet of a run") from error
     with parsing(f"{path}", "the frames.parquet of a run"):
+        table = pq.read_table(path)
         index, shot = (table.column(name).to_numpy().astype(np.int64) for name in ("frame_index", "shot"))
         time_s = table.column("time_s").to_numpy().astype(float)
         return FrameTimes(index, time_s, shot, tuple(table.column("name").to_pylist()))

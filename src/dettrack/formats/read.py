@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import replace
@@ -16,7 +15,7 @@ import pyarrow.parquet as pq
 
 from dettrack.edit import apply, names, read
 from dettrack.errors import InputError
-from dettrack.files import load_json, parsing
+from dettrack.files import json_lines, load_json, parsing
 from dettrack.formats import FRAMES, SUSPECTS
 from dettrack.formats.frames import read_frames
 from dettrack.formats.result import Result, smoothing_again, video_info
@@ -29,6 +28,12 @@ TRACKLETS = "tracklets.parquet"
 TABLES = {"parquet": "tracks.parquet", "jsonl": "tracks.jsonl", "csv": "tracks.csv"}
 """Files that tracks are read from, the best one first: Parquet is the fastest, and not rounded."""
 
+_SUMMARY_TYPES: dict[str, type] = {
+    **dict.fromkeys(("video", "settings", "counts", "dropped", "seconds", "versions", "weights"), dict),
+    **dict.fromkeys(("notes", "formats", "joints", "approximated_joints", "command", "range_s"), list),
+    **dict.fromkeys(("detector", "model", "content", "fingerprint", "joint_set", "preset", "date"), str),
+    "complete": bool,
+}
 _FRAME = re.compile(rb'\{"frame_index":(\d+),"time_s":(null|[-+0-9.eE]+),')
 
 
@@ -73,7 +78,7 @@ def read_rows(path: str | Path, *, edits: bool = True) -> Result:
         table, times, info = read_foreign(file)
         return Result(path, table, times, info)
     folder = file.parent
-    summary = load_json(folder / SUMMARY) if (folder / SUMMARY).is_file() else {}
+    summary = _read_summary(folder / SUMMARY) if (folder / SUMMARY).is_file() else {}
     listed = tuple(read(folder)) if edits else ()
     table = _read_table(file)
     with parsing(f"{folder / SUMMARY}", "the summary of a run"):
@@ -83,14 +88,21 @@ def read_rows(path: str | Path, *, edits: bool = True) -> Result:
     return Result(path, table, FrameTimes.of(()), info, names(listed), listed, summary)
 
 
+def _read_summary(path: Path) -> dict[str, Any]:
+    """The summary of a run, with the types that its readers count on."""
+    content = load_json(path)
+    with parsing(f"{path}", "the summary of a run"):
+        known = {name: value for name, value in content.items() if name in _SUMMARY_TYPES and value is not None}
+        wrong = next((name for name, value in known.items() if not isinstance(value, _SUMMARY_TYPES[name])), None)
+        if wrong or not all(isinstance(note, str) for note in known.get("notes", ())):
+            raise TypeError(f"{wrong or 'notes'} is {str(known[wrong or 'notes'])[:80]}")
+        return dict(content)
+
+
 def read_suspects(folder: Path) -> list[dict[str, Any]]:
     """The places that a person should look at, strongest first; none where the run listed none."""
     path, found = folder / SUSPECTS, []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
+    for entry in json_lines(path) if path.is_file() else ():
         if isinstance(entry, dict) and all(type(entry.get(key)) is kind for key, kind in _SUSPECT.items()):
             numbers = {key: entry.get(key) for key in ("track", "other", "from_frame", "to_frame")}
             known = {key: value for key, value in numbers.items() if type(value) is int}

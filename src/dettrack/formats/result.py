@@ -165,5 +165,10 @@ def video_entry(info: VideoInfo) -> dict[str, Any]:
 
 def video_info(entry: dict[str, Any]) -> VideoInfo:
     """Inverse of `video_entry`."""
-    known = {f.name: entry[f.name] for f in fields(VideoInfo)}
-    return VideoInfo(**{**known, "fps": None if entry["fps"] is None else Fraction(entry["fps"])})
+    fps = None if entry["fps"] is None else Fraction(entry["fps"])
+    info = VideoInfo(**{**{f.name: entry[f.name] for f in fields(VideoInfo)}, "fps": fps})
+    if not (isinstance(info.name, str) and isinstance(info.path, str) and (fps is None or fps > 0)):
+        raise TypeError(f"a video of name {info.name!r}, path {info.path!r}, {fps} frames/s")
+    if not all(isinstance(side, int) and 0 <= side < 1 << 31 for side in (info.width, info.height, info.n_frames or 0)):
+        raise TypeError(f"a video of {info.width}x{info.height} pixels, {info.n_frames} frames")
+    return info

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dettrack.errors import InputError, MissingExtraError
+from dettrack.errors import MissingExtraError
 from dettrack.files import NewFile, output_error, parsing
 from dettrack.formats.people import People
 from dettrack.formats.result import Result
@@ -106,11 +106,8 @@ def read_slp(path: Path) -> tuple[TrackTable, FrameTimes, VideoInfo]:
         InputError: It cannot be read.
     """
     sio = _library()
-    try:
-        labels = sio.load_slp(str(path), open_videos=False)
-    except (OSError, ValueError, KeyError, IndexError) as error:
-        raise InputError(f"{path}: cannot be read as SLEAP labels: {(str(error).splitlines() or [''])[0]}") from error
     with parsing(f"{path}", "SLEAP labels with one skeleton"):
+        labels = sio.load_slp(str(path), open_videos=False)
         ids = _ids([track.name for track in labels.tracks])
         by_track = {id(track): number for track, number in zip(labels.tracks, ids, strict=True)}
         people = People(path)

@@ -14,12 +14,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
-from dettrack.errors import OutputError
-from dettrack.files import NewFile
+from dettrack.errors import InputError, OutputError
+from dettrack.files import NewFile, load_arrays, parsing
 from dettrack.structures import Boxes, FrameTimes, TrackletBatch, Tracklets
 from dettrack.structures.report import Tally
 
@@ -49,7 +48,7 @@ class Checkpoint:
         self._waiting: dict[int, TrackletBatch] = {}
         self._last = time.monotonic()
         for path in sorted(folder.glob("*.npz")):
-            with suppress(OSError, ValueError, KeyError, BadZipFile):  # what it holds is found, and written, again
+            with suppress(InputError):  # what it holds is found, and written, again
                 self._files.update(dict.fromkeys(_read(path), path))
 
     def __contains__(self, first: int) -> bool:
@@ -112,7 +111,8 @@ def _pack(batches: Mapping[int, TrackletBatch]) -> dict[str, np.ndarray]:
 
 
 def _read(path: Path) -> dict[int, TrackletBatch]:
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+    with parsing(f"{path}", "tracklets of a run under way"):
+        arrays = load_arrays(path)
         return {
             about["first"]: _unpack(arrays, str(i), about) for i, about in enumerate(json.loads(str(arrays[_META])))
         }

@@ -13,7 +13,7 @@ from pathlib import Path
 from dettrack.associate import associate
 from dettrack.config import TrackConfig
 from dettrack.errors import InputError
-from dettrack.files import path_inside, write_text
+from dettrack.files import exists, path_inside, write_text
 from dettrack.formats.posetrack import NO_ID, PoseSequence
 from dettrack.formats.posetrack.files import prediction_sequence, read_image_list, write_sequence
 from dettrack.formats.posetrack.year2018 import image_id
@@ -78,7 +78,7 @@ def track_sequence(
     """
     sequence = read_image_list(annotation)
     paths = tuple(path_inside(images, image.file_name, f"{annotation}") for image in sequence.images)
-    if not paths[0].is_file():
+    if not exists(paths[0]):
         raise InputError(f"{annotation.name} lists {sequence.images[0].file_name}, which is not in {images}")
     tables = []
     source = ImageList(paths, name=sequence.name)

@@ -85,7 +85,7 @@ def living_owner(part: Path, idle_s: float = FOREIGN_IDLE_S) -> str | None:
     try:
         owner = json.loads((part / OWNER).read_text(encoding="utf-8"))
         pid, host, started = int(owner["pid"]), str(owner["host"]), owner["started"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     if host != socket.gethostname():
         return f"another run (process {pid} on {host})" if _idle_s(part) < idle_s else None
@@ -112,7 +112,7 @@ def is_alive(pid: int) -> bool:
         return bool(handle)
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

@@ -20,7 +20,7 @@ from typing import Any
 from dettrack.edit import EDITS
 from dettrack.errors import OutputError
 from dettrack.formats import FORMATS, FRAMES, SUSPECTS
-from dettrack.formats.exports import EXPORT_LIST
+from dettrack.formats.exports import EXPORT_LIST, listed_files
 from dettrack.formats.read import SUMMARY, TRACKLETS
 from dettrack.runs.owner import OWNER, take_folder
 
@@ -201,11 +201,8 @@ def _strangers(out: Path) -> Iterator[str]:
 
 def exported_files(folder: Path) -> frozenset[Path]:
     """What `dettrack export` wrote into a folder, its list included; nothing where there is no list."""
-    try:
-        listed = json.loads((folder / EXPORT_LIST).read_text(encoding="utf-8"))["files"]
-        return frozenset({folder / EXPORT_LIST, *(folder / str(name) for name in listed)})
-    except (OSError, ValueError, KeyError, TypeError):
-        return frozenset()
+    listed = listed_files(folder)
+    return frozenset({folder / name for name in listed} | ({folder / EXPORT_LIST} if listed else set()))
 
 
 def _is_ours(path: Path, known: bool) -> bool:

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from dettrack.errors import InputError
-from dettrack.files import parsing
+from dettrack.files import exists, parsing
 
 __all__ = ["TRUNK_PACKAGES", "read_trunk", "resolve"]
 
@@ -30,7 +30,7 @@ def resolve(path: str, base: Path) -> Path:
         A path that can be opened from here.
     """
     given = Path(path).expanduser()
-    return given if given.is_absolute() or given.exists() else base / given
+    return given if given.is_absolute() or exists(given) else base / given
 
 
 def read_trunk(trunk: str, base: Path) -> Mapping[str, Tensor]:

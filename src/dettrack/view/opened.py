@@ -13,6 +13,7 @@ import numpy as np
 from dettrack import edit
 from dettrack.edit import Edit
 from dettrack.errors import InputError
+from dettrack.files import exists
 from dettrack.formats.read import TABLES, TRACKLETS, read_result, read_suspects
 from dettrack.formats.result import Result, smoothing_again
 from dettrack.skeleton import POSETRACK15
@@ -214,4 +215,4 @@ def _find_video(path: Path, info: VideoInfo) -> Path | None:
     """Where the run read its video, or a video of its name beside the result."""
     named = Path(info.path)
     places = [named, path.parent / named.name, path / named.name] if named.name else []
-    return next((place for place in places if place.exists() and place != path), None)
+    return next((place for place in places if exists(place) and place != path), None)

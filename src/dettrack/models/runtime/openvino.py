@@ -83,7 +83,8 @@ class OpenVinoRunner:
         """
         self._core, self._name = openvino.Core(), name
         self._model = read_graph(content, name)
-        self.inputs, self.outputs = _ports(self._model.inputs), _ports(self._model.outputs)
+        with parsing(name, "a network whose inputs and outputs are described"):
+            self.inputs, self.outputs = _ports(self._model.inputs), _ports(self._model.outputs)
         if options.device.startswith("cuda"):
             raise InputError(f"--device {options.device}: OpenVINO files run on the CPU here (take --device cpu)")
         self.runtime = f"OpenVINO, CPU, {options.precision}"

@@ -75,7 +75,11 @@ def find_entries(inputs: Sequence[str], config: TrackConfig, out: Path) -> list[
     """
     found: dict[str, Entry] = {}
     for given in inputs:
-        for entry in _entries(given, config, out):
+        try:
+            entries = list(_entries(given, config, out))
+        except OSError as error:  # a name that is too long, links in a circle, a folder that may not be read
+            raise InputError(f"cannot read {given}: {error.strerror or error}") from error
+        for entry in entries:
             known = found.setdefault(entry.name, entry)
             if known != entry:
                 raise UsageError(

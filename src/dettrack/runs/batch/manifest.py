@@ -21,16 +21,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from dettrack.errors import InputError, OutputError
-from dettrack.files import output_error
+from dettrack.errors import InputError, OutputError, UsageError
+from dettrack.files import json_lines, load_json, output_error
+from dettrack.files.toml import Range, field_types, fit, read_table
 from dettrack.runs.owner import is_alive, living_owner, take_folder
 
 __all__ = ["FINISHED", "FOLDER", "Manifest", "Row", "begun", "last_frame", "read_manifest", "read_running"]
 
 FOLDER = "batch.state"
 FINISHED = ("done", "failed", "poison")
+_Count = Annotated[int, Range(0, 1 << 53)]
+_Seconds = Annotated[float, Range(0, 1e11)]
 _SILENT_S = 120.0  # a run shows every second that it is alive (`Manifest.beat`): on another machine it is not any more
 
 
@@ -66,16 +69,16 @@ class Row:
     stamp: list[Any] = field(default_factory=list)
     made_with: str = ""
     key: str = ""
-    attempts: int = 0
-    deaths: int = 0
+    attempts: _Count = 0
+    deaths: _Count = 0
     worker: str = ""
-    since: float | None = None
-    ended: float | None = None
-    frames: int = 0
-    tracks: int = 0
-    poses: int = 0
-    seconds: float = 0.0
-    video_s: float | None = None
+    since: _Seconds | None = None
+    ended: _Seconds | None = None
+    frames: _Count = 0
+    tracks: _Count = 0
+    poses: _Count = 0
+    seconds: _Seconds = 0.0
+    video_s: _Seconds | None = None
     complete: bool = True
     reason: str = ""
     output: str = ""
@@ -83,10 +86,29 @@ class Row:
     @property
     def bytes(self) -> int:
         """Size of the input."""
-        return int(self.stamp[0]) if self.stamp else 0
+        return self.stamp[0] if self.stamp and isinstance(self.stamp[0], int) else 0
 
 
 _COLUMNS = frozenset(column.name for column in fields(Row))
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What a worker shows of itself (`running/WORKER.json`)."""
+
+    worker: str
+    video: str
+    frame: _Count
+    of: _Count | None
+    since: _Seconds = 0.0
+    pid: _Count = 0
+    host: str = ""
+
+    @staticmethod
+    def read(path: Path) -> _Shown | None:
+        with suppress(InputError, UsageError):
+            return read_table(_Shown, load_json(path), str(path))
+        return None
 
 
 class Manifest:
@@ -186,10 +208,10 @@ class Manifest:
 def _sweep(running: Path) -> None:
     """Remove what workers showed of themselves that are not any more: those of a run that was killed could not."""
     for path in running.iterdir():
-        with suppress(OSError, ValueError, KeyError):
+        with suppress(OSError):
             silent = time.time() - path.stat().st_mtime > _SILENT_S
-            shown = {} if silent or path.suffix != ".json" else json.loads(path.read_bytes())
-            if silent or (shown and shown["host"] == socket.gethostname() and not is_alive(shown["pid"])):
+            shown = None if silent or path.suffix != ".json" else _Shown.read(path)
+            if silent or (shown and shown.host == socket.gethostname() and not is_alive(shown.pid)):
                 path.unlink()
 
 
@@ -203,14 +225,12 @@ def _refuse_others(folder: Path, writer: str) -> None:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open("rb") as file:
-        for line in file:
-            try:
-                content = json.loads(line)
-            except ValueError:
-                continue  # cut off by a kill or a full disk
-            if isinstance(content, dict) and "t" in content:
-                yield content
+    """What a log says; lines that were cut off, by a kill or a full disk, or that we never wrote are left out."""
+    kinds = {**field_types(Row), "t": _Seconds}
+    for line in json_lines(path):
+        if isinstance(line, dict) and "t" in line:
+            with suppress(UsageError):
+                yield {name: fit(kinds.get(name, Any), value, name) for name, value in line.items()}
 
 
 def read_manifest(out: Path) -> dict[str, Row]:
@@ -222,11 +242,11 @@ def read_manifest(out: Path) -> dict[str, Row]:
     changes: list[dict[str, Any]] = []
     try:
         for path in sorted((out / FOLDER / "log").glob("*.jsonl")):
-            changes += (line for line in _lines(path) if isinstance(line.get("video"), str))
+            changes += (line for line in _lines(path) if "video" in line)
     except OSError as error:
         raise InputError(f"cannot read the manifest of {out}: {error.strerror or error}") from error
     rows: dict[str, Row] = {}
-    for change in sorted(changes, key=lambda line: float(line["t"])):
+    for change in sorted(changes, key=lambda line: line["t"]):
         row = rows.setdefault(change["video"], Row(change["video"]))
         for name in change.keys() & _COLUMNS:
             setattr(row, name, change[name])
@@ -240,7 +260,7 @@ def begun(out: Path) -> float:
         with suppress(OSError):
             for line in _lines(path):
                 if "run" in line:
-                    starts[path.stem] = float(line["t"])
+                    starts[path.stem] = line["t"]
     at_work = [start for writer, start in starts.items() if living_owner(out / FOLDER / f"lock-{writer}", _SILENT_S)]
     return min(at_work, default=max(starts.values(), default=0.0))
 
@@ -257,9 +277,9 @@ def read_running(out: Path, within_s: float = 30.0) -> Sequence[dict[str, Any]]:
     """
     now, found = time.time(), []
     for path in sorted((out / FOLDER / "running").glob("*.json")):
-        with suppress(OSError, ValueError):
-            if now - path.stat().st_mtime < within_s:
-                found.append(json.loads(path.read_bytes()))
+        with suppress(OSError):
+            if now - path.stat().st_mtime < within_s and (shown := _Shown.read(path)):
+                found.append(vars(shown))
     return found
 
 
@@ -273,10 +293,9 @@ def last_frame(folder: Path, worker: str) -> int | None:
     Returns:
         Frame index; None if it had finished none.
     """
-    path, frame = folder / "running" / f"{worker}.json", None
-    with suppress(OSError, ValueError, KeyError):
-        frame = int(json.loads(path.read_bytes())["frame"]) or None
+    path = folder / "running" / f"{worker}.json"
+    shown = _Shown.read(path)
     for left in (path, path.with_suffix(".part")):
         with suppress(OSError):
             left.unlink(missing_ok=True)
-    return frame
+    return shown.frame or None if shown else None

@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dettrack.errors import InputError
+from dettrack.files import parsing
 from dettrack.skeleton import COCO17
 
 __all__ = ["CameraVideo", "camera_videos", "read_boxes", "read_poses"]
@@ -108,21 +109,16 @@ def read_boxes(path: Path) -> dict[str, Float[np.ndarray, " 4"]]:
 
 def _people(path: Path) -> dict[str, np.ndarray]:
     """The dictionary in a .npy file, without running what its pickle may hold."""
-    try:
+    with parsing(f"{path}", "a dictionary of people, as Harmony4D's files hold"):
         with path.open("rb") as file:
             np.lib.format.read_magic(file)
             shape, _, kind = np.lib.format.read_array_header_1_0(file)
             content = _Arrays(file).load() if kind.hasobject else None
-    except (OSError, ValueError, EOFError, pickle.UnpicklingError, AttributeError, ImportError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
-    if isinstance(content, np.ndarray) and content.shape == shape == ():
-        content = content.item()
-    if not isinstance(content, Mapping):
-        raise InputError(f"{path}: expected a dictionary of people, as Harmony4D's files hold")
-    try:
+        if isinstance(content, np.ndarray) and content.shape == shape == ():
+            content = content.item()
+        if not isinstance(content, Mapping):
+            raise TypeError(f"a {type(content).__name__}")
         return {str(person): np.asarray(values, float) for person, values in content.items()}
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: {error}") from None
 
 
 class _Arrays(pickle.Unpickler):

@@ -16,8 +16,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from dettrack.errors import InputError
-from dettrack.formats.posetrack.sequence import load_json
+from dettrack.files import load_json, parsing
 from dettrack.models.detector.protocol import Detector
 from dettrack.skeleton import POSETRACK15, JointMap
 from dettrack.structures import Boxes, Frame
@@ -176,23 +175,21 @@ def read_known(path: Path, images: Path, *, least_height: float = 0.0) -> Iterat
         InputError: The file is not in that form, or a picture cannot be read.
     """
     content = load_json(path)
-    try:
-        names: list[str] = next((entry["keypoints"] for entry in content["categories"] if entry.get("keypoints")), [])
-        by_image: dict[int, list[Any]] = {int(entry["id"]): [] for entry in content["images"]}
+    with parsing(f"{path}", "pictures with boxes in COCO form"):
+        given = next((entry["keypoints"] for entry in content["categories"] if entry.get("keypoints")), [])
+        names = [str(name) for name in given]
+        convert = JointMap(_named_joints(names, path), POSETRACK15, approximate=False) if names else None
+        by_image: dict[int, list[tuple[list[float], np.ndarray]]]
+        by_image = {int(entry["id"]): [] for entry in content["images"]}
         for entry in content.get("annotations", []):
-            by_image[int(entry["image_id"])].append(entry)
-        files = [(int(entry["id"]), str(entry["file_name"])) for entry in content["images"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: not in COCO form: {type(error).__name__} {error}") from None
-    convert = JointMap(_named_joints(names, path), POSETRACK15, approximate=False) if names else None
-    for number, name in files:
-        boxes, poses = [], []
-        for entry in by_image[number]:
             x, y, width, height = (float(value) for value in entry["bbox"])
-            if entry.get("iscrowd") or width < 1 or height < max(1.0, least_height):
-                continue
-            boxes.append([x, y, x + width - 1, y + height - 1])
-            poses.append(_joints_of(entry, convert))
+            if not entry.get("iscrowd") and width >= 1 and height >= max(1.0, least_height):
+                box = [x, y, x + width - 1, y + height - 1]
+                by_image[int(entry["image_id"])].append((box, _joints_of(entry, convert)))
+        files = [(int(entry["id"]), str(entry["file_name"])) for entry in content["images"]]
+    for number, name in files:
+        people = by_image[number]
+        boxes, poses = [box for box, _ in people], [pose for _, pose in people]
         yield Known(
             read_image(images / name), np.array(boxes, float).reshape(-1, 4), np.array(poses, float).reshape(-1, 15, 2)
         )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dettrack.errors import InputError
+from dettrack.files import load_json, parsing
 from dettrack.formats.mat import load_mat
 from dettrack.formats.posetrack.files import read_sequence, sequence_files
 from dettrack.formats.posetrack.sequence import load_object
@@ -141,12 +142,10 @@ def read_coco(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, No
         InputError: Not in COCO format.
     """
     content, notes = load_object(path), Notes()
-    try:
+    with parsing(f"{path}", "COCO keypoints: images, annotations, and categories with the joints' names"):
         listed = {int(entry["id"]): (str(entry["file_name"]), *_place(entry)) for entry in content["images"]}
-        names = [name for entry in content["categories"] for name in entry.get("keypoints", [])]
+        names = [str(name) for entry in content["categories"] for name in entry.get("keypoints", [])]
         annotations = list(content["annotations"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: not in COCO format: {type(error).__name__} {error}") from None
     source = _named_joints(names, path)
     collect = _Collector(joints, JointMap(source, joints, approximate=False), notes)
     videos = {name: number for number, name in enumerate(sorted({video for _, video, _ in listed.values() if video}))}
@@ -157,22 +156,25 @@ def read_coco(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, No
     tracks: dict[tuple[str, int], int] = {}
     for row, entry in enumerate(annotations):
         where = f"{path.name}, annotation {entry.get('id', row) if isinstance(entry, dict) else row}"
-        if not isinstance(entry, dict) or entry.get("image_id") not in place:
-            notes.append(f"{where}: no such image")
-            continue
-        if entry.get("iscrowd"):
-            continue
-        flat = np.asarray(entry.get("keypoints", []), float)
-        if flat.shape != (3 * len(names),) or not np.isfinite(flat).all():
-            notes.append(f"{where}: {flat.size} keypoint numbers, expected {3 * len(names)} finite ones")
+        try:
+            if entry["image_id"] not in place:
+                raise ValueError("no such image")
+            if entry.get("iscrowd"):
+                continue
+            flat = np.asarray(entry.get("keypoints", []), float)
+            if flat.shape != (3 * len(names),) or not np.isfinite(flat).all():
+                raise ValueError(f"{flat.size} keypoint numbers, expected {3 * len(names)} finite ones")
+            corners, track = _corners(entry.get("bbox")), int(entry.get("track_id", -1))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            notes.append(f"{where}: {error}")
             continue
         triplets = flat.reshape(-1, 3)
         xy = np.where(triplets[:, 2:] > 0, triplets[:, :2], np.nan)
         if np.isfinite(xy).any():
-            video, track = listed[entry["image_id"]][1], entry.get("track_id", -1)
+            video = listed[entry["image_id"]][1]
             if video and track >= 0:
                 track = tracks.setdefault((video, track), len(tracks))
-            collect.person(where, place[entry["image_id"]], xy, _corners(entry.get("bbox")), track)
+            collect.person(where, place[entry["image_id"]], xy, corners, track)
     return collect.finish(), notes
 
 
@@ -197,12 +199,7 @@ def read_mpii(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, No
     Raises:
         InputError: Not such a list.
     """
-    import json
-
-    try:
-        entries = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as JSON: {error}") from None
+    entries = load_json(path)
     if not isinstance(entries, list):
         raise InputError(f"{path}: expected a list of people, got {type(entries).__name__}")
     notes = Notes()
@@ -212,7 +209,7 @@ def read_mpii(path: Path, images: Path, joints: JointSet) -> tuple[PeopleSet, No
         try:
             name, xy = str(entry["image"]), np.asarray(entry["joints"], float).reshape(16, 2)
             seen = np.asarray(entry["joints_vis"], float).reshape(16) > 0
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             notes.append(f"{path.name}, person {row}: {type(error).__name__} {error}")
             continue
         if name not in place:

@@ -17,7 +17,7 @@ from dettrack.formats import FORMATS, open_writers, read_tracks
 from dettrack.formats.exports import export, list_file
 from dettrack.formats.frames import FrameListWriter
 from dettrack.formats.posetrack.files import read_image_list, read_sequence
-from dettrack.formats.read import read_result, read_suspects
+from dettrack.formats.read import read_result
 from dettrack.formats.result import Result, video_entry
 from dettrack.formats.tracklets import TrackletFile, TrackletWriter
 from dettrack.skeleton import POSETRACK15
@@ -98,7 +98,16 @@ def _result_folder(folder: Path) -> None:
     (folder / "summary.json").write_text(json.dumps(_SUMMARY, indent=2))
     for operation in _EDITS:
         edit.append(folder, operation, by="A")
-    suspect = {"rank": 1, "frame": 1, "reason": "link", "tracks": [1, 2], "time_s": 0.04}
+    suspect = {
+        "rank": 1,
+        "frame": 1,
+        "reason": "link",
+        "track": 1,
+        "other": 2,
+        "from_frame": 0,
+        "to_frame": 2,
+        "time_s": 0.04,
+    }
     (folder / "suspects.jsonl").write_text("".join(json.dumps({**suspect, "rank": rank}) + "\n" for rank in (1, 2)))
     frames = FrameListWriter(folder / "frames.parquet")
     frames.write(FrameTimes.of([(i, i / 25, 0, "") for i in range(3)]))
@@ -211,7 +220,7 @@ READERS = {
     "summary": within(_result_folder, "summary.json", _read_folder),
     "summary_as_settings": Reader(text("summary.json", json.dumps({"settings": {"cut": {"step": 4}}})), load_config),
     "edits": within(_result_folder, "edits.jsonl", _read_folder),
-    "suspects": within(_result_folder, "suspects.jsonl", read_suspects),
+    "suspects": within(_result_folder, "suspects.jsonl", _read_folder),
     "frames": within(_result_folder, "frames.parquet", _read_folder),
     "stamps": within(_without_frames, "tracklets.parquet", _read_folder),
     "export_list": within(_result_folder, "export/export.json", _read_exports),

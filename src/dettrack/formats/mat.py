@@ -24,7 +24,7 @@ from dettrack.files import parsing
 
 __all__ = ["load_mat", "serve"]
 
-_MOST_SECONDS = 600.0
+_MOST_SECONDS = 20.0  # and 1 more for every 100 kB: SciPy takes minutes over a kilobyte that counts wrongly
 _MOST_BYTES = 8 << 30  # of the child's address space
 _START = "import sys; sys.path[:] = {path!r}; from dettrack.formats.mat import serve; serve()"
 
@@ -49,9 +49,9 @@ def load_mat(path: Path, name: str) -> Any:
     if not path.is_file():
         raise InputError(f"cannot read {path}: no such file")
     with _lock:
-        answer = _ask(json.dumps([str(path.absolute()), name]))
+        answer = _ask(json.dumps([str(path.absolute()), name]), _MOST_SECONDS + path.stat().st_size / 100_000)
     if answer is None:
-        raise InputError(f"{path}: damaged: the process that read it died of it; expected a .mat file")
+        raise InputError(f"{path}: damaged: the process that read it died of it, or found no end; expected a .mat file")
     kind, content = answer[:1], answer[1:]
     with parsing(f"{path}", "a .mat file, saved with MATLAB's -v7 or older"):
         if kind == b"E":
@@ -59,8 +59,8 @@ def load_mat(path: Path, name: str) -> Any:
         return np.load(io.BytesIO(content), allow_pickle=False) if kind == b"N" else json.loads(content)
 
 
-def _ask(question: str) -> bytes | None:
-    """The child's answer; None if it died of the question."""
+def _ask(question: str, seconds: float) -> bytes | None:
+    """The child's answer; None if it died of the question, or had none after so many seconds."""
     global _child
     if _child is None or _child.poll() is not None:
         command = [sys.executable, "-c", _START.format(path=sys.path)]
@@ -71,7 +71,7 @@ def _ask(question: str) -> bytes | None:
     child = _child
     assert child.stdin is not None
     assert child.stdout is not None
-    watch = threading.Timer(_MOST_SECONDS, child.kill)
+    watch = threading.Timer(seconds, child.kill)
     watch.daemon = True
     watch.start()
     try:

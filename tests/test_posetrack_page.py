@@ -140,9 +140,9 @@ def test_the_whole_page_for_2018_and_2021(tmp_path: Path, monkeypatch: pytest.Mo
     whole, fewer = (read_people(Path(f"runs/posetrack18/val_{kind}.zip")) for kind in ("ap", "mota"))
     assert whole > 0
     assert whole >= fewer  # a network that has learned nothing gets thresholds that drop everything
-    # Two processes learn what one learns. The second loss comes after one update: it tells equal gradients, but for those
-    # that are all rounding, which Adam gives full steps (3e-5 was measured). Later losses magnify that: starting weights
-    # changed by 1e-7 of themselves changed those of one process by up to 1e-3.
+    # Two processes learn what one learns. The second loss comes after one update: it tells equal gradients, but for
+    # those that are all rounding, which Adam gives full steps (3e-5 was measured). Later losses magnify that: starting
+    # weights changed by 1e-7 of themselves changed those of one process by up to 1e-3.
     logs = [Path(run_, "early", "log.csv").read_text().splitlines() for run_ in ("runs/posetrack18_w48", "runs/two")]
     losses = [[float(line.split(",")[2]) for line in log if ",loss," in line] for log in logs]
     assert losses[0][:2] == pytest.approx(losses[1][:2], rel=1e-4)

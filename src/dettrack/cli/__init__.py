@@ -87,7 +87,11 @@ def _run(args: list[str]) -> int:
         sys.stderr.write(f"dettrack {args[0]}: interrupted{f'; {interrupt}' if str(interrupt) else ''}\n")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 (the last resort)
-        known = isinstance(error, OSError) and error.strerror and error.filename
-        said = f"{error.filename!r:.300}: {error.strerror}" if known else unforeseen(error, args)
+        named = isinstance(error, OSError) and error.strerror and error.filename
+        said = (
+            f"{str(named)[:300]!r}: {error.strerror}"
+            if isinstance(error, OSError) and named
+            else unforeseen(error, args)
+        )
         sys.stderr.write(f"dettrack {args[0]}: {said}\n")
         return 1

@@ -112,6 +112,27 @@ def test_how_pictures_are_prepared_is_found_out_by_the_first_answers(tmp_path, c
     assert len(named.detect([Frame(0, 0.0, bright)])[0]) == 1
 
 
+class Deceived(nn.Module):
+    """As `Reddish` of 1.6, with a false hit in pictures that are read wrong and 120 bright."""
+
+    def forward(self, image):
+        mean = image.mean()
+        sure = 0.9 * torch.exp(-((mean - 1.6) ** 2) / 0.1) + 0.6 * torch.exp(-((mean - 120) ** 2) / 50)
+        corners = torch.tensor([[[8.0, 8.0, 24.0, 40.0]]])
+        score = sure.reshape(1, 1, 1) + corners[..., :1] * 0
+        return torch.cat([corners + score * 0, score], -1), (score[..., 0] * 0).to(torch.int64)
+
+
+def test_a_false_hit_in_a_first_picture_without_people_does_not_decide_for_good(tmp_path):
+    content = to_onnx(Deceived().eval(), torch.zeros(1, 3, 64, 64), ("images", "dets", "labels"), {})
+    (tmp_path / "nms.onnx").write_bytes(content)
+    detector = load_detector(DetectConfig(detector=str(tmp_path / "nms.onnx")))
+    empty, bright = (np.full((64, 64, 3), level, np.uint8) for level in (120, 210))
+    scores = [detector.detect([Frame(i, 0.0, image)])[0].scores for i, image in enumerate([empty, bright, empty])]
+    assert [score.round(1).tolist() for score in scores][:2] == [[0.6], [0.9]]
+    assert scores[2].max(initial=0) < 0.1  # the first layout was sure: the other one is no longer asked
+
+
 def test_a_yolox_that_decodes_itself_is_read_in_pixels(tmp_path):
     rows = torch.zeros(1, 84, 6)  # cells of a 64x64 picture
     rows[0, 5] = torch.tensor([16.0, 24.0, 16.0, 32.0, 1.0, 0.9])

@@ -7,7 +7,7 @@ ONNX Runtime is the first choice for `.onnx` files: on the CPU, at equal precisi
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +28,8 @@ from dettrack.structures import Boxes, Frame
 __all__ = ["OnnxDetector"]
 
 _DEFAULT_SIZE = 640
-_SURE = 0.5  # score of a box above which a layout is the right one
+_SURE = 0.5  # score of a box above which a layout is taken to be the right one
+_ENOUGH = 5  # pictures in which another layout than the first must be sure, and the first never
 _LOG = logging.getLogger("dettrack")
 
 
@@ -57,6 +58,7 @@ class OnnxDetector:
         # Shapes alone do not always tell how pictures are prepared; the first answers do.
         others = candidates(runner.inputs, runner.outputs, config.detector_layout)[1:]
         self._others = [other for other in others if other.decode is self._layout.decode]
+        self._votes = Counter[str]()  # pictures in which another one was sure of somebody
         self._file, self._name, self._checks = runner, path.name, FirstAnswers(path.name)
         self._runner = self._prepared(self._layout)
         if self._layout.joints is not None:
@@ -96,7 +98,7 @@ class OnnxDetector:
                 canvases = [places[i].apply(frames[i].image, self._layout.fill) for i in part]
                 # A file with a fixed batch gets its last one filled up with copies.
                 canvases += canvases[-1:] * (step - len(part) if self._batch else 0)
-                decoded = self._answer(np.stack(canvases), size)[: len(part)]
+                decoded = self._answer(np.stack(canvases), size, len(part))
                 self._checks.look(decoded, size)
                 for i, boxes in zip(part, decoded, strict=True):
                     found[i] = _in_frame(boxes, places[i])
@@ -105,30 +107,41 @@ class OnnxDetector:
     def _prepared(self, layout: Layout) -> FileRunner:
         return self._file.for_images(replace(layout.images, dtype=self._file.inputs[0].dtype))
 
-    def _answer(self, canvases: UInt8[np.ndarray, "n h w 3"], size: tuple[int, int]) -> list[Boxes]:
-        """Boxes in pixels of the canvas; a layout that finds nobody where another one of these shapes does is left."""
-        decoded = self._layout.decode(self._runner.run(canvases), size, self._nms)
-        if self._others and _best(decoded) >= _SURE:
+    def _answer(self, canvases: UInt8[np.ndarray, "n h w 3"], size: tuple[int, int], count: int) -> list[Boxes]:
+        """Boxes in pixels of the canvas, of the first `count` of them.
+
+        Until the layout is sure of somebody, others of these shapes are tried where it is not. One of them is taken for
+        good when it was sure in several pictures: a wrong one, too, may see somebody in a picture without people.
+        """
+        decoded = self._layout.decode(self._runner.run(canvases), size, self._nms)[:count]
+        if self._others and max(map(_best, decoded)) >= _SURE:
             self._others = []
         for other in self._others:
-            instead = other.decode(self._prepared(other).run(canvases), size, self._nms)
-            if _best(instead) >= _SURE:
+            instead = other.decode(self._prepared(other).run(canvases), size, self._nms)[:count]
+            sure = [_best(boxes) >= _SURE for boxes in instead]
+            if not any(sure):
+                continue
+            if not self._votes:
                 _LOG.warning(
-                    "%s: nobody is found with --detector-layout %s, but with %s: taken as that; state it",
+                    "%s: nobody is found with --detector-layout %s, but with %s: taken as that, for good after %d "
+                    "pictures; state it",
                     self._name,
                     self._layout.name,
                     other.name,
+                    _ENOUGH,
                 )
+            self._votes[other.name] += sum(sure)
+            if self._votes[other.name] >= _ENOUGH:
                 self._layout, self._runner, self._others = other, self._prepared(other), []
-                return instead
+            return instead
         return decoded
 
     def _place(self, source: tuple[int, int]) -> Letterbox:
         return Letterbox.fit(source, self._fixed or fit_size(source, self._longer), stretch=self._layout.stretch)
 
 
-def _best(answers: Sequence[Boxes]) -> float:
-    return max((float(boxes.scores.max(initial=0)) for boxes in answers), default=0.0)
+def _best(boxes: Boxes) -> float:
+    return float(boxes.scores.max(initial=0))
 
 
 def _in_frame(boxes: Boxes, place: Letterbox) -> Boxes:

@@ -176,7 +176,7 @@ def read_known(path: Path, images: Path, *, least_height: float = 0.0) -> Iterat
     """
     content = load_json(path)
     with parsing(f"{path}", "pictures with boxes in COCO form"):
-        given = next((entry["keypoints"] for entry in content["categories"] if entry.get("keypoints")), [])
+        given: list[Any] = next((entry["keypoints"] for entry in content["categories"] if entry.get("keypoints")), [])
         names = [str(name) for name in given]
         convert = JointMap(_named_joints(names, path), POSETRACK15, approximate=False) if names else None
         by_image: dict[int, list[tuple[list[float], np.ndarray]]]

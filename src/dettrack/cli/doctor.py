@@ -23,6 +23,7 @@ _LIBRARIES = {
     "torch": "runs networks",
     "onnxruntime": "runs ONNX files",
     "openvino": "runs networks, the fastest on Intel and many AMD CPUs",
+    "onnx": "hands our networks to OpenVINO and ONNX Runtime",
     "tensorrt": "runs networks, the fastest on NVIDIA GPUs",
     "transformers": "hf: models",
     "pandas": "to_pandas()",
@@ -135,7 +136,7 @@ def _advice() -> Iterator[str]:
     here = {each.name for each in list_weights()}
     missing = [one for one in catalogue().values() if one.name not in here]
     yield "what would help:"
-    if not _version("openvino"):
+    if not (_version("openvino") and _version("onnx")):
         yield "  faster on a CPU: pip install 'dettrack[openvino]'"
     if not _version("onnxruntime"):
         yield "  ONNX detectors and pose models: pip install 'dettrack[onnx]'"

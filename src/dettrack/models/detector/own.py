@@ -43,7 +43,7 @@ def load(path: Path, config: DetectConfig, device: str = "auto", threads: int = 
     """
     checkpoint, where = read_detector(path), torch_device(device)
     fold_norms(checkpoint.model)
-    if where.type == "cpu" and installed("openvino"):
+    if where.type == "cpu" and installed("openvino", "onnx"):
         runner: Runner = run_by_openvino(checkpoint.model, threads)
     else:
         runner = run_by_torch(checkpoint.model, where)

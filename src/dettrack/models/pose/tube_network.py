@@ -204,8 +204,8 @@ def _fastest(options: EstimateConfig) -> Literal["pytorch", "onnxruntime", "open
     if options.runtime != "auto":
         return options.runtime
     precision = cpu_precision(options.precision)
-    if precision != "fp16" and installed("openvino"):
+    if precision != "fp16" and installed("openvino", "onnx"):
         return "openvino"
-    if precision == "fp32" and installed("onnxruntime"):
+    if precision == "fp32" and installed("onnxruntime", "onnx"):
         return "onnxruntime"
     return "pytorch"

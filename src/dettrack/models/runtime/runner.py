@@ -157,9 +157,9 @@ def fill_up(batch: Shaped[np.ndarray, "n ..."], rows: int) -> Shaped[np.ndarray,
     return batch if lacking <= 0 else np.concatenate([batch, np.zeros((lacking, *batch.shape[1:]), batch.dtype)])
 
 
-def installed(package: str) -> bool:
-    """Whether a Python package is there."""
-    return importlib.util.find_spec(package) is not None
+def installed(*packages: str) -> bool:
+    """Whether Python packages are there, all of them."""
+    return all(importlib.util.find_spec(package) is not None for package in packages)
 
 
 def on_host(array: Any) -> np.ndarray:

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from dettrack.errors import MissingExtraError
+from dettrack.models.runtime.runner import installed
+
 __all__ = ["to_onnx"]
 
 _OPSET = 17
@@ -32,7 +35,12 @@ def to_onnx(
 
     Returns:
         The file's content.
+
+    Raises:
+        MissingExtraError: The exporter needs the package onnx, which is not installed.
     """
+    if not installed("onnx"):
+        raise MissingExtraError("a network of PyTorch in another runtime", "openvino")
     file = io.BytesIO()
     with _EXPORTING, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # it is deprecated, and traces are said to be constant where they are

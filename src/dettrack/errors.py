@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["DettrackError", "InputError", "MissingExtraError", "OutputError", "UsageError"]
+__all__ = ["DettrackError", "InputError", "MismatchError", "MissingExtraError", "OutputError", "UsageError"]
 
 
 class DettrackError(Exception):
@@ -13,6 +13,10 @@ class DettrackError(Exception):
 
 class InputError(DettrackError, ValueError):
     """A file, folder, stream or array given by the user cannot be used."""
+
+
+class MismatchError(InputError):
+    """Two inputs do not belong together, as is known at the end only: nothing that was made of them is kept."""
 
 
 class OutputError(DettrackError, OSError):

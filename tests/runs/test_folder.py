@@ -111,6 +111,23 @@ def test_a_missing_video_leaves_no_folder(pipeline, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_boxes_of_another_video_leave_no_folder_and_an_earlier_result_as_it_was(scene, pipeline, tmp_path):
+    elsewhere = [{"image_id": 1000 + i, "category_id": 1, "bbox": [1, 2, 30, 40], "score": 0.9} for i in range(5)]
+    (tmp_path / "boxes.json").write_text(json.dumps(elsewhere))
+    detect = DetectConfig(detector=str(tmp_path / "boxes.json"))
+    other = Pipeline(replace(pipeline.config, detect=detect))
+    out = tmp_path / "walkers.dettrack"
+    with pytest.raises(InputError, match="none of 5 boxes belongs to a frame of this video"):
+        track_to_folder(other, str(scene.folder), out, RunOptions())
+    assert {path.name for path in tmp_path.iterdir()} == {"boxes.json"}
+    track_to_folder(pipeline, str(scene.folder), out, RunOptions())
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(InputError, match="none of 5 boxes belongs to a frame of this video"):
+        track_to_folder(other, str(scene.folder), out, RunOptions())
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert {path.name for path in tmp_path.iterdir()} == {"boxes.json", out.name}
+
+
 def test_an_interrupted_run_keeps_what_it_has(scene, pipeline, tmp_path):
     def stop(done, of):
         if done >= 5:

@@ -127,6 +127,54 @@ def test_for_the_first_images_the_first_that_can_be_used_stands_in(tmp_path):
         open_video(tmp_path)
 
 
+JPEGS = {
+    "plain": [],
+    "progressive": [cv2.IMWRITE_JPEG_PROGRESSIVE, 1],
+    "every colour": [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444],
+    "restarts": [cv2.IMWRITE_JPEG_RST_INTERVAL, 4],
+}
+
+
+def jpeg(index, kind, grey=False):
+    grain = np.random.default_rng(index).integers(-20, 20, (96, 128, 3))
+    image = np.clip(numbered(index).astype(int) + grain, 0, 255).astype(np.uint8)
+    return cv2.imencode(".jpg", image[..., 0] if grey else image, JPEGS[kind])[1].tobytes()
+
+
+@pytest.mark.parametrize("exif", [b"", b"\xff\xe1\0\x08Exif\0\0"])
+@pytest.mark.parametrize("kind", JPEGS)
+def test_damage_within_a_jpeg_is_found_and_counted(tmp_path, kind, exif):
+    for index in range(5):
+        data = jpeg(index, kind)
+        if index == 3:
+            middle = len(data) // 2
+            data = data[:middle] + bytes(300) + data[middle + 300 :]
+        (tmp_path / f"{index}.jpg").write_bytes(data[:2] + exif + data[2:])
+    with open_video(tmp_path) as reader:
+        assert [number_of(frame.image) for frame in reader] == [0, 1, 2, 2, 4]
+    assert not reader.complete
+    assert reader.unreadable == 1
+    assert "stands in (frame 3)" in reader.notes[0]
+    assert "the image is damaged" in reader.notes[0]
+
+
+@pytest.mark.parametrize("kind", JPEGS)
+def test_jpegs_are_decoded_to_the_same_pixels_as_by_opencv(tmp_path, kind):
+    for grey in (False, True):
+        path = tmp_path / "a.jpg"
+        path.write_bytes(jpeg(1, kind, grey))
+        expected = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+        np.testing.assert_array_equal(read_image(path), expected)
+
+
+def test_a_jpeg_that_is_filled_up_or_has_something_behind_it_is_whole(tmp_path):
+    data = jpeg(1, "plain")
+    for number, filled in enumerate((data[:-2] + bytes(6) + data[-2:], data + b"behind", data + bytes(100))):
+        path = tmp_path / f"{number}.jpg"
+        path.write_bytes(filled)
+        assert number_of(read_image(path)) == 1
+
+
 ENDINGS = ("bmp", "jp2", "jpg", "png", "pgm", "ppm", "tif", "webp")
 
 

@@ -25,7 +25,7 @@ from dettrack.files import parsing
 __all__ = ["load_mat", "serve"]
 
 _MOST_SECONDS = 20.0  # and 1 more for every 100 kB: SciPy takes minutes over a kilobyte that counts wrongly
-_MOST_BYTES = 8 << 30  # of the child's address space
+_MOST_BYTES = 3 << 29  # of the child's address space, and 500 more for every byte of the file
 _START = "import sys; sys.path[:] = {path!r}; from dettrack.formats.mat import serve; serve()"
 
 _lock = threading.Lock()
@@ -97,14 +97,19 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 def serve() -> None:
     """The child: one question a line on standard input, one answer each on standard output."""
+    for line in sys.stdin:
+        path, name = json.loads(line)
+        _limit_memory(_MOST_BYTES + 500 * Path(path).stat().st_size)
+        answer = _answer(path, name)
+        sys.stdout.buffer.write(struct.pack("<Q", len(answer)) + answer)
+        sys.stdout.buffer.flush()
+
+
+def _limit_memory(most: int) -> None:
     with suppress(ImportError, ValueError, OSError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (_MOST_BYTES, _MOST_BYTES))
-    for line in sys.stdin:
-        answer = _answer(*json.loads(line))
-        sys.stdout.buffer.write(struct.pack("<Q", len(answer)) + answer)
-        sys.stdout.buffer.flush()
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
 def _answer(path: str, name: str) -> bytes:

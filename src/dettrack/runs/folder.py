@@ -23,7 +23,7 @@ from dettrack.config import TrackConfig
 from dettrack.cut.known import KnownBatches
 from dettrack.edit import read as read_edits
 from dettrack.edit import write_edits
-from dettrack.errors import DettrackError
+from dettrack.errors import DettrackError, MismatchError
 from dettrack.files import base_name, output_error, parsing, write_json
 from dettrack.finish.stages import check_finish
 from dettrack.formats import Writer, open_writers
@@ -94,7 +94,7 @@ def track_to_folder(
         What was written to `summary.json`.
 
     Raises:
-        InputError: The source cannot be used (nothing is written then).
+        InputError: The source, or the detector's file of boxes, cannot be used (nothing is written then).
         OutputError: `out` cannot be written, or holds something else.
     """
     options = options or RunOptions()
@@ -210,7 +210,7 @@ def associate_to_folder(
 
 def _finish(result: NewResult, summary: dict[str, Any], failure: BaseException | None) -> dict[str, Any]:
     """Write the summary last, put the result in its place, and raise what stopped the run."""
-    if failure is not None and not summary["counts"].get("frames"):
+    if isinstance(failure, MismatchError) or (failure is not None and not summary["counts"].get("frames")):
         raise failure  # nothing was tracked: nothing to keep
     result.free_reserve()
     write_json(result.path / SUMMARY, summary, indent=2)

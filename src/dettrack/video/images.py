@@ -13,6 +13,8 @@ from jaxtyping import Shaped, UInt8, UInt16
 
 from dettrack.errors import InputError
 from dettrack.structures import Frame, VideoInfo
+from dettrack.video.jpeg import DamagedJpegError, decode_jpeg
+from dettrack.video.orientation import Orientation
 from dettrack.video.picture_file import PictureHeader, picture_header
 from dettrack.video.sources import MAX_PIXELS, ImageList, check_pixels
 
@@ -53,14 +55,22 @@ def read_file(path: Path) -> UInt8[np.ndarray, " n"]:
 def _decode(path: Path, max_pixels: int) -> tuple[Shaped[np.ndarray, "height width 3"], PictureHeader]:
     """BGR with 8 or 16 bits, of the first picture in the file."""
     data = read_file(path)
-    header = picture_header(data.tobytes())
+    content = data.tobytes()
+    header = picture_header(content)
     if header is None or header.pixels < 1:
         raise InputError(f"{path}: not an image that can be read ({data.size} bytes); is it damaged?")
     check_pixels(str(path), header.width, header.height, max_pixels)
     if not header.whole:
         raise InputError(f"{path}: the image is cut off ({data.size} bytes)")
     try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        if header.jpeg:
+            image = decode_jpeg(content)
+            if image is not None:
+                image = Orientation.from_exif(header.exif_orientation).apply(image)
+        else:
+            image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    except DamagedJpegError as error:
+        raise InputError(f"{path}: the image is damaged inside ({error})") from error
     except cv2.error as error:
         raise InputError(f"{path}: not an image that can be read ({error.err})") from error
     if image is None:

@@ -46,6 +46,12 @@ class Orientation:
         # x' = c y and y' = b x: the axes change places.
         return Orientation(True, c < 0, b < 0)
 
+    @staticmethod
+    def from_exif(number: int) -> Orientation:
+        """What EXIF's numbers 1 to 8 stand for."""
+        mirror_x, mirror_y = number in (2, 3, 6, 7), number in (3, 4, 7, 8)
+        return Orientation(number >= 5, mirror_x, mirror_y)
+
     def apply(self, image: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "shown_height shown_width 3"]:
         """The image as displayed, contiguous in memory."""
         if self.transpose:

@@ -22,12 +22,16 @@ class PictureHeader:
         height: Pixels.
         whole: False where the file ends too early.
         animated: It holds several pictures.
+        jpeg: It is a JPEG.
+        exif_orientation: Of a JPEG: 1 to 8; 1 is upright.
     """
 
     width: int
     height: int
     whole: bool = True
     animated: bool = False
+    jpeg: bool = False
+    exif_orientation: int = 1
 
     @property
     def pixels(self) -> int:
@@ -63,12 +67,28 @@ _SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of JPEG's frame he
 
 def _jpeg(data: bytes) -> PictureHeader:
     width = height = 0
-    whole = False
+    whole, orientation = False, 1
     for marker, position in _jpeg_markers(data):
         if marker in _SIZES and not width:
             height, width = struct.unpack_from(">HH", data, position + 3)
+        elif marker == 0xE1 and data.startswith(b"Exif\0\0", position + 2):
+            length = struct.unpack_from(">H", data, position)[0]
+            orientation = _exif_orientation(data[position + 8 : position + length])
         whole |= marker == 0xD9
-    return PictureHeader(width, height, whole)
+    return PictureHeader(width, height, whole, jpeg=True, exif_orientation=orientation)
+
+
+def _exif_orientation(exif: bytes) -> int:
+    """1 where it says nothing that can be used."""
+    order = {b"II": "<", b"MM": ">"}.get(exif[:2], "")
+    try:
+        start = struct.unpack_from(order + "I", exif, 4)[0]
+        entries = range(start + 2, start + 2 + 12 * struct.unpack_from(order + "H", exif, start)[0], 12)
+        values = dict(struct.unpack_from(order + "H6xH", exif, entry) for entry in entries)
+    except struct.error:
+        return 1
+    orientation: int = values.get(0x0112, 1)
+    return orientation if 1 <= orientation <= 8 else 1
 
 
 def _jpeg_markers(data: bytes) -> Iterator[tuple[int, int]]:

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from dettrack.errors import InputError
+from dettrack.errors import InputError, MismatchError
 from dettrack.models.detector.box_files import read_boxes
 from dettrack.models.detector.image_names import ImageNames
 from dettrack.structures import Boxes, Frame
@@ -127,18 +127,18 @@ class FileBoxes:
         """A video ends.
 
         Raises:
-            InputError: The file has boxes, but none of a frame of this video, or of none that was looked up.
+            MismatchError: The file has boxes, but none of a frame of this video, or of none that was looked up.
         """
         if self._known or not self._file.total or self._span is None:
             return
         first, last = self._span
         between = sorted(index for index in self._file.by_index if first <= index <= last)
         if between and not self._by_name:
-            raise InputError(
+            raise MismatchError(
                 f"{self._path}: none of {self._file.total} boxes is of a frame that was searched; the first "
                 f"is of frame {between[0]}: use --step 1, or boxes of every frame"
             )
-        raise InputError(
+        raise MismatchError(
             f"{self._path}: none of {self._file.total} boxes belongs to a frame of this video (frames {first} to "
             f"{last}); {self._example()}"
         )

@@ -37,7 +37,7 @@ PAGES = sorted(
 
 NOT_RUN: dict[str, tuple[str, ...]] = {
     "continuous integration installs and tests with make; tests/cli/test_cli_demo.py is the demo": (
-        r"pip install |make (demo|test)$|git clone |\.venv/bin/pre-commit",
+        r"pip install |python -m venv |make (demo|test)$|git clone |\.venv/bin/pre-commit",
     ),
     "minutes of real videos; tests/lab and tests/cli/test_cli_picture.py run these programs": (
         r"python tests/golden/golden\.py|python -m dettrack\.lab\.studies\.recovery",

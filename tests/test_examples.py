@@ -60,6 +60,17 @@ def test_a_tutorial_runs_from_its_first_block_to_its_last(world, monkeypatch, pa
         assert isinstance(names["table"].track_id, np.ndarray)  # type: ignore[attr-defined]
 
 
+def test_the_notebook_runs_in_a_kernel(world):
+    """As Jupyter runs it; the last expression of a cell is shown as HTML."""
+    pytest.importorskip("ipykernel", reason="jupyter is not installed (pip install nbclient ipykernel)")
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    notebook = nbformat.read(DOCS / "quick_start.ipynb", as_version=4)
+    nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(world)}}).execute()
+    kinds = [set(output.get("data", ())) for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert any("text/html" in kind for kind in kinds)
+    assert any("image/png" in kind for kind in kinds)
+
+
 def test_the_notebook_runs(world, monkeypatch):
     pytest.importorskip("matplotlib").use("Agg")
     monkeypatch.chdir(world)

@@ -142,3 +142,14 @@ def test_what_stronger_models_would_change_is_said_of_the_built_in_parts(capsys)
     assert "| RTMDet-nano, 640 | .525 | .41 | .59 |" in (SHIPPED / "detector.md").read_text()
     assert "| built-in, 544 | .250 | .47 | .22 |" in (SHIPPED / "detector.md").read_text()
     assert "| everyday COCO photos, 17 joints by hand | 48 | .655 (.598) | .832 |" in (SHIPPED / "pose.md").read_text()
+
+
+def test_stronger_models_are_named_after_a_run_that_worked_only(scene, tmp_path, capsys):
+    (tmp_path / "empty.mp4").write_bytes(b"no video")
+    options = ["--model", str(scene.folder.parent / "dots.onnx"), "--no-flip", "--out", str(tmp_path)]
+    assert main(["track", str(tmp_path / "empty.mp4"), *options]) == 1
+    said = capsys.readouterr().out
+    assert "with stronger models" not in said
+    assert "detector: " in said
+    assert main(["track", str(scene.folder), "--fps", "25", *options]) == 0
+    assert capsys.readouterr().out.count("with stronger models") == 1

@@ -15,7 +15,7 @@ Finds every person, follows each one, and writes their joints in every frame to 
   --render                also render.mp4: skeletons and ids on the video
   --start 1:30 --end 2:00 a part of the video; seconds or minutes:seconds
   --fps 25                frames per second of a folder of frames, which has no clock
-  --preset NAME           balanced, fast (1.4 x), accurate (1/5 of the speed), paper
+  --preset NAME           balanced, fast (twice the speed), accurate (a fifth of it), paper
   --detector FILE|NAME    person detector: ONNX, OpenVINO, boxes from a file, hf:NAME, own weights
   --model FILE|NAME       pose model: ONNX, OpenVINO, HRNet, hf:NAME, own weights
   --joints NAME|FILE      joint set of the results; "own" keeps the model's
@@ -45,7 +45,7 @@ INPUT: videos, folders (searched through), "patterns", .txt lists, .csv tables (
   --formats LIST          jsonl,parquet,csv,posetrack18,coco,mot,trc,openpose (jsonl,parquet)
   --render                also render.mp4; with --blur-faces heads are unrecognisable
   --start 1:30 --end 2:00 a part of each video; seconds or minutes:seconds
-  --preset NAME           balanced, fast (1.4 x), accurate (1/5 of the speed), paper
+  --preset NAME           balanced, fast (twice the speed), accurate (a fifth of it), paper
   --config FILE           settings from a TOML file, or from the summary.json of a run
   --quiet                 errors only
 

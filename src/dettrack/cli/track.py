@@ -62,9 +62,9 @@ class TrackArgs(SettingsOptions):
             them are never read).
         images: With --posetrack: folder that the image names in the annotation files start from.
         preset: Settings from a measured curve (docs/keyframes.md), or the paper's; --config and options given here win.
-            Speed on two cores with vtest.avi (768x576, 4-9 people), AP and MOTA on hard synthetic scenes: fast 27
-            frames/s, 47.2, 38.4; balanced 19 frames/s, 48.8, 40.0; accurate 4 frames/s, 48.8, 39.0. paper: exactly the
-            paper's configuration (S = 1, no bridging, every joint and track), twice the time of accurate.
+            Processor time a frame of vtest.avi (768x576, 4-9 people), AP and MOTA on hard synthetic scenes: fast 36 ms,
+            47.2, 38.4; balanced 69 ms, 48.8, 40.0; accurate 330 ms, 48.8, 39.0. paper: exactly the paper's
+            configuration (S = 1, no bridging, every joint and track), twice the time of accurate.
         config: TOML file of settings ([cut], [detect], [estimate], [sew], [polish], [finish]); options given here win.
         live: INPUT is a camera (0, 1 ...), the address of a stream, or a file that is played at its own pace: one line
             of JSON for each frame, at most --clip-length frames later; frames that it is too slow for are dropped and
@@ -190,6 +190,7 @@ def _run_videos(parsed: TrackArgs) -> int:
     if not jobs:
         return failed
     pipeline = _load(parsed)
+    worked = False
     for source, out in jobs:
         try:
             with RunProgress(out.name.removesuffix(".dettrack"), quiet=parsed.quiet) as progress:
@@ -200,9 +201,10 @@ def _run_videos(parsed: TrackArgs) -> int:
             continue
         if not summary["complete"] and not failed:
             failed = UNREAD
+        worked = worked or summary["counts"].get("frames", 0) > 0
         if not parsed.quiet:
             _say(_result_line(out, summary))
-    if not parsed.quiet and (line := advice(parsed.settings)):
+    if worked and not parsed.quiet and (line := advice(parsed.settings)):
         _say(line)
     return failed
 
@@ -229,8 +231,8 @@ class _Hint:
         left = passed * (expected - done) / max(done, 1)
         if left > _LONG_S:
             sys.stderr.write(
-                f"about {left / 3600:.1f} h left with --preset {self._preset}; --preset fast is faster "
-                "(docs/keyframes.md has what it costs), --start and --end take a part\n"
+                f"about {left / 3600:.1f} h left with --preset {self._preset}; --preset fast takes "
+                "half of that (docs/keyframes.md has what it costs), --start and --end take a part\n"
             )
 
 
@@ -285,10 +287,8 @@ def _result_line(out: Path, summary: dict) -> str:
     counts = summary["counts"]
     poses = sum(counts.get(f"poses_{name}", 0) for name in ("detected", "recovered", "interpolated"))
     share = 100 * counts.get("poses_recovered", 0) / poses if poses else 0.0
-    line = (
-        f"{out}: {counts.get('frames', 0)} frames, {counts.get('tracks', 0)} tracks, {poses} poses "
-        f"({share:.0f} % recovered), {summary['frames_per_second']} frames/s"
-    )
+    said = (f"{counts.get(what, 0)} {what if counts.get(what, 0) != 1 else what[:-1]}" for what in ("frames", "tracks"))
+    line = f"{out}: {', '.join(said)}, {poses} poses ({share:.0f} % recovered), {summary['frames_per_second']} frames/s"
     return "\n".join([line, *(f"  note: {note}" for note in summary["notes"])])
 
 

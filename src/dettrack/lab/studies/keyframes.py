@@ -199,26 +199,19 @@ def _draw(rows: Sequence[TableRow], path: Path) -> None:
     pairs = [("AP", "ms"), ("MOTA", "ms")] if "AP" in rows[0] else []
     pairs += [(name, name.replace("agreement", "ms")) for name in rows[0] if name.endswith("agreement")]
     looks = {
-        "fixed": ("#1f6fb4", "o-", "fixed S"),
-        "adaptive": ("#c8502a", "s-", "adaptive"),
+        "fixed": ("#1f6fb4", "o-", "fixed S: 1, 2, 4, 8 from the right"),
+        "adaptive": ("#c8502a", "s-", "adaptive, to S = 4, 2, 1 from the left"),
         "per frame": ("#333333", "D", "2D on every frame"),
     }
     columns = min(3, len(pairs))
     lines = -(-len(pairs) // columns)
-    figure, grid = plt.subplots(lines, columns, figsize=(4.6 * columns, 3.8 * lines), squeeze=False)
+    figure, grid = plt.subplots(lines, columns, figsize=(4 * columns, 3.3 * lines), squeeze=False, layout="constrained")
     for axis in grid.flat[len(pairs) :]:
         axis.remove()
     for axis, (accuracy, ms) in zip(grid.flat, pairs, strict=False):
         for kind, (colour, style, label) in looks.items():
             chosen = [row for row in rows if row["kind"] == kind]
             axis.plot([row[ms] for row in chosen], [row[accuracy] for row in chosen], style, color=colour, label=label)
-            for row in chosen:
-                name = str(row["name"]).replace("adaptive, to ", "").replace(", C = 1", "")
-                place = {"adaptive": (-4, 6), "per frame": (-20, -14)}.get(kind, (5, -8))
-                name = name.replace("2D per frame", "per frame")
-                axis.annotate(
-                    name, (row[ms], row[accuracy]), place, textcoords="offset points", fontsize=6, color=colour
-                )
         axis.set_xscale("log")
         axis.set_xticks([t for t in (10, 20, 50, 100, 200, 500) if axis.get_xlim()[0] < t < axis.get_xlim()[1]])
         axis.xaxis.set_major_formatter(ScalarFormatter())
@@ -226,8 +219,7 @@ def _draw(rows: Sequence[TableRow], path: Path) -> None:
         axis.set_xlabel("core milliseconds per frame")
         axis.set_title(accuracy.replace(" agreement", ": agreement with S = 1"), fontsize=9)
         axis.grid(alpha=0.3)
-    grid[0, 0].legend(fontsize=7)
-    figure.tight_layout()
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     figure.savefig(path, dpi=110, metadata={"Software": None})
 
 

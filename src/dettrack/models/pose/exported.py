@@ -62,7 +62,7 @@ class ExportedSpec:
             raise InputError(f"a crop of {width}x{height} pixels, a stride of {stride}, |C| = {clip_length}")
         temporal = spec["variant"] != "none"
         return ExportedSpec(
-            trunk=f"{spec['architecture']} {spec['width']}, {spec['variant']}",
+            trunk=f"{spec['architecture']} {spec['width']}, {spec['variant'] if temporal else '2D'}",
             size=(height, width),
             joint_set=joint_set(spec["joints"]),
             stride=stride,

@@ -53,7 +53,7 @@ PAPER = {
     # sew
     "linking": ("tubes", "3.2"),
     "min_similarity": (0.3, "3.2 names no floor; our reproduction's"),
-    "nms_similarity": (0.7, "none: no number given"),
+    "nms_similarity": (0.7, "3.2 names no number; our reproduction's"),
     "joint_confidence": (0.2, "none: no number given"),
     "min_joints": (3, "none: no number given"),
     "link_to": ("all", "3.2, figure 3"),

@@ -37,6 +37,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "linking": "tubes",  # 3.2
             "link_to": "all",  # 3.2, figure 3
             "min_similarity": 0.3,  # 3.2 names no floor; that of our reproduction
+            "nms_similarity": 0.7,  # 3.2 names no number; that of our reproduction
             "bridge": 0,  # 3.2: tubes alone
         },
         "polish": {

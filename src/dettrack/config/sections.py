@@ -204,7 +204,7 @@ class SewConfig:
 
     linking: Linking = "tubes"
     min_similarity: Share = 0.2
-    nms_similarity: Share = 0.7
+    nms_similarity: Share = 0.6
     joint_confidence: Share = 0.2
     min_joints: Positive = 3
     link_to: Literal["all", "last"] = "all"

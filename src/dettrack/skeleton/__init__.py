@@ -4,7 +4,7 @@ A joint has one name in every set ("head_bottom" is PoseTrack's name for MPII's 
 name.
 """
 
-from dettrack.skeleton.joint_set import JointSet
+from dettrack.skeleton.joints import JointSet
 from dettrack.skeleton.maps import APPROXIMATIONS, JointMap
 from dettrack.skeleton.sets import (
     JOINT_SETS,

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from dettrack.skeleton.joint_set import JointSet
+from dettrack.skeleton.joints import JointSet
 
 __all__ = ["APPROXIMATIONS", "JointMap"]
 

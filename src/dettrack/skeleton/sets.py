@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dettrack.errors import InputError, UsageError
 from dettrack.files.toml import read_table, read_toml
-from dettrack.skeleton.joint_set import JointSet
+from dettrack.skeleton.joints import JointSet
 
 __all__ = ["JOINT_SETS", "is_known", "joint_set", "joint_set_of", "known_joint_sets", "named_joints", "read_joint_set"]
 

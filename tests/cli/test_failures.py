@@ -63,6 +63,14 @@ sys.exit(main(["weights", sys.argv[1]]))
 """
 
 
+def test_a_package_that_is_missing_is_no_fault_of_ours(tmp_path):
+    done = broken("ModuleNotFoundError('No module', name='simplejpeg.inside')", tmp_path)
+    assert done.returncode == 1
+    assert "simplejpeg.inside is not installed here: install dettrack again" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("closed", ["stdout", "stderr", "both", "none at all"])
 def test_the_work_goes_on_where_nobody_reads_what_is_said(tmp_path, closed):
     command = [sys.executable, "-c", _LONG, str(tmp_path / "out")]

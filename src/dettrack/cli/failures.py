@@ -32,6 +32,8 @@ def unforeseen(error: Exception, args: Sequence[str]) -> str:
         raise error
     if isinstance(error, MemoryError):
         return "out of memory; try smaller pictures or fewer runs at a time"
+    if isinstance(error, ModuleNotFoundError) and (error.name or "dettrack").partition(".")[0] != "dettrack":
+        return f"the Python package {error.name} is not installed here: install dettrack again, with what it needs"
     said = (str(error).splitlines() or [""])[0][:200]
     line = f"{type(error).__name__}: {said}; this is a fault of dettrack"
     try:

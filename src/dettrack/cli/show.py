@@ -53,8 +53,9 @@ def _result(path: Path) -> Iterator[str]:
     joints = table.joint_set
     yield f"joints     {joints.name}: {', '.join(joints.joints)}"
     sources = ", ".join(f"{int((table.source == s).sum())} {s.name.lower()}" for s in Source)
+    known = len(result.tracks)
     smooth = "smoothed" if table.xy_smooth is not None else "not smoothed"
-    yield f"poses      {len(table)} of {len(result.tracks)} people ({sources}), {smooth}"
+    yield f"poses      {len(table)} of {known} {'person' if known == 1 else 'people'} ({sources}), {smooth}"
     if result.summary:
         state = "complete" if result.summary.get("complete") else "not complete"
         version = result.summary.get("versions", {}).get("dettrack", "unknown")

@@ -26,6 +26,7 @@ KINDS = {
     "a.mpg": {"codec": "mpeg2video", "rate": 25},
     "a.flv": {},
     "a.wmv": {"codec": "wmv2"},
+    "a.ogv": {"codec": "libvpx", "options": {"g": "15", "deadline": "realtime", "cpu-used": "8"}},
 }
 
 
@@ -83,6 +84,35 @@ def test_what_is_missing_is_said(whole, tmp_path, name, damage):
     assert 0 < len(numbers) <= N
     assert not complete
     assert notes
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("a.ogv", b"OggS\0\0", b"OggX\0\0"),  # a page that is passed over
+        ("fragmented.mp4", b"moof", b"mooX"),
+        ("fragmented.mp4", b"traf", b"traX"),
+        ("a.avi", b"00dc", b"0pdc"),
+        ("a.avi", b"00dc", b"q0dc"),
+    ],
+)
+def test_a_part_under_another_name_is_missing(whole, tmp_path, name, old, new):
+    data = (whole / name).read_bytes()
+    place = data.index(old, len(data) // 2)
+    (tmp_path / name).write_bytes(data[:place] + new + data[place + len(old) :])
+    numbers, complete, notes = read(tmp_path / name)
+    assert len(numbers) < N
+    assert not complete
+    assert notes
+
+
+def test_any_bit_of_an_ogg_file_counts(whole, tmp_path):
+    data = bytearray((whole / "a.ogv").read_bytes())
+    for place in np.random.default_rng(0).integers(len(data), size=30).tolist():
+        changed = data.copy()
+        changed[place] ^= 4
+        (tmp_path / "a.ogv").write_bytes(changed)
+        assert find_break(tmp_path / "a.ogv", "ogg")
 
 
 def test_damage_behind_the_part_that_is_read_does_not_count(whole, tmp_path):

@@ -106,7 +106,8 @@ def read_suspects(folder: Path) -> list[dict[str, Any]]:
         if isinstance(entry, dict) and all(type(entry.get(key)) is kind for key, kind in _SUSPECT.items()):
             numbers = {key: entry.get(key) for key in ("track", "other", "from_frame", "to_frame")}
             known = {key: value for key, value in numbers.items() if type(value) is int}
-            found.append({**entry, "track": None, "other": None, **known})
+            said = {key: value for key, value in entry.items() if key not in numbers}
+            found.append({**said, "track": None, "other": None, **known})
     return found
 
 

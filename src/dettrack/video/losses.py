@@ -18,7 +18,10 @@ from dettrack.video.structure import find_break
 __all__ = ["Losses", "ends_early"]
 
 # One packet gives one frame, as long as no frame is sent as two fields.
-_FRAME_BY_FRAME = {"av1", "gif", "h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "vp9"}
+_FRAME_BY_FRAME = {
+    *("av1", "gif", "h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "vp9"),
+    *("msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2"),
+}
 
 
 class Losses:

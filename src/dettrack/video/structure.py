@@ -9,6 +9,7 @@ the marks that demuxer and decoder put on packets and frames.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -89,7 +90,7 @@ def _gif(data: _Bytes, until: int) -> None:
 
 def _boxes(data: _Bytes, until: int) -> None:
     """MP4 and QuickTime. Without fragments the index says what should be there, and a tail without meaning is usual."""
-    position, fragmented = 0, False
+    position, fragmented, before = 0, False, 0
     try:
         while position < until:
             length, kind = data.number(position, 4), data.at(position + 4, 4)
@@ -102,10 +103,35 @@ def _boxes(data: _Bytes, until: int) -> None:
                 return
             if length < 8 or position + length > data.size:
                 raise _BreakError(position)
+            if kind == b"moof":
+                number = _fragment(data, position + 8, position + length)
+                if before and number > before + 1:
+                    raise _BreakError(position)
+                before = number
             position += length
     except _BreakError:
         if fragmented:
             raise
+
+
+_FREE = {b"free", b"skip", b"uuid", b"meta", b"udta"}
+_IN_FRAGMENT = {b"mfhd", b"traf", b"pssh", *_FREE}
+_IN_TRACK = {b"tfhd", b"tfdt", b"trun", b"sbgp", b"sgpd", b"saiz", b"saio", b"senc", b"subs", b"sdtp", *_FREE}
+
+
+def _fragment(data: _Bytes, position: int, end: int, known: set[bytes] = _IN_FRAGMENT) -> int:
+    """The number of an MP4 fragment: fragments are counted. What is in one is passed over if it has another name."""
+    number = 0
+    while position < end:
+        length, kind = data.number(position, 4), data.at(position + 4, 4)
+        if kind not in known or length < 8 or position + length > end:
+            raise _BreakError(position)
+        if kind == b"traf":
+            _fragment(data, position + 8, position + length, _IN_TRACK)
+        elif kind == b"mfhd":
+            number = data.number(position + 12, 4)
+        position += length
+    return number
 
 
 _SEGMENT, _CLUSTER, _EBML = 0x18538067, 0x1F43B675, 0x1A45DFA3
@@ -173,6 +199,8 @@ def _riff(data: _Bytes, until: int) -> None:
         kind, length = data.at(position, 4), data.number(position + 4, 4, "little")
         if not all(32 <= letter < 127 for letter in kind):
             raise _BreakError(position)
+        if kind[2:] in (b"dc", b"db", b"wb") and not kind[:2].isdigit():  # a frame that is of no stream
+            raise _BreakError(position)
         inside = kind in (b"RIFF", b"LIST") and data.at(position + 8, 4) in (b"AVI ", b"AVIX", b"movi", b"rec ")
         if not inside and position + 8 + length > data.size:
             raise _BreakError(position)
@@ -223,15 +251,34 @@ def _transport_stream(data: _Bytes, until: int) -> None:
 
 
 def _ogg(data: _Bytes, until: int) -> None:
-    position = 0
+    """Pages have numbers and checksums, and the last one of a stream says so."""
+    position, numbers, open_streams = 0, dict[int, int](), set[int]()
     while position < until:
-        if data.at(position, 4) != b"OggS":
-            raise _BreakError(position)
-        count = data.at(position + 26, 1)[0]
-        start = position
-        position += 27 + count + sum(data.at(position + 27, count))
-        if position > data.size:
+        start, count = position, data.at(position + 26, 1)[0]
+        length = 27 + count + sum(data.at(position + 27, count))
+        page = data.at(position, length)
+        serial, number, checksum = (int.from_bytes(page[i : i + 4], "little") for i in (14, 18, 22))
+        expected = numbers.get(serial, number - 1) + 1
+        if page[:4] != b"OggS" or number != expected or _ogg_checksum(page) != checksum:
             raise _BreakError(start)
+        numbers[serial] = number
+        if page[5] & 4:
+            open_streams.discard(serial)
+            del numbers[serial]
+        else:
+            open_streams.add(serial)
+        position += length
+    if open_streams and until >= data.size:
+        raise _BreakError(data.size)
+
+
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def _ogg_checksum(page: bytes) -> int:
+    """CRC-32 with the highest bit first and without complements: that of zlib, mirrored."""
+    mirrored = (page[:22] + bytes(4) + page[26:]).translate(_MIRRORED)
+    return int(f"{zlib.crc32(mirrored, 0xFFFFFFFF) ^ 0xFFFFFFFF:032b}"[::-1], 2)
 
 
 _ASF_FILE_PROPERTIES = bytes.fromhex("A1DCAB8C47A9CF118EE400C00C205365")

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from dot_people import draw_scene, write_boxes, write_model
 
+from dettrack.cli import main
+from dettrack.formats.read import read_result
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
@@ -175,3 +178,24 @@ def test_version():
 
     done = subprocess.run([sys.executable, "-m", "dettrack", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"dettrack {__version__}\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+def test_names_that_are_no_text_are_written_with_lines_in_their_place(world, tmp_path, capfd):
+    frames = tmp_path / os.fsdecode(b"walk\xff\ners")
+    frames.mkdir()
+    for path in (world / "walkers").iterdir():
+        shutil.copyfile(path, frames / os.fsdecode(b"\xfe" + os.fsencode(path.name)))
+    models = ("--detector", str(world / "boxes.json"), "--model", str(world / "dots.onnx"), "--no-flip")
+    formats = "jsonl,csv,parquet,coco,mot,posetrack18,trc,openpose"
+    assert main(["track", str(frames), *models, "--formats", formats, "--out", str(tmp_path), "--quiet"]) == 0
+    out = tmp_path / "walk__ers.dettrack"
+    names = read_result(out).times.name
+    assert len(names) == 12
+    assert all(name.startswith("_") and name.isprintable() for name in names)
+    assert main(["associate", str(out), "--out", str(tmp_path / "again"), "--quiet"]) == 0
+    capfd.readouterr()
+    assert main(["track", "no\nsuch\x1bx.mp4", *models]) == 1
+    said = capfd.readouterr().err
+    assert said.endswith("no\\nsuch\\x1bx.mp4: no such file or folder\n")
+    assert said.count("\n") == 1

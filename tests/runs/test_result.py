@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dettrack.errors import OutputError
+from dettrack.runs.owner import OWNER
 from dettrack.runs.result import SUMMARY, NewResult, is_complete, read_summary
 
 
@@ -215,3 +217,22 @@ def test_the_summary_has_room_on_a_full_disk(tmp_path):
         result.free_reserve()
         assert sum(path.stat().st_size for path in result.path.iterdir()) < 4 << 10
     assert not shutil.os.listdir(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_in_the_place_of_the_folder_under_way_is_removed_and_not_followed(tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "kept").write_text("k")
+    (tmp_path / "a.dettrack.part").symlink_to(tmp_path / "theirs")
+    write_result(tmp_path / "a.dettrack", "one")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.dettrack", "theirs"]
+    assert (tmp_path / "theirs" / "kept").read_text() == "k"
+
+
+@pytest.mark.parametrize("pid", ["1e999", "-1", "99999999999999999999999999", "null", '"x"'])
+def test_an_owner_that_is_no_process_holds_nothing(tmp_path, pid):
+    (tmp_path / "a.dettrack.part").mkdir()
+    owner = f'{{"pid": {pid}, "host": {json.dumps(socket.gethostname())}, "started": "5"}}'
+    (tmp_path / "a.dettrack.part" / OWNER).write_text(owner)
+    write_result(tmp_path / "a.dettrack", "one")
+    assert content(tmp_path / "a.dettrack") == ("one", "one")

@@ -26,6 +26,8 @@ KINDS = {
     "a.mpg": {"codec": "mpeg2video", "rate": 25},
     "a.flv": {},
     "a.wmv": {"codec": "wmv2"},
+    "a.mxf": {"codec": "mpeg2video", "rate": 25},
+    "a.y4m": {"codec": "wrapped_avframe"},
     "a.ogv": {"codec": "libvpx", "options": {"g": "15", "deadline": "realtime", "cpu-used": "8"}},
 }
 
@@ -157,7 +159,7 @@ def test_a_cut_edit_list_in_a_real_file(cases):
 def test_the_walk_ends_on_any_content(tmp_path):
     chance = np.random.default_rng(0)
     path = tmp_path / "x"
-    for kind in ("gif", "apng", "mov", "matroska", "avi", "flv", "mpeg", "mpegts", "ogg", "asf"):
+    for kind in ("gif", "apng", "mov", "matroska", "avi", "flv", "mpeg", "mpegts", "ogg", "asf", "mxf", "yuv4mpegpipe"):
         for size in (0, 1, 13, 500, 4000):
             path.write_bytes(chance.bytes(size))
             assert find_break(path, kind) is None or "byte" in find_break(path, kind)

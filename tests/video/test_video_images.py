@@ -296,3 +296,12 @@ def test_a_real_animated_image(cases):
         frames = list(reader)
     assert len(frames) == len({frame.image.tobytes() for frame in frames}) == 12
     assert reader.complete
+
+
+def test_one_name_in_two_formats_is_noted(tmp_path):
+    for index in range(3):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), numbered(index))
+    cv2.imwrite(str(tmp_path / "1.jpg"), numbered(1))
+    with open_video(tmp_path) as reader:
+        assert len(list(reader)) == 4
+    assert reader.notes == ["1 names are there in two formats, as 1.jpg and 1.png: every file is read as a frame"]

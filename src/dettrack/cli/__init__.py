@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from dettrack import __version__
-from dettrack.cli.failures import unforeseen, writing_safely
+from dettrack.cli.failures import one_line, unforeseen, writing_safely
 from dettrack.cli.interrupts import INTERRUPTED, ending_by_signals
 from dettrack.cli.short_help import SHORT_HELP
 from dettrack.errors import DettrackError
@@ -81,7 +81,7 @@ def _run(args: list[str]) -> int:
         with ending_by_signals():
             return importlib.import_module(COMMANDS[args[0]][0]).run(args[1:])
     except DettrackError as error:
-        sys.stderr.write(f"dettrack {args[0]}: {error}\n")
+        sys.stderr.write(f"dettrack {args[0]}: {one_line(error)}\n")
         return error.exit_code
     except KeyboardInterrupt as interrupt:
         sys.stderr.write(f"dettrack {args[0]}: interrupted{f'; {interrupt}' if str(interrupt) else ''}\n")

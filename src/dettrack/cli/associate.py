@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
+from dettrack.cli.failures import one_line
 from dettrack.cli.settings import config_option, format_names
 from dettrack.config import DEFAULT_PRESET, FinishConfig, PolishConfig, Preset, SewConfig, TrackConfig, load_config
 from dettrack.errors import DettrackError, UsageError
@@ -123,7 +124,7 @@ def _associate_dataset(parsed: AssociateArgs, run: Path, defaults: TrackConfig) 
                 path, saved, parsed.out / f"{path.stem}.json", _settings(parsed, defaults, saved)
             )
         except DettrackError as error:
-            sys.stderr.write(f"dettrack associate: {path.stem}: {error}\n")
+            sys.stderr.write(f"dettrack associate: {path.stem}: {one_line(error)}\n")
             failed += 1
             continue
         for note in notes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dettrack.cli.failures import one_line
 from dettrack.errors import DettrackError, InputError
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def run_dataset(job: DatasetJob, load: Callable[[], Pipeline], say: Say) -> int:
             with RunProgress(f"{path.stem} ({number}/{len(files)})", quiet=job.quiet) as progress:
                 done = track_sequence(pipeline, path, job.images, target, tracklets=saved, progress=progress)
         except DettrackError as error:
-            sys.stderr.write(f"dettrack track: {path.stem}: {error}\n")
+            sys.stderr.write(f"dettrack track: {path.stem}: {one_line(error)}\n")
             failed += 1
             continue
         incomplete.set(path.stem, done)

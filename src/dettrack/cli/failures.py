@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 import tempfile
 import traceback
@@ -13,9 +14,14 @@ from typing import Any, TextIO, cast
 
 from dettrack import __version__
 
-__all__ = ["TRACEBACK", "unforeseen", "writing_safely"]
+__all__ = ["TRACEBACK", "one_line", "unforeseen", "writing_safely"]
 
 TRACEBACK = "DETTRACK_TRACEBACK"  # set: errors that nobody foresaw are raised as they are
+
+
+def one_line(error: Exception) -> str:
+    """What it says. Names of files may hold anything: none of it breaks the line, or speaks to the terminal."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], str(error))
 
 
 def unforeseen(error: Exception, args: Sequence[str]) -> str:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import tyro
 
+from dettrack.cli.failures import one_line
 from dettrack.cli.interrupts import UNREAD
 from dettrack.cli.settings import SettingsOptions, format_names, parse_options, seconds
 from dettrack.config import DEFAULT_PRESET, Preset, TrackConfig
 from dettrack.errors import DettrackError, UsageError
-from dettrack.files import IMAGE_SUFFIXES
+from dettrack.files import IMAGE_SUFFIXES, plain_name
 from dettrack.threads import tune_process
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _result_folder(source: str | list[Path], out: Path | None) -> Path:
         first = source[0].parent
     first = first.resolve() if first.name in ("", ".", "..") else first
     name = first.name if first.is_dir() else first.stem
-    return (out if out is not None else first.parent) / f"{name}.dettrack"
+    return (out if out is not None else first.parent) / f"{plain_name(name)}.dettrack"
 
 
 def _run_videos(parsed: TrackArgs) -> int:
@@ -267,7 +268,7 @@ def _jobs(parsed: TrackArgs, options: RunOptions) -> tuple[list[tuple[str | list
 
 def _refuse(error: DettrackError) -> int:
     """One line for an input that cannot be used; the others go on."""
-    sys.stderr.write(f"dettrack track: {error}\n")
+    sys.stderr.write(f"dettrack track: {one_line(error)}\n")
     return error.exit_code
 
 

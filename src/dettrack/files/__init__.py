@@ -33,6 +33,7 @@ __all__ = [
     "output_error",
     "parsing",
     "path_inside",
+    "plain_name",
     "write_bytes",
     "write_json",
     "write_text",
@@ -255,6 +256,11 @@ def base_name(name: Any, where: str) -> str:
     if not isinstance(name, str) or name in ("", ".", "..") or re.search(r"[/\\\x00-\x1f]", name) or len(name) > 250:
         raise InputError(f"{where}: the name {str(name)[:80]!r} cannot be that of a file")
     return name
+
+
+def plain_name(name: str) -> str:
+    """The name of an input as results carry it: what no file format or other system takes in a name becomes `_`."""
+    return re.sub(r"[\\\x00-\x1f\x7f\ud800-\udfff]", "_", name)
 
 
 def path_inside(folder: Path, name: str, where: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,7 +36,7 @@ class NewParquet:
         self._writer: pq.ParquetWriter | None = None
         try:
             # Not a Python file: an interrupt must not hit in the middle of a row group.
-            self._file = pa.OSFile(str(self._new.part), "wb")
+            self._file = pa.OSFile(os.fsencode(self._new.part), "wb")
             if schema is not None:
                 self._writer = pq.ParquetWriter(self._file, schema, compression="zstd")
         except OSError as error:

@@ -54,6 +54,8 @@ def take_folder(path: Path, what: str, remedy: str, idle_s: float = FOREIGN_IDLE
             stale = path.with_name(f"{path.name}.{os.getpid()}.stale")
             with suppress(FileNotFoundError):
                 path.rename(stale)  # of two runs that find the same one, one gets it
+            if stale.is_symlink():
+                stale.unlink()  # never what it points to
             shutil.rmtree(stale, ignore_errors=True)
         raise OutputError(f"{owner or 'another run'} is writing {what}: {remedy}")
     finally:
@@ -85,7 +87,7 @@ def living_owner(part: Path, idle_s: float = FOREIGN_IDLE_S) -> str | None:
     try:
         owner = json.loads((part / OWNER).read_text(encoding="utf-8"))
         pid, host, started = int(owner["pid"]), str(owner["host"]), owner["started"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return None
     if host != socket.gethostname():
         return f"another run (process {pid} on {host})" if _idle_s(part) < idle_s else None
@@ -105,6 +107,8 @@ def _idle_s(part: Path) -> float:
 
 def is_alive(pid: int) -> bool:
     """Whether there is a process of this number on this machine."""
+    if pid < 1:  # these stand for groups of processes
+        return False
     if sys.platform == "win32":
         handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
         if handle:

@@ -27,6 +27,7 @@ from av.video.reformatter import VideoReformatter
 from jaxtyping import UInt8
 
 from dettrack.errors import InputError
+from dettrack.files import plain_name
 from dettrack.structures import Frame, VideoInfo
 from dettrack.video.losses import Losses, ends_early
 from dettrack.video.orientation import UPRIGHT, Orientation
@@ -127,7 +128,7 @@ class ContainerFrames:
             stop = stop if end_s is None else min(stop, math.ceil(end_s * fps))
             count = None if math.isinf(stop) else max(1, int(stop) - math.ceil(start_s * fps))
         height, width = first.image.shape[:2]
-        return VideoInfo(self._path.stem, str(self._path), width, height, fps, count)
+        return VideoInfo(plain_name(self._path.stem), str(self._path), width, height, fps, count)
 
     def frames(self, start_s: float, end_s: float | None) -> Iterator[Frame]:
         """See `RawFrames.frames`; times are counted from the first frame, as a player does.

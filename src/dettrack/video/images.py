@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Shaped, UInt8, UInt16
 
 from dettrack.errors import InputError
+from dettrack.files import plain_name
 from dettrack.structures import Frame, VideoInfo
 from dettrack.video.jpeg import DamagedJpegError, decode_jpeg
 from dettrack.video.orientation import Orientation
@@ -149,7 +150,7 @@ class ImageFrames:
                 continue
             if end_s is not None and time_s >= end_s:
                 break
-            waiting.append((index, time_s, path.name))
+            waiting.append((index, time_s, plain_name(path.name)))
             try:
                 last = self._read(path, last)
             except InputError as error:

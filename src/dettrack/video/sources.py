@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dettrack.errors import InputError, UsageError
-from dettrack.files import IMAGE_SUFFIXES
+from dettrack.files import IMAGE_SUFFIXES, plain_name
 from dettrack.video.picture_file import picture_header
 
 __all__ = [
@@ -67,7 +67,7 @@ class ImageList:
     @property
     def title(self) -> str:
         """Name for outputs, never empty."""
-        return self.name or self.paths[0].absolute().parent.name or "images"
+        return plain_name(self.name or self.paths[0].absolute().parent.name or "images")
 
 
 VideoSource = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | ImageList
@@ -117,7 +117,8 @@ def _find(source: VideoSource) -> Path | ImageList:
     text, path = os.fspath(source), Path(source)
     try:
         if path.is_dir():
-            return ImageList(_images_of(path, path.iterdir()), path.absolute().name)
+            images = _images_of(path, path.iterdir())
+            return ImageList(images, path.absolute().name, notes=_doubles(images))
         if path.is_file():
             is_image = path.suffix.lower() in IMAGE_SUFFIXES and not _is_animated_png(path)
             return ImageList((path,), path.stem) if is_image else path
@@ -179,6 +180,16 @@ def _images_of(where: Path, found: Iterable[Path]) -> tuple[Path, ...]:
         kinds = ", ".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
         raise InputError(f"{where}: no images there{others}; expected frames ({kinds}) or the path of a video file")
     return tuple(sorted(images, key=lambda path: (natural_key(str(path.parent)), natural_key(path.name))))
+
+
+def _doubles(images: Sequence[Path]) -> tuple[str, ...]:
+    """A note where a picture seems to be there twice, in two formats."""
+    first: dict[str, Path] = {}
+    twice = [(first[path.stem], path) for path in images if first.setdefault(path.stem, path) != path]
+    if not twice:
+        return ()
+    (one, other), count = twice[0], len(twice)
+    return (f"{count} names are there in two formats, as {one.name} and {other.name}: every file is read as a frame",)
 
 
 def content_key(source: VideoSource) -> list[Any]:

@@ -9,6 +9,7 @@ the marks that demuxer and decoder put on packets and frames.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -310,6 +311,55 @@ def _png(data: _Bytes, until: int) -> None:
         position += 12 + length
 
 
+_KEY = bytes.fromhex("060e2b34")
+
+
+def _mxf(data: _Bytes, until: int) -> None:
+    """Keys with lengths, as ASN.1 writes them; the first part says where the last one is."""
+    if data.at(0, 4) != _KEY:
+        return  # something stands before the first part, as is allowed
+    position, footer = 0, 0
+    while position < until:
+        start = position
+        if data.at(position, 4) != _KEY:
+            raise _BreakError(start)
+        length, position = data.number(position + 16, 1), position + 17
+        if length > 0x80:
+            more = length & 0x7F
+            length, position = data.number(position, more), position + more
+        if start == 0:
+            footer = data.number(position + 24, 8)
+        position += length
+        if position > data.size:
+            raise _BreakError(start)
+    if until >= data.size <= footer:
+        raise _BreakError(data.size)
+
+
+_CHROMA = {"420": (2, 2), "422": (2, 1), "444": (1, 1), "411": (4, 1), "440": (1, 2)}
+
+
+def _y4m(data: _Bytes, until: int) -> None:
+    """Pictures of one size, each behind a line of its own."""
+    head = data.at(0, min(data.size, 1024)).split(b"\n")[0]
+    said = {word[:1]: word[1:] for word in head.decode("latin-1").split()[1:] if word[0] in "WHC"}
+    if not all(said.get(side, "").isdigit() for side in "WH"):
+        raise _BreakError(0)
+    width, height, colours = int(said["W"]), int(said["H"]), said.get("C", "420")
+    planes = width * height
+    if across_down := _CHROMA.get(colours[:3]):
+        across, down = across_down
+        planes += 2 * -(-width // across) * -(-height // down) + width * height * ("alpha" in colours)
+    depth = re.search(r"p(9|1\d)$|mono(9|1\d)$", colours)
+    position = len(head) + 1
+    while position < until:
+        line = data.at(position, min(80, data.size - position)).split(b"\n")[0]
+        length = len(line) + 1 + planes * (2 if depth else 1)
+        if not line.startswith(b"FRAME") or position + length > data.size:
+            raise _BreakError(position)
+        position += length
+
+
 _WALKS: dict[str, Callable[[_Bytes, int], None]] = {
     "apng": _png,
     "asf": _asf,
@@ -320,5 +370,7 @@ _WALKS: dict[str, Callable[[_Bytes, int], None]] = {
     "mov": _boxes,
     "mpeg": _program_stream,
     "mpegts": _transport_stream,
+    "mxf": _mxf,
     "ogg": _ogg,
+    "yuv4mpegpipe": _y4m,
 }

@@ -16,7 +16,7 @@ from zlib import crc32
 
 from dettrack.config import SECTIONS, TrackConfig
 from dettrack.errors import InputError, UsageError
-from dettrack.files import IMAGE_SUFFIXES
+from dettrack.files import IMAGE_SUFFIXES, plain_name
 from dettrack.files.toml import field_types, from_texts
 from dettrack.video.sources import natural_key
 
@@ -106,7 +106,7 @@ def _entries(given: str, config: TrackConfig, out: Path) -> Iterator[Entry]:
             raise InputError(f"{path}: no video in it or below; expected files ending in {', '.join(_shown())}")
         for video in videos or [path]:
             name = (video.relative_to(path) if videos else Path(path.absolute().name)).as_posix()
-            yield Entry(name, os.fspath(video.absolute()), config)
+            yield Entry(plain_name(name), os.fspath(video.absolute()), config)
     elif glob.has_magic(given) and not path.exists():
         matches = sorted(glob.glob(given, recursive=True), key=natural_key)  # noqa: PTH207 (absolute patterns too)
         videos = [Path(match) for match in matches if _is_video(Path(match))]
@@ -114,9 +114,9 @@ def _entries(given: str, config: TrackConfig, out: Path) -> Iterator[Entry]:
             raise InputError(f"{given}: no video matches; quote the pattern if the shell should not expand it")
         top = Path(os.path.commonpath([video.absolute().parent for video in videos]))
         for video in videos:
-            yield Entry(video.absolute().relative_to(top).as_posix(), os.fspath(video.absolute()), config)
+            yield Entry(plain_name(video.absolute().relative_to(top).as_posix()), os.fspath(video.absolute()), config)
     elif path.exists():
-        yield Entry(path.name, os.fspath(path.absolute()), config)
+        yield Entry(plain_name(path.name), os.fspath(path.absolute()), config)
     else:
         raise InputError(f"{given}: no such file or folder")
 

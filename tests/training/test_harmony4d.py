@@ -86,7 +86,19 @@ def test_other_files_are_one_line(tmp_path: Path, content: object, says: str) ->
     with pytest.raises(InputError, match=says):
         read_poses(tmp_path / "a.npy")
     (tmp_path / "b.npy").write_bytes(b"no array")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="the magic string"):
         read_poses(tmp_path / "b.npy")
     with pytest.raises(InputError, match="no exo/CAMERA/images"):
         read_set(tmp_path, "harmony4d", None, POSETRACK15)
+
+
+def test_what_a_pickle_announces_is_not_reserved(tmp_path: Path) -> None:
+    """A place in the unpickler's memory took 10 GB, an empty array of a wrong shape as much as it says."""
+    np.save(tmp_path / "a.npy", {"aria01": pose(1.0)}, allow_pickle=True)
+    content = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "b.npy").write_bytes(content[:-1] + b"r\xff\xff\xff\x4c.")
+    with pytest.raises(InputError, match="at place"):
+        read_poses(tmp_path / "b.npy")
+    (tmp_path / "c.npy").write_bytes(content.replace(b"K\x00\x85", b"J\xff\xff\xff\x7f\x85", 1)[: len(content) + 3])
+    with pytest.raises(InputError, match="shape"):
+        read_poses(tmp_path / "c.npy")

@@ -111,7 +111,9 @@ def test_the_papers_detectors_train_on_chips(name: str, drawn_packs: tuple[Path,
     assert len(detector.detect([Frame(0, 0.0, np.zeros((180, 320, 3), np.uint8))])) == 1
 
 
-@pytest.mark.parametrize("name", ["default_detector.toml", "default_detector_crowds.toml"])
+@pytest.mark.parametrize(
+    "name", ["default_detector.toml", "default_detector_crowds.toml", "default_detector_everyday.toml"]
+)
 def test_shipped_detector_recipes_build(name: str) -> None:
     recipe = detector_recipe(read_toml(CONFIGS / name), name)
     assert recipe.detector.validation_size == 544

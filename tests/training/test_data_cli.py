@@ -116,7 +116,7 @@ def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     errors = capsys.readouterr().err.strip().splitlines()
     assert len(errors) == 4
     assert "no such video" in errors[2]
-    assert "not in COCO format" in errors[3]
+    assert "expected COCO keypoints" in errors[3]
 
 
 @pytest.mark.data

@@ -117,5 +117,5 @@ def test_reading_boxes_and_joints(tmp_path: Path) -> None:
     assert np.isnan(first.poses[0, NECK]).all()
     assert second.boxes.shape == (0, 4)
     (tmp_path / "people.json").write_text("{}")
-    with pytest.raises(InputError, match="not in COCO form"):
+    with pytest.raises(InputError, match="expected pictures with boxes in COCO form"):
         list(read_known(tmp_path / "people.json", tmp_path))

@@ -127,7 +127,7 @@ def _people(path: Path) -> dict[str, np.ndarray]:
 def _unpickled(data: bytes) -> Any:
     """What it holds. Places in the unpickler's memory beyond what a file of this size can fill would be reserved."""
     for code, place, _ in pickletools.genops(data):
-        if code.name in _PUTS and int(place) > len(data):
+        if code.name in _PUTS and isinstance(place, int) and place > len(data):
             raise pickle.UnpicklingError(f"it puts an object at place {place}")
     return _Arrays(io.BytesIO(data)).load()
 

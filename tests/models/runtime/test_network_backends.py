@@ -34,6 +34,7 @@ RUNTIMES = {"pytorch": "torch", "onnxruntime": "onnxruntime", "openvino": "openv
 SPECS = {
     "lite 2D": NetworkSpec(architecture="lite", width=32, variant="none", clip_length=1, size=SIZE),
     "lite 3D": NetworkSpec(architecture="lite", width=32, variant="early", clip_length=3, size=SIZE),
+    "W16 3D": NetworkSpec(width=16, variant="early", clip_length=3, size=SIZE),
     "W32 2D": NetworkSpec(width=32, variant="none", clip_length=1, size=SIZE),
     "W32 3D": NetworkSpec(width=32, variant="early", clip_length=3, size=SIZE),
 }
@@ -43,7 +44,12 @@ BF16_HEATMAP, BF16_JOINT = 0.05, 0.2  # of the heatmaps' spread; median shift in
 
 @pytest.fixture(
     scope="module",
-    params=["lite 2D", "lite 3D", pytest.param("W32 2D", marks=pytest.mark.slow), "W32 3D"],
+    params=[
+        "lite 2D",
+        "lite 3D",
+        "W16 3D",
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ("W32 2D", "W32 3D")),
+    ],
 )
 def checkpoint(request, tmp_path_factory):
     """A network with random weights and lively, peaked heatmaps, as a file."""

@@ -87,11 +87,5 @@ def _run(args: list[str]) -> int:
         sys.stderr.write(f"dettrack {args[0]}: interrupted{f'; {interrupt}' if str(interrupt) else ''}\n")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 (the last resort)
-        named = isinstance(error, OSError) and error.strerror and error.filename
-        said = (
-            f"{str(named)[:300]!r}: {error.strerror}"
-            if isinstance(error, OSError) and named
-            else unforeseen(error, args)
-        )
-        sys.stderr.write(f"dettrack {args[0]}: {said}\n")
+        sys.stderr.write(f"dettrack {args[0]}: {unforeseen(error, args)}\n")
         return 1

@@ -38,6 +38,8 @@ def unforeseen(error: Exception, args: Sequence[str]) -> str:
         raise error
     if isinstance(error, MemoryError):
         return "out of memory; try smaller pictures or fewer runs at a time"
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{str(error.filename)[:300]!r}: {error.strerror}"
     if isinstance(error, ModuleNotFoundError) and (error.name or "dettrack").partition(".")[0] != "dettrack":
         return f"the Python package {error.name} is not installed here: install dettrack again, with what it needs"
     said = (str(error).splitlines() or [""])[0][:200]

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from dettrack.errors import InputError, UsageError
-from dettrack.files import NewFile, output_error
+from dettrack.files import NewFile, exists, output_error
 from dettrack.formats.coco import image_name
 from dettrack.formats.result import Result
 from dettrack.measure.motion import body_centre
@@ -67,7 +67,7 @@ def find_video(result: Result, given: Path | None = None) -> Path:
     named = Path(result.info.path)
     beside = result.path.resolve().parent / named.name
     places = [given] if given is not None else [named, beside]
-    found = next((place for place in places if place.exists()), None)
+    found = next((place for place in places if exists(place)), None)
     if found is None:
         raise InputError(f"{result.path}: its video {named} is not there; name it with --video")
     if given is None:
